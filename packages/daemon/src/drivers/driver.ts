@@ -1,0 +1,84 @@
+import type { PoolDocument, PoolType, VolumeDocument, VolumeType } from "@cistern/documents";
+import type { Directory, File, Host, ScanEvidence } from "../host/host.js";
+import type { Job } from "../jobs/job.js";
+
+/**
+ * What one storage technology can do. A driver keeps no state: the pool hands in its document and takes back what was
+ * found. Locking, persistence, events and access checks happen above it. A method that is absent is something the
+ * technology cannot do; `unsupported.ts` turns that into libvirt's error.
+ *
+ * Failures are `LibvirtError`s of @cistern/protocol with libvirt's code, domain and text.
+ */
+export interface StorageDriver {
+  readonly type: PoolType;
+  readonly traits: DriverTraits;
+  /** Usable already? Changes nothing; asked once per pool when the daemon starts. */
+  check(pool: PoolDocument, host: Host): Promise<boolean>;
+  /** The pool's sizes and its volumes. `known`: what the last scan found, by name. */
+  scan(pool: PoolDocument, host: Host, known: ReadonlyMap<string, FoundVolume>, signal: AbortSignal): Promise<PoolScan>;
+  start?(pool: PoolDocument, host: Host): Promise<void>;
+  stop?(pool: PoolDocument, host: Host): Promise<void>;
+  build?(pool: PoolDocument, host: Host, flags: BuildFlags): Promise<void>;
+  /** Flags as the caller gave them (libvirt's drivers check them). */
+  delete?(pool: PoolDocument, host: Host, flags: number): Promise<void>;
+  discover?(sourceSpecification: string | null, host: Host): Promise<string>;
+  /** Absent where volumes are only found (mpath, scsi). */
+  readonly volumes?: VolumeOperations;
+}
+
+export interface DriverTraits {
+  /** The type of the volumes a create makes at once visible, by format (`dir` makes a directory). */
+  readonly volumeKind: VolumeType;
+  /** Whether a volume may be created with capacity 0. */
+  readonly allowsZeroCapacity: boolean;
+}
+
+/** libvirt's public flags of virStoragePoolBuild: 4 NO_OVERWRITE, 8 OVERWRITE; others are refused by the driver. */
+export type BuildFlags = number;
+
+export interface FoundVolume {
+  readonly document: VolumeDocument;
+  /** What a later scan needs to see that nothing changed; null: look again. */
+  readonly evidence: ScanEvidence | null;
+}
+
+export interface PoolScan {
+  readonly capacityBytes: bigint;
+  readonly allocationBytes: bigint;
+  readonly availableBytes: bigint;
+  /** What the live document takes over from the storage (target permissions). */
+  readonly pool: PoolDocument;
+  readonly volumes: readonly FoundVolume[];
+}
+
+/** How a passphrase is fetched for an encryption secret; rejects with libvirt's 66/30. */
+export type SecretLookup = (lookup: { readonly uuid: string } | { readonly usage: string }) => Promise<Uint8Array>;
+
+/** What a volume operation is given besides its documents. */
+export interface VolumeContext {
+  readonly host: Host;
+  readonly job: Job;
+  readonly secret: SecretLookup;
+  /** A directory of the daemon's own (0700) for short-lived passphrase files. */
+  readonly privateDirectory: Directory;
+}
+
+export interface CloneSource {
+  readonly pool: PoolDocument;
+  readonly document: VolumeDocument;
+}
+
+export interface VolumeOperations {
+  /** Names the volume (type, path, key) and refuses what cannot be made; quick, the pool stays locked. */
+  allocate(pool: PoolDocument, wanted: VolumeDocument, context: VolumeContext): Promise<VolumeDocument>;
+  /** Writes first content; slow, unlocked; on failure removes what it made. Flags: 1 PREALLOC_METADATA, 2 REFLINK. */
+  fill?(pool: PoolDocument, volume: VolumeDocument, source: CloneSource | null, flags: number, context: VolumeContext): Promise<void>;
+  /** Looks at one volume again (sizes, times, and its format when `probe`). ENOENT: libvirt's 50. */
+  refresh?(pool: PoolDocument, volume: VolumeDocument, probe: boolean, host: Host): Promise<VolumeDocument>;
+  remove?(pool: PoolDocument, volume: VolumeDocument, flags: number, context: VolumeContext): Promise<void>;
+  /** Flags: 1 ALLOCATE, 4 SHRINK (4 as libvirt's public flags). */
+  resize?(pool: PoolDocument, volume: VolumeDocument, capacityBytes: bigint, flags: number, context: VolumeContext): Promise<void>;
+  wipe?(pool: PoolDocument, volume: VolumeDocument, algorithm: number, context: VolumeContext): Promise<void>;
+  openForDownload?(pool: PoolDocument, volume: VolumeDocument, host: Host): Promise<File>;
+  openForUpload?(pool: PoolDocument, volume: VolumeDocument, host: Host): Promise<File>;
+}

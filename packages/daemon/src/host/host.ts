@@ -1,0 +1,227 @@
+/**
+ * The door to storage. Everything the daemon does with files, directories, programs and devices passes here, as
+ * asynchronous calls that take and give plain data. Names inside a directory are given as (directory handle, name);
+ * a path string is accepted only where an administrator's document is the origin of the whole path (a pool's target).
+ *
+ * There are two homes behind this interface: in-process for local file systems, a child process for storage that can
+ * hang (FUSE, NFS, CIFS, Ceph, Gluster). `Hosts.forPath` chooses one without touching the storage itself.
+ *
+ * Names and paths are JavaScript strings in which a byte that is not UTF-8 stands as U+DC80 + (byte - 0x80), as in
+ * `@cistern/protocol` (Python's surrogateescape), so that every file name on Linux has exactly one spelling.
+ *
+ * Failures are `HostError`s. No call waits for ever: a call that outlives its deadline ends with ETIMEDOUT.
+ */
+
+export type FileKind = "file" | "directory" | "symlink" | "block" | "character" | "fifo" | "socket";
+
+export interface FileFacts {
+  readonly kind: FileKind;
+  readonly sizeBytes: bigint;
+  /** st_blocks × 512. */
+  readonly allocatedBytes: bigint;
+  /** st_blksize. */
+  readonly blockSizeBytes: number;
+  /** Permission bits, 0 to 0o7777. */
+  readonly mode: number;
+  readonly owner: number;
+  readonly group: number;
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly accessNs: bigint;
+  readonly modificationNs: bigint;
+  readonly changeNs: bigint;
+  /** SELinux label (`security.selinux`), null where the file system has none. */
+  readonly label: string | null;
+}
+
+/** Of a file system, in bytes: f_frsize × f_blocks, × f_bfree. */
+export interface SpaceFacts {
+  readonly capacityBytes: bigint;
+  readonly freeBytes: bigint;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Overrides the host's deadline for this call. */
+  readonly timeoutMs?: number;
+}
+
+export interface Host {
+  /** "local", or "remote" for the child process. */
+  readonly home: "local" | "remote";
+  /** Opens a directory by the path an administrator gave; symlinks in it are followed. */
+  openDirectory(path: string, options?: CallOptions): Promise<Directory>;
+  /** Facts of a path an administrator gave, following symlinks. */
+  facts(path: string, options?: CallOptions): Promise<FileFacts>;
+  /** Opens a file by a path an administrator (or an image's own header, for backing stores) gave. Follows symlinks. */
+  openFile(path: string, access: FileAccess, options?: CallOptions): Promise<File>;
+  /** mkdir -p with 0777 & ~umask for missing parents. The last component must not exist unless `existing` is allowed. */
+  makeDirectories(path: string, options?: CallOptions): Promise<void>;
+  /** mkdir of one directory whose parent exists; EEXIST is an error. */
+  makeDirectory(path: string, mode: number, options?: CallOptions): Promise<void>;
+  removeDirectory(path: string, options?: CallOptions): Promise<void>;
+  run(command: Command, options?: RunOptions): Promise<CommandResult>;
+}
+
+export type FileAccess = "read" | "write" | "read-write";
+
+export interface Directory extends AsyncDisposable {
+  readonly host: Host;
+  /** As it was opened: for messages and documents only. */
+  readonly path: string;
+  facts(options?: CallOptions): Promise<FileFacts>;
+  space(options?: CallOptions): Promise<SpaceFacts>;
+  /** Names in the directory without "." and "..", unsorted. */
+  names(options?: CallOptions): Promise<string[]>;
+  /** All entries with facts and the first bytes of regular files and block devices, in batches; see `ScanRequest`. */
+  scan(request: ScanRequest, options?: CallOptions): AsyncIterable<readonly ScannedEntry[]>;
+  lookup(name: string, options?: CallOptions & { readonly follow?: boolean }): Promise<FileFacts>;
+  readLink(name: string, options?: CallOptions): Promise<string>;
+  open(name: string, request: OpenRequest, options?: CallOptions): Promise<File>;
+  openDirectory(name: string, options?: CallOptions): Promise<Directory>;
+  makeDirectory(name: string, mode: number, options?: CallOptions): Promise<void>;
+  removeFile(name: string, options?: CallOptions): Promise<void>;
+  removeDirectory(name: string, options?: CallOptions): Promise<void>;
+  rename(from: string, to: string, options?: CallOptions): Promise<void>;
+  symlink(name: string, content: string, options?: CallOptions): Promise<void>;
+  /** Whole content of a small file; EFBIG when it is longer than `limitBytes`. */
+  readFile(name: string, limitBytes: number, options?: CallOptions): Promise<Uint8Array>;
+  /** Replaces a file as one step that survives a power cut: temporary file, fsync, rename, fsync of the directory. */
+  writeFileAtomically(name: string, content: Uint8Array, mode: number, options?: CallOptions): Promise<void>;
+  changeMode(mode: number, options?: CallOptions): Promise<void>;
+  /** -1 leaves owner or group as it is. */
+  changeOwner(owner: number, group: number, options?: CallOptions): Promise<void>;
+  /** The FS_NOCOW flag; `EOPNOTSUPP` (or ENOTTY/ENOSYS as the kernel says) where the file system has none. */
+  setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ScanRequest {
+  /** Bytes wanted from the start of each regular file or block device; trailing zero bytes are not given. */
+  readonly headBytes: number;
+  /** Further small windows, e.g. the ISO 9660 magic at 32769. */
+  readonly windows: readonly { readonly offset: number; readonly length: number }[];
+  /** What an earlier scan saw, by name: an entry whose evidence is equal is given without `head`. */
+  readonly known?: ReadonlyMap<string, ScanEvidence>;
+}
+
+/** Enough to see that a regular file was not touched since: any write changes ctime. */
+export interface ScanEvidence {
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly sizeBytes: bigint;
+  readonly modificationNs: bigint;
+  readonly changeNs: bigint;
+}
+
+export interface ScannedEntry {
+  readonly name: string;
+  /** The entry itself is a symlink; `facts` are those of what it leads to. */
+  readonly isSymlink: boolean;
+  /** null: the entry cannot be used (dangling symlink, vanished, not permitted); `errno` says why. */
+  readonly facts: FileFacts | null;
+  readonly errno: number;
+  /** null: not read, because `evidence` equals the known one, or the kind has no content. */
+  readonly head: Uint8Array | null;
+  readonly windows: readonly Uint8Array[];
+  /** null where a later scan may not trust it (symlink, device, changed within the clock's granularity). */
+  readonly evidence: ScanEvidence | null;
+}
+
+export interface OpenRequest {
+  readonly access: FileAccess;
+  /** "exclusive": the file must not exist, no symlink is followed (O_CREAT|O_EXCL). */
+  readonly create?: "exclusive";
+  /** Of a created file, applied whatever the umask says. */
+  readonly mode?: number;
+  /** Default true, except with `create`. */
+  readonly follow?: boolean;
+}
+
+export interface File extends AsyncDisposable {
+  readonly host: Host;
+  /** For messages only. */
+  readonly path: string;
+  facts(options?: CallOptions): Promise<FileFacts>;
+  /** The size of a regular file, or of the block device. */
+  sizeBytes(options?: CallOptions): Promise<bigint>;
+  /** Up to `lengthBytes`; shorter at the end of the file only. */
+  read(offsetBytes: bigint, lengthBytes: number, options?: CallOptions): Promise<Uint8Array>;
+  /** All of `bytes`, or an error. */
+  write(offsetBytes: bigint, bytes: Uint8Array, options?: CallOptions): Promise<void>;
+  truncate(sizeBytes: bigint, options?: CallOptions): Promise<void>;
+  /** posix_fallocate: reserves space, extends the file. */
+  allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void>;
+  /** Makes a range read as zeros, freeing space where the file system can; never extends the file. */
+  zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void>;
+  /** Writes zeros over a range (a wipe: no hole is punched), in large blocks, with progress. */
+  overwriteWithZeros(offsetBytes: bigint, lengthBytes: bigint, options?: BulkOptions): Promise<void>;
+  /**
+   * The next byte at or after `offsetBytes` that is data (or in a hole), null when there is none before the end.
+   * Where the file system cannot tell, everything is data.
+   */
+  seekData(offsetBytes: bigint, options?: CallOptions): Promise<bigint | null>;
+  seekHole(offsetBytes: bigint, options?: CallOptions): Promise<bigint>;
+  /** FICLONE of all of `source`. */
+  cloneFrom(source: File, options?: CallOptions): Promise<void>;
+  /** Copies `lengthBytes` (or up to the source's end) from offset 0 to offset 0; `sparse` skips zero blocks and holes. */
+  copyFrom(source: File, lengthBytes: bigint, options?: BulkOptions & { readonly sparse?: boolean }): Promise<void>;
+  sync(options?: CallOptions): Promise<void>;
+  changeMode(mode: number, options?: CallOptions): Promise<void>;
+  changeOwner(owner: number, group: number, options?: CallOptions): Promise<void>;
+  setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BulkOptions {
+  readonly signal?: AbortSignal;
+  readonly progress?: (doneBytes: bigint, totalBytes: bigint) => void;
+}
+
+/** A command as data, so that every command line is tested without running it. */
+export interface Command {
+  /** Absolute path, or a bare name searched in the host's PATH. */
+  readonly program: string;
+  readonly args: readonly CommandArgument[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+/**
+ * A file is passed to a program by inherited descriptor, never by a path that somebody could swap.
+ * `in` + `name`: an entry of an open directory, through `/proc/self/fd/N/name`.
+ * `file` + `name`: an open file under a private alias directory in which `name` leads to `/proc/self/fd/N`, because some
+ * formats (vmdk) write the file's base name into the image.
+ * In messages both stand as the path a person would write; `before` and `after` are put around it ("file.filename=").
+ */
+export type CommandArgument =
+  | string
+  | { readonly before?: string; readonly after?: string; readonly in: Directory; readonly name: string }
+  | { readonly before?: string; readonly after?: string; readonly file: File; readonly name: string };
+
+export interface RunOptions extends CallOptions {
+  /** Bytes kept of each of stdout and stderr; default a named limit. */
+  readonly outputLimitBytes?: number;
+  readonly input?: Uint8Array;
+}
+export interface CommandResult {
+  /** The line as a person would type it, for messages. */
+  readonly line: string;
+  /** null: ended by a signal. */
+  readonly exitStatus: number | null;
+  readonly signal: string | null;
+  /** Alias and descriptor paths are already replaced by the real ones. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A failed call to the operating system. The caller says what it was doing; this says why it failed. */
+export class HostError extends Error {
+  override readonly name = "HostError";
+  readonly errno: number;
+  /** ENOENT, EACCES, … */
+  readonly code: string;
+  constructor(code: string, errno: number, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.errno = errno;
+  }
+}
