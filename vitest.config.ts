@@ -1,10 +1,16 @@
 import { defineConfig } from "vitest/config";
+import { findSuites } from "./scripts/suites.mjs";
 
 // Tests run what ships: they import the compiled packages from dist/, so `tsc -b` comes first (npm test does it).
 export default defineConfig({
   test: {
-    include: ["packages/*/test/**/*.test.ts", "tests/**/*.test.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    projects: findSuites(import.meta.dirname).map(({ name, include }) => ({
+      test: {
+        name,
+        include: [include],
+        testTimeout: 30_000,
+        hookTimeout: 60_000,
+      },
+    })),
   },
 });

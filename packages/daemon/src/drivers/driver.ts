@@ -15,7 +15,7 @@ export interface StorageDriver {
   /** Usable already? Changes nothing; asked once per pool when the daemon starts. */
   check(pool: PoolDocument, host: Host): Promise<boolean>;
   /** The pool's sizes and its volumes. `known`: what the last scan found, by name. */
-  scan(pool: PoolDocument, host: Host, known: ReadonlyMap<string, FoundVolume>, signal: AbortSignal): Promise<PoolScan>;
+  scan(pool: PoolDocument, host: Host, known: KnownVolumes, signal: AbortSignal): Promise<PoolScan>;
   start?(pool: PoolDocument, host: Host): Promise<void>;
   stop?(pool: PoolDocument, host: Host): Promise<void>;
   build?(pool: PoolDocument, host: Host, flags: BuildFlags): Promise<void>;
@@ -40,6 +40,11 @@ export interface FoundVolume {
   readonly document: VolumeDocument;
   /** What a later scan needs to see that nothing changed; null: look again. */
   readonly evidence: ScanEvidence | null;
+}
+
+/** What the last scan of the pool found, by name. A view, not a copy: there may be a hundred thousand. */
+export interface KnownVolumes extends Iterable<FoundVolume> {
+  get(name: string): FoundVolume | undefined;
 }
 
 export interface PoolScan {

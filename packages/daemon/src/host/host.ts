@@ -16,6 +16,7 @@ export type FileKind = "file" | "directory" | "symlink" | "block" | "character" 
 
 export interface FileFacts {
   readonly kind: FileKind;
+  /** st_size. Of a block device: its size where it was opened (`File.facts`, `scan`), else 0. */
   readonly sizeBytes: bigint;
   /** st_blocks × 512. */
   readonly allocatedBytes: bigint;
@@ -75,9 +76,11 @@ export interface Directory extends AsyncDisposable {
   names(options?: CallOptions): Promise<string[]>;
   /** All entries with facts and the first bytes of regular files and block devices, in batches; see `ScanRequest`. */
   scan(request: ScanRequest, options?: CallOptions): AsyncIterable<readonly ScannedEntry[]>;
+  /** `follow`: default true. */
   lookup(name: string, options?: CallOptions & { readonly follow?: boolean }): Promise<FileFacts>;
   readLink(name: string, options?: CallOptions): Promise<string>;
   open(name: string, request: OpenRequest, options?: CallOptions): Promise<File>;
+  /** Does not follow a symlink: ENOTDIR. */
   openDirectory(name: string, options?: CallOptions): Promise<Directory>;
   makeDirectory(name: string, mode: number, options?: CallOptions): Promise<void>;
   removeFile(name: string, options?: CallOptions): Promise<void>;
@@ -88,6 +91,8 @@ export interface Directory extends AsyncDisposable {
   readFile(name: string, limitBytes: number, options?: CallOptions): Promise<Uint8Array>;
   /** Replaces a file as one step that survives a power cut: temporary file, fsync, rename, fsync of the directory. */
   writeFileAtomically(name: string, content: Uint8Array, mode: number, options?: CallOptions): Promise<void>;
+  /** fsync: entries made, removed and renamed before survive a power cut. */
+  sync(options?: CallOptions): Promise<void>;
   changeMode(mode: number, options?: CallOptions): Promise<void>;
   /** -1 leaves owner or group as it is. */
   changeOwner(owner: number, group: number, options?: CallOptions): Promise<void>;
@@ -145,6 +150,8 @@ export interface File extends AsyncDisposable {
   facts(options?: CallOptions): Promise<FileFacts>;
   /** The size of a regular file, or of the block device. */
   sizeBytes(options?: CallOptions): Promise<bigint>;
+  /** EINVAL for an offset that the file system can never have (what lseek refuses). */
+  checkOffset(offsetBytes: bigint, options?: CallOptions): Promise<void>;
   /** Up to `lengthBytes`; shorter at the end of the file only. */
   read(offsetBytes: bigint, lengthBytes: number, options?: CallOptions): Promise<Uint8Array>;
   /** All of `bytes`, or an error. */

@@ -1,0 +1,19 @@
+export { type CommandLine, HELP, parseCommandLine } from "./command-line.js";
+export { loadConfiguration, readConfiguration, reloadConfiguration } from "./configuration.js";
+export { ConfigurationError, exitStatus, exitStatusOf, InUseError, UsageError } from "./errors.js";
+export { findGroup } from "./group.js";
+export { acquireLock, type HeldLock, type LockDescriptor } from "./lock.js";
+export { findPlaces, type Places, type PlacesMode, type Surroundings } from "./places.js";
+export { prepareDirectories } from "./prepare.js";
+export {
+  type Configuration,
+  type LogFormat,
+  type LogLevel,
+  type Setting,
+  settingFields,
+  settings,
+  socketModeOf,
+  standardConfiguration,
+  type UriScheme,
+} from "./settings.js";
+export { clearSocketFile } from "./socket-file.js";

@@ -1,0 +1,37 @@
+import type { PoolType } from "@cistern/documents";
+import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
+import { directoryDriver } from "./directory.js";
+import type { StorageDriver } from "./driver.js";
+
+export * from "./driver.js";
+export { type Operation, unsupported } from "./unsupported.js";
+export { findSources } from "./discovery/find-sources.js";
+
+/** Every pool type has an entry, or this file does not compile. */
+export const drivers = {
+  dir: directoryDriver,
+  fs: absentDriver("fs"),
+  netfs: absentDriver("netfs"),
+  logical: absentDriver("logical"),
+  disk: absentDriver("disk"),
+  iscsi: absentDriver("iscsi"),
+  scsi: absentDriver("scsi"),
+  mpath: absentDriver("mpath"),
+  rbd: absentDriver("rbd"),
+  sheepdog: absentDriver("sheepdog"),
+  gluster: absentDriver("gluster"),
+  zfs: absentDriver("zfs"),
+  vstorage: absentDriver("vstorage"),
+  "iscsi-direct": absentDriver("iscsi-direct"),
+} satisfies { readonly [Type in PoolType]: StorageDriver | AbsentDriver };
+
+export function hasDriver(type: PoolType): boolean {
+  return !("absent" in drivers[type]);
+}
+
+/** Throws libvirt's 1/18 "missing backend for pool type …" where the type's driver has not landed. */
+export function driverOf(type: PoolType): StorageDriver {
+  const driver: StorageDriver | AbsentDriver = drivers[type];
+  if ("absent" in driver) throw missingBackend(type);
+  return driver;
+}

@@ -1,0 +1,97 @@
+import type { VolumeDocument, VolumeTarget } from "@cistern/documents";
+import type { CallOptions, Host } from "../../host/host.js";
+import { type BackingLocation, backingLocation } from "../../images/backing.js";
+import type { ImageBacking } from "../../images/image-facts.js";
+import { contentOf } from "./file-content.js";
+import { permissionsOf, plainTarget, timestampsOf } from "./volume-document.js";
+
+/** Formats of which a volume document knows the name. */
+const DOCUMENT_FORMATS = new Set(
+  "raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk".split(" "),
+);
+
+/** Backing files that are open at one time during a scan. */
+const BACKING_FILES_AT_ONCE = 16;
+
+/** What can be said of a backing store from the image alone. */
+export interface BackingDescription {
+  readonly target: VolumeTarget;
+  /** The image does not say what its backing file holds: the file itself has to be looked at. */
+  readonly formatIsUnknown: boolean;
+}
+
+export function describeBacking(backing: ImageBacking, imageDirectory: string): BackingDescription {
+  const location = backingLocation(backing.string, imageDirectory);
+  const format = declaredFormat(backing, location);
+  return { target: plainTarget(location.path, format ?? "raw"), formatIsUnknown: format === null };
+}
+
+function declaredFormat(backing: ImageBacking, location: BackingLocation): string | null {
+  // Of another machine's storage nothing is known: libvirt shows raw.
+  if (!location.isLocal) return "raw";
+  if (backing.format !== null && DOCUMENT_FORMATS.has(backing.format)) return backing.format;
+  return location.format;
+}
+
+/** A backing file as it is: whose it is, its times, and its format. */
+export type BackingFile = Pick<VolumeTarget, "permissions" | "timestamps" | "format">;
+
+/** null: it is not on this machine, gone, not permitted, or neither file nor device. */
+export async function readBackingFile(path: string, host: Host, options?: CallOptions): Promise<BackingFile | null> {
+  if (!path.startsWith("/")) return null;
+  try {
+    const { kind } = await host.facts(path, options);
+    if (kind !== "file" && kind !== "block") return null;
+    await using file = await host.openFile(path, "read", options);
+    const { facts, image } = await contentOf(file, options);
+    return { permissions: permissionsOf(facts), timestamps: timestampsOf(facts), format: image.format };
+  } catch {
+    // An overlay without its backing file is still a volume: it must not take the pool down.
+    return null;
+  }
+}
+
+/** The backing files of a scan, each looked at once, however many overlays it has. */
+export class BackingFiles {
+  readonly #host: Host;
+  readonly #options: CallOptions;
+  readonly #byPath = new Map<string, BackingFile | null>();
+
+  constructor(host: Host, options: CallOptions) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  /** A volume that the same scan found. */
+  seen(path: string, target: BackingFile): void {
+    if (target.format !== "dir" && target.format !== "ploop") this.#byPath.set(path, target);
+  }
+
+  /** Looks at those that were not seen. */
+  async open(paths: Iterable<string>): Promise<void> {
+    const missing = [...new Set(paths)].filter((path) => !this.#byPath.has(path)).values();
+    const openNext = async (): Promise<void> => {
+      for (const path of missing) this.#byPath.set(path, await readBackingFile(path, this.#host, this.#options));
+    };
+    await Promise.all(Array.from({ length: BACKING_FILES_AT_ONCE }, openNext));
+  }
+
+  get(path: string): BackingFile | null {
+    return this.#byPath.get(path) ?? null;
+  }
+}
+
+/** The backing store's owner and times, as far as they are known; its format where the image does not say. */
+export function withBackingFile(target: VolumeTarget, file: BackingFile | null, formatIsUnknown: boolean): VolumeTarget {
+  if (file === null) return target;
+  const { permissions, timestamps } = file;
+  return { ...target, permissions, timestamps, format: formatIsUnknown ? file.format : target.format };
+}
+
+/** The volume with its backing store looked at again; what cannot be opened stays as the document has it. */
+export async function refreshBacking(volume: VolumeDocument, host: Host): Promise<VolumeDocument> {
+  const { backingStore } = volume;
+  if (backingStore === null || backingStore.path === null) return volume;
+  const file = await readBackingFile(backingStore.path, host);
+  return { ...volume, backingStore: withBackingFile(backingStore, file, false) };
+}

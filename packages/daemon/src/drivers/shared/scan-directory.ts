@@ -1,0 +1,102 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { PoolDocument } from "@cistern/documents";
+import { ErrorDomain } from "@cistern/protocol";
+import type { CallOptions, Directory, Host, ScanEvidence } from "../../host/host.js";
+import { SCAN_HEAD_BYTES, SCAN_WINDOWS } from "../../images/reading-plan.js";
+import type { FoundVolume, KnownVolumes, PoolScan } from "../driver.js";
+import { BackingFiles, withBackingFile } from "./backing-stores.js";
+import { failingAs, failure } from "./failure.js";
+import { lookCloser, type SeenVolume, seenVolume } from "./seen-volume.js";
+import { openTarget, targetPath } from "./target-directory.js";
+import { permissionsOf } from "./volume-document.js";
+
+/** Volumes gone through before the event loop gets a turn: about 2 ms. */
+const VOLUMES_PER_TURN = 2_000;
+
+/**
+ * Looks at a directory pool: every entry with what its first bytes say, the size of the file system, the owner of the
+ * directory. Files that were not touched since the last scan are not opened again. Where an entry cannot be read for a
+ * reason that concerns the storage as a whole (an I/O error), the scan fails, as libvirt's does.
+ */
+export async function scanDirectory(
+  pool: PoolDocument,
+  host: Host,
+  known: KnownVolumes,
+  signal: AbortSignal,
+): Promise<PoolScan> {
+  const path = targetPath(pool);
+  await using directory = await openTarget(pool, host);
+  const seen = await seenVolumes(directory, path, known, { signal });
+  const volumes = await withBackingStores(seen, path, host, { signal });
+  const facts = await failingAs(`cannot stat path '${path}'`, directory.facts({ signal }));
+  const space = await failingAs(`cannot statvfs path '${path}'`, directory.space({ signal }));
+  return {
+    capacityBytes: space.capacityBytes,
+    availableBytes: space.freeBytes,
+    allocationBytes: space.capacityBytes - space.freeBytes,
+    pool: { ...pool, target: { ...pool.target, permissions: permissionsOf(facts) } },
+    volumes,
+  };
+}
+
+async function seenVolumes(
+  directory: Directory,
+  path: string,
+  known: KnownVolumes,
+  options: CallOptions,
+): Promise<SeenVolume[]> {
+  const request = { headBytes: SCAN_HEAD_BYTES, windows: SCAN_WINDOWS, known: await evidenceOf(known) };
+  const seen: SeenVolume[] = [];
+  try {
+    for await (const batch of directory.scan(request, options)) {
+      for (const entry of batch) {
+        let volume = seenVolume(entry, path, known);
+        if (volume === "look") volume = await lookCloser(directory, entry.name, path, entry.evidence, options);
+        if (volume !== null) seen.push(volume);
+      }
+    }
+  } catch (thrown) {
+    throw failure(thrown, `cannot read directory '${path}'`, ErrorDomain.NONE);
+  }
+  return seen;
+}
+
+async function evidenceOf(known: KnownVolumes): Promise<ReadonlyMap<string, ScanEvidence>> {
+  const byName = new Map<string, ScanEvidence>();
+  let turn = 0;
+  for (const { document, evidence } of known) {
+    if (evidence !== null) byName.set(document.name, evidence);
+    if (++turn % VOLUMES_PER_TURN === 0) await nextTurn();
+  }
+  return byName;
+}
+
+/**
+ * Overlays with what is known of their backing files. Most of these lie in the same pool and were just seen; the others
+ * are opened, each once.
+ */
+async function withBackingStores(
+  seen: readonly SeenVolume[],
+  poolPath: string,
+  host: Host,
+  options: CallOptions,
+): Promise<FoundVolume[]> {
+  const files = new BackingFiles(host, options);
+  const overlays = seen.filter(({ document }) => document.backingStore !== null);
+  if (overlays.length > 0) {
+    for (const { document } of seen) files.seen(`${poolPath}/${document.name}`, document.target);
+    await files.open(overlays.map(({ document }) => document.backingStore?.path ?? ""));
+  }
+  const volumes: FoundVolume[] = [];
+  for (const { document, evidence, backingFormatIsUnknown } of seen) {
+    const backing = document.backingStore;
+    if (backing === null) {
+      volumes.push({ document, evidence });
+    } else {
+      const backingStore = withBackingFile(backing, files.get(backing.path ?? ""), backingFormatIsUnknown);
+      volumes.push({ document: { ...document, backingStore }, evidence });
+    }
+    if (volumes.length % VOLUMES_PER_TURN === 0) await nextTurn();
+  }
+  return volumes;
+}

@@ -1,0 +1,44 @@
+/**
+ * File-system types whose calls wait for something other than a disk of this machine: a server, a cluster, a user's
+ * process. When that does not answer, the calling thread sleeps in the kernel for as long as it takes, so such storage is
+ * only touched from a child process that can be left behind. Types are as in /proc/self/mountinfo; the part after a dot
+ * is a subtype ("fuse.sshfs", "fuse.glusterfs").
+ */
+const hangProneTypes: Readonly<Record<string, string>> = {
+  fuse: "A process answers; it may be stopped, busy, or wait for a network (sshfs, glusterfs, s3fs, rclone).",
+  fuseblk: "A process answers (ntfs-3g, exfat), though the data is on a disk.",
+  fusectl: "Lists FUSE connections; cheap, but nothing for pools.",
+  virtiofs: "The hypervisor's process answers.",
+  nfs: "An NFS server answers; a hard mount waits for ever.",
+  nfs4: "An NFS server answers; a hard mount waits for ever.",
+  cifs: "An SMB server answers.",
+  smb3: "An SMB server answers.",
+  smbfs: "An SMB server answers (before Linux 2.6.37).",
+  ncpfs: "A NetWare server answers.",
+  ceph: "A Ceph cluster answers.",
+  glusterfs: "A Gluster volume answers.",
+  lustre: "A Lustre cluster answers.",
+  gpfs: "A Spectrum Scale cluster answers.",
+  beegfs: "A BeeGFS cluster answers.",
+  pvfs2: "An OrangeFS cluster answers.",
+  orangefs: "An OrangeFS cluster answers.",
+  panfs: "A Panasas cluster answers.",
+  gfs2: "On a shared disk, but each lock is asked of the cluster, which stops while a node is fenced.",
+  gfs: "As gfs2.",
+  ocfs2: "On a shared disk, but each lock is asked of the cluster, which stops while a node is fenced.",
+  afs: "An AFS cell answers.",
+  coda: "Venus, a process, answers.",
+  "9p": "A server or the hypervisor answers.",
+  vboxsf: "The hypervisor answers.",
+  vmhgfs: "The hypervisor answers.",
+  prl_fs: "The hypervisor answers.",
+  drvfs: "Windows answers.",
+  acfs: "An Oracle cluster answers.",
+  autofs: "Looking below it mounts something, mostly from the network, and waits until that is done.",
+};
+
+/** Why the type is only touched from a child process; null where it is local. */
+export function whyHangProne(type: string): string | null {
+  const base = type.split(".", 1)[0] ?? type;
+  return Object.hasOwn(hangProneTypes, base) ? (hangProneTypes[base] ?? null) : null;
+}

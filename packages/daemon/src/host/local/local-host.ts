@@ -1,0 +1,152 @@
+import * as fs from "node:fs/promises";
+import { withDeadline } from "../deadline.js";
+import { hostError, hostErrorFrom } from "../errors.js";
+import type {
+  CallOptions,
+  Command,
+  CommandResult,
+  Directory,
+  File,
+  FileAccess,
+  FileFacts,
+  Host,
+  RunOptions,
+  ScannedEntry,
+  ScanRequest,
+} from "../host.js";
+import { hostLimits } from "../limits.js";
+import { bytesOfPath } from "../names.js";
+import * as native from "../native.js";
+import type { ScanThreads } from "../scan.js";
+import { factsOfStats } from "./facts.js";
+import { LocalDirectory, makeDirectoryWithMode } from "./local-directory.js";
+import { LocalFile } from "./local-file.js";
+import type { NativeThread } from "./native-thread.js";
+import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
+
+/** Chooses the home of a path, as `Hosts` does; null where everything is to be done here (in the child). */
+export type PathRouter = (path: string) => Promise<Host>;
+
+export interface LocalHostParts {
+  readonly router: PathRouter | null;
+  readonly nativeThread: NativeThread;
+  readonly scans: ScanThreads;
+  readonly run: (command: Command, options: RunOptions | undefined) => Promise<CommandResult>;
+  readonly evidenceAgeNs: bigint;
+}
+
+/**
+ * Storage on this machine's own disks, by Node's thread pool. A path may lead through a symlink to storage that can hang;
+ * each call with a path therefore asks first, and passes the call on to that storage's own home.
+ */
+export class LocalHost implements Host {
+  readonly home = "local";
+  readonly nativeThread: NativeThread;
+  readonly #parts: LocalHostParts;
+
+  constructor(parts: LocalHostParts) {
+    this.#parts = parts;
+    this.nativeThread = parts.nativeThread;
+  }
+
+  openDirectory(path: string, options?: CallOptions): Promise<Directory> {
+    return this.#at(
+      path,
+      options,
+      (host) => host.openDirectory(path, options),
+      () =>
+        this.#call(
+          `Opening "${path}"`,
+          options,
+          async () => new LocalDirectory(this, path, await fs.open(bytesOfPath(path), directoryFlags)),
+          (late) => void late.close(),
+        ),
+    );
+  }
+
+  facts(path: string, options?: CallOptions): Promise<FileFacts> {
+    return this.#at(
+      path,
+      options,
+      (host) => host.facts(path, options),
+      () =>
+        this.#call(`Looking at "${path}"`, options, async () => {
+          const bytes = bytesOfPath(path);
+          return factsOfStats(await fs.stat(bytes, { bigint: true }), await native.labelOfPath(bytes));
+        }),
+    );
+  }
+
+  openFile(path: string, access: FileAccess, options?: CallOptions): Promise<File> {
+    return this.#at(
+      path,
+      options,
+      (host) => host.openFile(path, access, options),
+      () =>
+        this.#call(
+          `Opening "${path}"`,
+          options,
+          async () => new LocalFile(this, path, await fs.open(bytesOfPath(path), accessFlags[access] | safeFlags)),
+          (late) => void late.close(),
+        ),
+    );
+  }
+
+  makeDirectories(path: string, options?: CallOptions): Promise<void> {
+    return this.#at(
+      path,
+      options,
+      (host) => host.makeDirectories(path, options),
+      () => this.#call(`Making "${path}"`, options, async () => void (await fs.mkdir(bytesOfPath(path), { recursive: true }))),
+    );
+  }
+
+  makeDirectory(path: string, mode: number, options?: CallOptions): Promise<void> {
+    return this.#at(
+      path,
+      options,
+      (host) => host.makeDirectory(path, mode, options),
+      () => this.#call(`Making "${path}"`, options, async () => makeDirectoryWithMode(bytesOfPath(path), mode)),
+    );
+  }
+
+  removeDirectory(path: string, options?: CallOptions): Promise<void> {
+    return this.#at(
+      path,
+      options,
+      (host) => host.removeDirectory(path, options),
+      () => this.#call(`Removing "${path}"`, options, async () => fs.rmdir(bytesOfPath(path))),
+    );
+  }
+
+  run(command: Command, options?: RunOptions): Promise<CommandResult> {
+    return this.#parts.run(command, options);
+  }
+
+  scan(directory: LocalDirectory, request: ScanRequest, options: CallOptions | undefined): AsyncIterable<readonly ScannedEntry[]> {
+    return this.#parts.scans.scan(directory, request, options, {
+      evidenceAgeNs: this.#parts.evidenceAgeNs,
+      follows: this.#parts.router === null ? "everywhere" : "local",
+    });
+  }
+
+  /** Another home the path belongs to; null when it belongs here. */
+  async elsewhere(path: string): Promise<{ readonly host: Host; readonly path: string } | null> {
+    if (this.#parts.router === null) return null;
+    const host = await this.#parts.router(path);
+    return host === this ? null : { host, path };
+  }
+
+  async #at<T>(path: string, options: CallOptions | undefined, there: (host: Host) => Promise<T>, here: () => Promise<T>): Promise<T> {
+    if (!path.startsWith("/")) throw hostError("EINVAL", `${JSON.stringify(path)} is not an absolute path`);
+    const elsewhere = await withDeadline(`Looking for "${path}"`, this.elsewhere(path), hostLimits.localCallMs, options);
+    return elsewhere === null ? here() : there(elsewhere.host);
+  }
+
+  #call<T>(what: string, options: CallOptions | undefined, call: () => Promise<T>, late?: (result: T) => void): Promise<T> {
+    const result = call().catch((thrown: unknown) => {
+      throw hostErrorFrom(thrown);
+    });
+    return withDeadline(what, result, hostLimits.localCallMs, options, late);
+  }
+}

@@ -1,0 +1,160 @@
+import { open } from "node:fs/promises";
+import { hostError } from "./errors.js";
+import { whyHangProne } from "./file-system-types.js";
+import { hostLimits } from "./limits.js";
+import { textOfLatin1 } from "./names.js";
+
+/**
+ * Which file system a path leads to, found without touching file systems that may hang. The kernel's mount table says
+ * where each mount begins and of what type it is; reading it asks no server. The path is walked one component at a time:
+ * only components on local file systems are looked at (readlink), and the walk ends where a mount of a hang-prone type
+ * begins.
+ *
+ *   36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+ *   (id, parent id, device, root, mount point, options, optional fields…, "-", type, source, options)
+ */
+
+export interface Mount {
+  readonly id: number;
+  readonly parentId: number;
+  readonly mountPoint: string;
+  readonly type: string;
+  readonly source: string;
+}
+
+export class MountTable {
+  readonly #root: Mount | null;
+  readonly #children = new Map<string, Mount>();
+
+  constructor(text: string) {
+    const mounts = text.split("\n").flatMap((line) => parseLine(line) ?? []);
+    const ids = new Set(mounts.map((mount) => mount.id));
+    let root: Mount | null = null;
+    for (const mount of mounts) {
+      // Of a mount whose parent is not listed (the root; everything right below a chroot), the parent is "outside".
+      const parent = ids.has(mount.parentId) && mount.parentId !== mount.id ? mount.parentId : 0;
+      if (parent === 0 && mount.mountPoint === "/") root = mount;
+      this.#children.set(`${parent}:${mount.mountPoint}`, mount);
+    }
+    this.#root = root;
+  }
+
+  /** The mount seen at "/"; null in a chroot that is not a mount point. */
+  get root(): Mount | null {
+    return this.#root === null ? null : this.#topmost(this.#root, "/");
+  }
+
+  /** The mount one enters at `path` coming from `below`; null when `path` is an ordinary entry there. */
+  enter(below: Mount | null, path: string): Mount | null {
+    const mount = this.#children.get(`${below?.id ?? 0}:${path}`);
+    return mount === undefined ? null : this.#topmost(mount, path);
+  }
+
+  /** Mounts can be stacked on one point; only the last one is seen. */
+  #topmost(mount: Mount, path: string): Mount {
+    let top = mount;
+    for (;;) {
+      const above = this.#children.get(`${top.id}:${path}`);
+      if (above === undefined || above === top) return top;
+      top = above;
+    }
+  }
+}
+
+/** What a path leads to: a local file system, or one that can hang, named by its mount. */
+export type Location = { readonly home: "local" } | { readonly home: "remote"; readonly mount: Mount; readonly path: string };
+
+/**
+ * The walk as a generator: it yields the local paths whose link content it wants, and is sent the content, or null where
+ * there is no symlink (an ordinary entry, or nothing: what does not exist is judged by its nearest existing ancestor).
+ */
+export function* locate(table: MountTable, path: string): Generator<string, Location, string | null> {
+  let mount = table.root;
+  if (mount !== null && whyHangProne(mount.type) !== null) return { home: "remote", mount, path };
+  // Mounts left behind by "..": the mount each prefix of `current` is on.
+  let current: { readonly path: string; readonly mount: Mount | null }[] = [{ path: "", mount }];
+  const pending = path.split("/").reverse();
+  let links = 0;
+  while (pending.length > 0) {
+    const component = pending.pop();
+    if (component === undefined || component === "" || component === ".") continue;
+    if (component === "..") {
+      if (current.length > 1) current.pop();
+      continue;
+    }
+    const here = current.at(-1) ?? { path: "", mount: table.root };
+    const next = `${here.path}/${component}`;
+    mount = table.enter(here.mount, next);
+    if (mount !== null) {
+      if (whyHangProne(mount.type) !== null) return { home: "remote", mount, path: [next, ...pending.reverse()].join("/") };
+      current.push({ path: next, mount });
+      continue;
+    }
+    const link = yield next;
+    if (link === null) {
+      current.push({ path: next, mount: here.mount });
+      continue;
+    }
+    links += 1;
+    // The real call will say ELOOP.
+    if (links > hostLimits.symlinksInPath) return { home: "local" };
+    if (link.startsWith("/")) current = [{ path: "", mount: table.root }];
+    pending.push(...link.split("/").reverse());
+  }
+  return { home: "local" };
+}
+
+const mountInfoPath = "/proc/self/mountinfo";
+
+/** The kernel's mount table, parsed anew only when it has changed. */
+export class MountTableReader {
+  #text = "";
+  #table = new MountTable("");
+
+  async read(): Promise<MountTable> {
+    const file = await open(mountInfoPath, "r");
+    try {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      for (;;) {
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(65_536), 0, 65_536, null);
+        if (bytesRead === 0) break;
+        length += bytesRead;
+        if (length > hostLimits.mountTableBytes) throw hostError("EFBIG", `"${mountInfoPath}" is too long`);
+        chunks.push(buffer.subarray(0, bytesRead));
+      }
+      return this.parse(Buffer.concat(chunks, length).toString("latin1"));
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** `text`: one character per byte. */
+  parse(text: string): MountTable {
+    if (text !== this.#text) {
+      this.#table = new MountTable(text);
+      this.#text = text;
+    }
+    return this.#table;
+  }
+}
+
+function parseLine(line: string): Mount | null {
+  const fields = line.split(" ");
+  const separator = fields.indexOf("-", 6);
+  const [id, parentId, , , mountPoint] = fields;
+  const type = fields[separator + 1];
+  if (separator < 0 || id === undefined || parentId === undefined || mountPoint === undefined || type === undefined) return null;
+  return {
+    id: Number(id),
+    parentId: Number(parentId),
+    mountPoint: unescapeField(mountPoint),
+    type,
+    source: unescapeField(fields[separator + 2] ?? ""),
+  };
+}
+
+/** Blank, tab, newline and backslash are written as three octal digits. */
+function unescapeField(field: string): string {
+  return textOfLatin1(field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8))));
+}

@@ -1,0 +1,277 @@
+import type { Socket } from "node:net";
+import koffi from "koffi";
+import { hostError, hostErrorOfErrno } from "./errors.js";
+
+/**
+ * The only file that calls C. What Node offers is not repeated here; these are the calls it lacks.
+ *
+ * Calls that may wait for a disk are asynchronous (koffi's `.async` runs them on libuv's thread pool). errno does not come
+ * back from there, since it belongs to the thread that made the call. So an asynchronous call is used only where its
+ * result says enough, and those whose errno matters are made synchronously by a thread of our own (`local/native-thread.ts`,
+ * `scan-worker.ts`). Functions ending in `Sync` are for those threads, or return at once whatever the storage does.
+ *
+ * Constants are those of Linux's generic ABI on little-endian 64-bit machines (x86-64, arm64, riscv64).
+ */
+const libc = koffi.load(null);
+
+const libcPosixFallocate = libc.func("int posix_fallocate64(int, int64_t, int64_t)");
+const libcFallocate = libc.func("int fallocate64(int, int, int64_t, int64_t)");
+const libcLseek = libc.func("int64_t lseek64(int, int64_t, int)");
+const libcFstatvfs = libc.func("int fstatvfs64(int, void *)");
+const libcFgetxattr = libc.func("int64_t fgetxattr(int, const char *, void *, size_t)");
+const libcGetxattr = libc.func("int64_t getxattr(const void *, const char *, void *, size_t)");
+const libcFtruncate = libc.func("int ftruncate64(int, int64_t)");
+const libcIoctl = libc.func("int ioctl(int, unsigned long, int64_t)");
+const libcIoctlPointer = libc.func("ioctl", "int", ["int", "unsigned long", "void *"]);
+const libcFcntl = libc.func("int fcntl(int, int, void *)");
+const libcGetsockopt = libc.func("int getsockopt(int, int, int, void *, void *)");
+const libcStatx = libc.func("int statx(int, const void *, int, unsigned int, void *)");
+const libcOpenat = libc.func("int openat64(int, const void *, int, int)");
+const libcReadlinkat = libc.func("int64_t readlinkat(int, const void *, void *, size_t)");
+const libcPread = libc.func("int64_t pread64(int, void *, size_t, int64_t)");
+const libcClose = libc.func("int close(int)");
+
+type AsyncFunction = { async: (...args: unknown[]) => void };
+
+function asyncResult(callee: AsyncFunction, ...args: unknown[]): Promise<number | bigint> {
+  return new Promise((resolve, reject) => {
+    callee.async(...args, (failure: unknown, result: number | bigint) => {
+      if (failure) reject(hostError("EIO", "A native call could not be made", failure));
+      else resolve(result);
+    });
+  });
+}
+
+// --- asynchronous: the result says enough -----------------------------------------------------------------------------
+
+/** posix_fallocate: 0, or the errno (it is the one call that returns it). */
+export async function allocate(fd: number, offsetBytes: bigint, lengthBytes: bigint): Promise<number> {
+  return Number(await asyncResult(libcPosixFallocate, fd, offsetBytes, lengthBytes));
+}
+
+const keepSize = 0x01;
+const punchHoleMode = 0x02 | keepSize;
+const zeroRangeMode = 0x10 | keepSize;
+
+/** Frees the blocks of a range. false: not done, whatever the reason; the caller writes zeros, and sees the reason there. */
+export async function punchHole(fd: number, offsetBytes: bigint, lengthBytes: bigint): Promise<boolean> {
+  return Number(await asyncResult(libcFallocate, fd, punchHoleMode, offsetBytes, lengthBytes)) === 0;
+}
+
+/** Makes a range read as zeros without writing it. false as in `punchHole`. */
+export async function zeroRange(fd: number, offsetBytes: bigint, lengthBytes: bigint): Promise<boolean> {
+  return Number(await asyncResult(libcFallocate, fd, zeroRangeMode, offsetBytes, lengthBytes)) === 0;
+}
+
+/** SEEK_DATA; null: none after `offsetBytes`, or the file system failed to tell. Moves the descriptor's own position. */
+export async function seekData(fd: number, offsetBytes: bigint): Promise<bigint | null> {
+  const position = BigInt(await asyncResult(libcLseek, fd, offsetBytes, 3));
+  return position < 0n ? null : position;
+}
+
+/** SEEK_HOLE, as `seekData`. */
+export async function seekHole(fd: number, offsetBytes: bigint): Promise<bigint | null> {
+  const position = BigInt(await asyncResult(libcLseek, fd, offsetBytes, 4));
+  return position < 0n ? null : position;
+}
+
+/** SEEK_END: the size of a file or block device. The kernel knows it: nothing is waited for. null where there is none. */
+export function sizeSync(fd: number): bigint | null {
+  const size = BigInt(libcLseek(fd, 0, 2));
+  return size < 0n ? null : size;
+}
+
+/** statvfs, in bytes; null when it failed. Node's `statfs` lacks f_frsize, the unit of the block counts. */
+export async function space(fd: number): Promise<{ capacityBytes: bigint; freeBytes: bigint } | null> {
+  // unsigned long f_bsize, f_frsize; f_blocks, f_bfree, f_bavail, …: eight bytes each; 112 in all with glibc.
+  const buffer = Buffer.alloc(256);
+  if (Number(await asyncResult(libcFstatvfs, fd, buffer)) !== 0) return null;
+  const fragment = buffer.readBigUInt64LE(8) || buffer.readBigUInt64LE(0);
+  return { capacityBytes: fragment * buffer.readBigUInt64LE(16), freeBytes: fragment * buffer.readBigUInt64LE(24) };
+}
+
+const labelAttribute = "security.selinux";
+const labelBytes = 4_096;
+
+/** The SELinux label; null where there is none. */
+export async function label(fd: number): Promise<string | null> {
+  const buffer = Buffer.allocUnsafe(labelBytes);
+  return labelFrom(buffer, Number(await asyncResult(libcFgetxattr, fd, labelAttribute, buffer, labelBytes)));
+}
+
+/** Follows a symlink as the last component. */
+export async function labelOfPath(path: Buffer): Promise<string | null> {
+  const buffer = Buffer.allocUnsafe(labelBytes);
+  return labelFrom(buffer, Number(await asyncResult(libcGetxattr, terminated(path), labelAttribute, buffer, labelBytes)));
+}
+
+// --- synchronous, for threads of our own: errno is exact ------------------------------------------------------------
+
+const FICLONE = 0x4004_9409;
+const FS_IOC_GETFLAGS = 0x8008_6601;
+const FS_IOC_SETFLAGS = 0x4008_6602;
+const FS_NOCOW_FL = 0x0080_0000;
+
+/** Shares all of `source`'s blocks with `target`. Returns an errno, 0 for success. */
+export function cloneSync(target: number, source: number): number {
+  return libcIoctl(target, FICLONE, source) === 0 ? 0 : koffi.errno();
+}
+
+/** chattr +C / -C. Returns an errno, 0 for success. */
+export function setNoCopyOnWriteSync(fd: number, value: boolean): number {
+  const flags = Buffer.alloc(8);
+  if (libcIoctlPointer(fd, FS_IOC_GETFLAGS, flags) !== 0) return koffi.errno();
+  const before = flags.readInt32LE(0);
+  const after = value ? before | FS_NOCOW_FL : before & ~FS_NOCOW_FL;
+  if (before === after) return 0;
+  flags.writeInt32LE(after, 0);
+  return libcIoctlPointer(fd, FS_IOC_SETFLAGS, flags) === 0 ? 0 : koffi.errno();
+}
+
+/** For sizes a double cannot hold. Returns an errno, 0 for success. */
+export function truncateSync(fd: number, sizeBytes: bigint): number {
+  return libcFtruncate(fd, sizeBytes) === 0 ? 0 : koffi.errno();
+}
+
+/** Flags of `openat` that Node's constants share; O_CLOEXEC it adds itself. */
+const O_CLOEXEC = 0o2000000;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BASIC_STATS = 0x7ff;
+const emptyPath = Buffer.alloc(1);
+
+/** A descriptor, or a negated errno. `name` ends with a zero byte. */
+export function openAtSync(directory: number, name: Uint8Array, flags: number): number {
+  const fd: number = libcOpenat(directory, name, flags | O_CLOEXEC, 0);
+  return fd >= 0 ? fd : -koffi.errno();
+}
+
+/** Of an entry, not following a symlink. Returns an errno, 0 for success. `name` ends with a zero byte. */
+export function statEntrySync(directory: number, name: Uint8Array, into: Uint8Array): number {
+  return libcStatx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, into) === 0 ? 0 : koffi.errno();
+}
+
+/** Of what an entry leads to, following symlinks. Returns an errno, 0 for success. `name` ends with a zero byte. */
+export function statTargetSync(directory: number, name: Uint8Array, into: Uint8Array): number {
+  return libcStatx(directory, name, 0, STATX_BASIC_STATS, into) === 0 ? 0 : koffi.errno();
+}
+
+/** Of an open file. Returns an errno, 0 for success. */
+export function statOpenSync(fd: number, into: Uint8Array): number {
+  return libcStatx(fd, emptyPath, AT_EMPTY_PATH, STATX_BASIC_STATS, into) === 0 ? 0 : koffi.errno();
+}
+
+/** Bytes read, or a negated errno. */
+export function readAtSync(fd: number, into: Uint8Array, offsetBytes: number): number {
+  const length = Number(libcPread(fd, into, into.length, offsetBytes));
+  return length >= 0 ? length : -koffi.errno();
+}
+
+/** The link's content; null where it cannot be read. */
+export function readLinkAtSync(directory: number, name: Uint8Array): Buffer | null {
+  const buffer = Buffer.allocUnsafe(4_096);
+  const length = Number(libcReadlinkat(directory, name, buffer, buffer.length));
+  return length < 0 ? null : buffer.subarray(0, length);
+}
+
+export function labelSync(fd: number): string | null {
+  const buffer = Buffer.allocUnsafe(labelBytes);
+  return labelFrom(buffer, Number(libcFgetxattr(fd, labelAttribute, buffer, labelBytes)));
+}
+
+export function closeSync(fd: number): void {
+  libcClose(fd);
+}
+
+/** struct statx: the same on every architecture, unlike struct stat. Offsets in bytes. */
+export const statxBytes = 256;
+export const statxOffsets = {
+  blockSize: 4,
+  owner: 20,
+  group: 24,
+  /** 16 bits: type and permissions. */
+  mode: 28,
+  inode: 32,
+  size: 40,
+  /** Of 512 bytes. */
+  blocks: 48,
+  /** Each time: int64 seconds, uint32 nanoseconds. */
+  access: 64,
+  change: 96,
+  modification: 112,
+  deviceMajor: 136,
+  deviceMinor: 140,
+} as const;
+
+// --- synchronous, never waiting ---------------------------------------------------------------------------------------
+
+const F_GETLK = 5;
+const F_SETLK = 6;
+const F_WRLCK = 1;
+const F_UNLCK = 2;
+
+/**
+ * Takes a POSIX write lock on byte 0, as libvirt's daemons do with their pid files. The lock belongs to this process and
+ * falls when it closes any descriptor of the file: open a lock file once only.
+ */
+export function lockFile(fd: number): "locked" | { readonly heldBy: number } {
+  if (libcFcntl(fd, F_SETLK, recordLock(F_WRLCK)) === 0) return "locked";
+  const errno = koffi.errno();
+  const held = recordLock(F_WRLCK);
+  if (libcFcntl(fd, F_GETLK, held) !== 0) throw hostErrorOfErrno(errno, "A lock file cannot be locked");
+  // Freed between both calls: once more, now for good.
+  if (held.readInt16LE(0) === F_UNLCK) {
+    if (libcFcntl(fd, F_SETLK, recordLock(F_WRLCK)) === 0) return "locked";
+    throw hostErrorOfErrno(koffi.errno(), "A lock file cannot be locked");
+  }
+  return { heldBy: held.readInt32LE(24) };
+}
+
+/** Gives the lock of `lockFile` back. */
+export function unlockFile(fd: number): void {
+  libcFcntl(fd, F_SETLK, recordLock(F_UNLCK));
+}
+
+/** struct flock: short type, short whence, (padding), int64 start, int64 length, int32 pid. Of byte 0, length 1. */
+function recordLock(type: number): Buffer {
+  const lock = Buffer.alloc(32);
+  lock.writeInt16LE(type, 0);
+  lock.writeBigInt64LE(1n, 16);
+  return lock;
+}
+
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Who connected a unix socket, as the kernel noted it then (SO_PEERCRED). */
+export function peerCredentials(fd: number): PeerCredentials {
+  const credentials = Buffer.alloc(12);
+  const length = Buffer.alloc(4);
+  length.writeInt32LE(12, 0);
+  if (libcGetsockopt(fd, 1, 17, credentials, length) !== 0) {
+    throw hostErrorOfErrno(koffi.errno(), "The caller of a socket cannot be identified");
+  }
+  return { pid: credentials.readInt32LE(0), uid: credentials.readUInt32LE(4), gid: credentials.readUInt32LE(8) };
+}
+
+/** The same of a connected `net.Socket`. Node has no public way to its descriptor; `_handle.fd` has been there since 0.x. */
+export function peerCredentialsOf(socket: Socket): PeerCredentials {
+  const handle: unknown = "_handle" in socket ? socket._handle : null;
+  if (typeof handle === "object" && handle !== null && "fd" in handle && typeof handle.fd === "number" && handle.fd >= 0) {
+    return peerCredentials(handle.fd);
+  }
+  throw hostError("ENOTCONN", "The caller of a socket that is already closed cannot be identified");
+}
+
+function labelFrom(buffer: Buffer, length: number): string | null {
+  if (length <= 0) return null;
+  // Stored with its terminating zero byte.
+  return buffer.toString("utf8", 0, buffer[length - 1] === 0 ? length - 1 : length);
+}
+
+function terminated(path: Buffer): Buffer {
+  return Buffer.concat([path, Buffer.alloc(1)]);
+}

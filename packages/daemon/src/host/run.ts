@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { type CommandLine, commandLine, type PreparedArgument } from "./command-line.js";
+import { hostError, hostErrorFrom, hostErrorOfErrno } from "./errors.js";
+import type { CommandResult, RunOptions } from "./host.js";
+import { hostLimits } from "./limits.js";
+import { textOfBytes } from "./names.js";
+import { findProgram } from "./programs.js";
+
+export interface PreparedCommand {
+  readonly program: string;
+  readonly args: readonly PreparedArgument[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface RunSurroundings {
+  readonly temporaryDirectory: string;
+  /** A command that shows no life for so long is killed. */
+  readonly inactivityMs: number;
+  /** Told the process group, for somebody who must kill it when this process cannot. */
+  readonly started?: (processGroup: number) => void;
+}
+
+/**
+ * Runs a program to its end: stdin empty, messages in English, its own process group. Whatever the exit status, the result
+ * is returned; HostError only where it could not be started (ENOENT, EACCES, …), was given up (ECANCELED), outlived its
+ * `timeoutMs`, or stood still (both ETIMEDOUT).
+ */
+export async function runCommand(command: PreparedCommand, options: RunOptions | undefined, surroundings: RunSurroundings): Promise<CommandResult> {
+  const program = await findProgram(command.program);
+  const line = await commandLine(program, command.args, surroundings.temporaryDirectory);
+  try {
+    return await runLine(line, command.environment ?? {}, options ?? {}, surroundings);
+  } finally {
+    await line.dispose();
+  }
+}
+
+async function runLine(
+  line: CommandLine,
+  environment: Readonly<Record<string, string>>,
+  options: RunOptions,
+  surroundings: RunSurroundings,
+): Promise<CommandResult> {
+  if (options.signal?.aborted) throw hostError("ECANCELED", `"${line.line}" was given up`, options.signal.reason);
+  const child = spawn(line.program, line.args, {
+    cwd: "/",
+    env: { ...process.env, LC_ALL: "C", ...environment },
+    detached: true,
+    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...line.inherited],
+  });
+  await started(child, line.line);
+  if (child.pid !== undefined) surroundings.started?.(child.pid);
+  const limit = options.outputLimitBytes ?? hostLimits.commandOutputBytes;
+  const stdout = collect(child.stdout, limit);
+  const stderr = collect(child.stderr, limit);
+  if (options.input !== undefined && child.stdin !== null) {
+    // A program need not read all it is given.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(options.input);
+  }
+  const ended = exited(child);
+  const watch = new AbortController();
+  try {
+    const { exitStatus, signal } = await Promise.race([ended, givenUp(child, line.line, options, surroundings, watch.signal)]);
+    await Promise.race([Promise.all([stdout.closed, stderr.closed]), delay(hostLimits.commandLingerMs, undefined, { signal: watch.signal }).catch(() => undefined)]);
+    return { line: line.line, exitStatus, signal, stdout: line.restore(stdout.text()), stderr: line.restore(stderr.text()) };
+  } catch (failure) {
+    await kill(child, ended);
+    throw failure;
+  } finally {
+    watch.abort();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    child.stdin?.destroy();
+    child.unref();
+  }
+}
+
+async function started(child: ChildProcess, line: string): Promise<void> {
+  try {
+    await once(child, "spawn");
+  } catch (failure) {
+    throw hostErrorOfErrno(hostErrorFrom(failure).errno, `"${line}" cannot be started`);
+  }
+}
+
+function exited(child: ChildProcess): Promise<{ readonly exitStatus: number | null; readonly signal: string | null }> {
+  return new Promise((resolve) => {
+    child.once("exit", (exitStatus, signal) => resolve({ exitStatus, signal }));
+    // Failing to signal it (it has just ended) is reported here too, and is no news.
+    child.on("error", () => undefined);
+  });
+}
+
+/** Rejects when the command has to be ended: its caller says so, its time is over, or it stands still. */
+async function givenUp(
+  child: ChildProcess,
+  line: string,
+  options: RunOptions,
+  surroundings: RunSurroundings,
+  over: AbortSignal,
+): Promise<never> {
+  const start = performance.now();
+  let lastLife = start;
+  let lastWork = "";
+  for (;;) {
+    const now = performance.now();
+    const untilTimeout = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : start + options.timeoutMs - now;
+    if (untilTimeout <= 0) throw hostError("ETIMEDOUT", `"${line}" did not end within ${options.timeoutMs} ms`);
+    const untilInactive = lastLife + surroundings.inactivityMs - now;
+    if (untilInactive <= 0) throw hostError("ETIMEDOUT", `"${line}" stood still for ${surroundings.inactivityMs} ms`);
+    const wait = Math.max(1, Math.min(untilTimeout, untilInactive, hostLimits.commandSampleMs));
+    const signals = options.signal === undefined ? [over] : [over, options.signal];
+    try {
+      await delay(wait, undefined, { signal: AbortSignal.any(signals), ref: false });
+    } catch {
+      if (options.signal?.aborted) throw hostError("ECANCELED", `"${line}" was given up`, options.signal.reason);
+      // Nobody waits for this promise any more.
+      return new Promise<never>(() => undefined);
+    }
+    const work = await workOf(child.pid ?? 0);
+    if (work !== lastWork) {
+      lastWork = work;
+      lastLife = performance.now();
+    }
+  }
+}
+
+/** The processor time used so far, as text. /proc/PID/stat: "pid (name) state ppid … utime stime …", fields 14 and 15. */
+async function workOf(pid: number): Promise<string> {
+  try {
+    const text = await readFile(`/proc/${pid}/stat`, "latin1");
+    return text.slice(text.lastIndexOf(")")).split(" ").slice(12, 16).join(" ");
+  } catch {
+    return "ended";
+  }
+}
+
+/** Ends the whole process group: asked first, then made to. One that sits in the kernel is left behind. */
+async function kill(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    killGroup(child.pid, signal);
+    const over = new AbortController();
+    const late = delay(hostLimits.commandKillMs, "late", { signal: over.signal }).catch(() => "over");
+    const outcome = await Promise.race([ended, late]);
+    over.abort();
+    if (outcome !== "late") break;
+  }
+  // What the program itself had started.
+  killGroup(child.pid, "SIGKILL");
+}
+
+export function killGroup(processGroup: number | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (processGroup !== undefined && processGroup > 1) process.kill(-processGroup, signal);
+  } catch {
+    // Already gone.
+  }
+}
+
+interface Collected {
+  readonly closed: Promise<void>;
+  text(): string;
+}
+
+/** Keeps the first `limitBytes` and reads on, so that the program never waits for its reader. */
+function collect(stream: Readable | null, limitBytes: number): Collected {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  stream?.on("data", (chunk: Buffer) => {
+    const kept = chunk.subarray(0, limitBytes - length);
+    if (kept.length > 0) chunks.push(kept);
+    length += kept.length;
+  });
+  stream?.on("error", () => undefined);
+  return {
+    closed: stream === null ? Promise.resolve() : new Promise((resolve) => stream.once("close", resolve)),
+    text: () => textOfBytes(Buffer.concat(chunks, length)),
+  };
+}

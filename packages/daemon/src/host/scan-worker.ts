@@ -1,0 +1,249 @@
+import { constants, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { constants as osConstants } from "node:os";
+import { setImmediate as turn } from "node:timers/promises";
+import { parentPort } from "node:worker_threads";
+import { hostErrorFrom } from "./errors.js";
+import { hostLimits } from "./limits.js";
+import { locate, type MountTable, MountTableReader } from "./mounts.js";
+import { bytesOfText, joinPath, textOfBytes, textOfLatin1 } from "./names.js";
+import * as native from "./native.js";
+import { BatchWriter, type ScanBatch, StatxView } from "./scan-batch.js";
+import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
+
+/** Entry of a scan thread: looks at every entry of a directory with synchronous system calls, which cost a microsecond each. */
+
+const { S_IFBLK, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } = constants;
+const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+const mountTables = new MountTableReader();
+
+class Scan {
+  readonly #job: ScanJob;
+  readonly #statx = new StatxView(native.statxBytes);
+  readonly #name = Buffer.alloc(256 + 1);
+  readonly #contents: Uint8Array;
+  readonly #bytesPerEntry: number;
+  /** A file system that labels files labels directories too; asking for every file is saved where it does not. */
+  readonly #labelled: boolean;
+  /** Names of batches whose contents may still be asked for, one character per byte. */
+  readonly #waiting = new Map<number, readonly string[]>();
+  #mounts: MountTable | null = null;
+  #ahead = 0;
+  #wake: (() => void) | null = null;
+  #stopped = false;
+
+  constructor(job: ScanJob) {
+    this.#job = job;
+    this.#bytesPerEntry = job.windows.reduce((sum, { length }) => sum + length, job.headBytes);
+    this.#contents = new Uint8Array(hostLimits.scanBatchBytes + this.#bytesPerEntry);
+    this.#labelled = native.labelSync(job.directory) !== null;
+  }
+
+  async run(): Promise<void> {
+    const names = readdirSync(`/proc/self/fd/${this.#job.directory}/`, { encoding: "latin1" });
+    let next = 0;
+    let number = 0;
+    while (!this.#stopped && next < names.length) {
+      const batch = this.#writer(Math.min(names.length - next, hostLimits.scanBatchEntries));
+      const first = next;
+      while (next < names.length && this.#hasRoom(batch)) this.#add(batch, names[next++] ?? "", this.#job.factsFirst);
+      if (this.#job.factsFirst) this.#waiting.set(number, names.slice(first, next));
+      this.#ahead += 1;
+      send({ type: "facts", number, batch: batch.finish() });
+      number += 1;
+      await turn();
+      while (!this.#stopped && this.#ahead >= hostLimits.scanBatchesAhead) await this.#woken();
+    }
+    while (!this.#stopped && this.#waiting.size > 0) await this.#woken();
+  }
+
+  more(): void {
+    this.#ahead -= 1;
+    this.#wake?.();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#wake?.();
+  }
+
+  /** All asked-for entries in as many answers as their size takes; an empty question ends the batch. */
+  read(number: number, indexes: readonly number[]): void {
+    const names = this.#waiting.get(number) ?? [];
+    this.#waiting.delete(number);
+    let next = 0;
+    while (next < indexes.length) {
+      const batch = this.#writer(indexes.length - next);
+      while (next < indexes.length && this.#hasRoom(batch)) this.#add(batch, names[indexes[next++] ?? 0] ?? "", false);
+      send({ type: "contents", number, batch: batch.finish() });
+    }
+    this.#wake?.();
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #writer(entries: number): BatchWriter {
+    return new BatchWriter(entries, this.#job.windows.length, this.#contents);
+  }
+
+  #hasRoom(batch: BatchWriter): boolean {
+    return batch.count < hostLimits.scanBatchEntries && batch.contentLength < hostLimits.scanBatchBytes;
+  }
+
+  #add(batch: BatchWriter, latin1: string, factsOnly: boolean): void {
+    const statx = this.#statx;
+    statx.deviceSizeBytes = null;
+    const name = textOfLatin1(latin1);
+    this.#name[this.#name.latin1Write(latin1, 0, 256)] = 0;
+    const { directory } = this.#job;
+    let errno = native.statEntrySync(directory, this.#name, statx.bytes);
+    if (errno !== 0) return batch.addUnusable(name, false, errno);
+    const symlink = (statx.mode & S_IFMT) === S_IFLNK;
+    if (symlink) {
+      if (factsOnly) return batch.addUsable(name, true, statx, null, null);
+      const elsewhere = this.#leadsElsewhere(name);
+      if (elsewhere !== null) return batch.addElsewhere(name, elsewhere);
+      errno = native.statTargetSync(directory, this.#name, statx.bytes);
+      if (errno !== 0) return batch.addUnusable(name, true, errno);
+    }
+    const kind = statx.mode & S_IFMT;
+    // Opening a FIFO wakes its writer, and a character device may rewind a tape: their facts are enough.
+    if (factsOnly || (kind !== S_IFREG && kind !== S_IFBLK && kind !== S_IFDIR)) {
+      const label = kind === S_IFREG && this.#labelled ? this.#labelOf(symlink) : null;
+      return batch.addUsable(name, symlink, statx, label, null);
+    }
+    const fd = native.openAtSync(directory, this.#name, openFlags | (symlink ? 0 : constants.O_NOFOLLOW));
+    if (fd < 0) return batch.addUnusable(name, symlink, -fd);
+    try {
+      this.#addOpen(batch, name, symlink, fd);
+    } finally {
+      native.closeSync(fd);
+    }
+  }
+
+  #addOpen(batch: BatchWriter, name: string, symlink: boolean, fd: number): void {
+    const statx = this.#statx;
+    // The entry may have been replaced between the look and the opening: what was opened counts.
+    const errno = native.statOpenSync(fd, statx.bytes);
+    if (errno !== 0) return batch.addUnusable(name, symlink, errno);
+    const kind = statx.mode & S_IFMT;
+    if (kind === S_IFBLK) statx.deviceSizeBytes = native.sizeSync(fd) ?? 0n;
+    const label = this.#labelled ? native.labelSync(fd) : null;
+    if (kind !== S_IFREG && kind !== S_IFBLK) return batch.addUsable(name, symlink, statx, label, null);
+    const free = batch.free;
+    const size = Number(statx.sizeBytes);
+    const head = readRange(fd, 0, this.#job.headBytes, size, free);
+    if (head < 0) return batch.addUnusable(name, symlink, -head);
+    const lengths = [lengthWithoutTrailingZeros(free, head)];
+    let used = lengths[0] ?? 0;
+    for (const { offset, length } of this.#job.windows) {
+      const read = readRange(fd, offset, length, size, free.subarray(used));
+      if (read < 0) return batch.addUnusable(name, symlink, -read);
+      lengths.push(read);
+      used += read;
+    }
+    batch.addUsable(name, symlink, statx, label, lengths);
+  }
+
+  #labelOf(symlink: boolean): string | null {
+    const fd = native.openAtSync(this.#job.directory, this.#name, openFlags | (symlink ? 0 : constants.O_NOFOLLOW));
+    if (fd < 0) return null;
+    const label = native.labelSync(fd);
+    native.closeSync(fd);
+    return label;
+  }
+
+  /** The path of a symlink that leads to storage which can hang; this thread must not follow it. */
+  #leadsElsewhere(name: string): string | null {
+    if (this.#job.follows === "everywhere") return null;
+    this.#mounts ??= mountTables.parse(readFileSync("/proc/self/mountinfo", "latin1"));
+    const path = joinPath(textOfBytes(readlinkSync(`/proc/self/fd/${this.#job.directory}`, { encoding: "buffer" })), name);
+    const walk = locate(this.#mounts, path);
+    let step = walk.next();
+    while (!step.done) step = walk.next(readLinkOrNull(step.value));
+    return step.value.home === "remote" ? step.value.path : null;
+  }
+}
+
+function readLinkOrNull(path: string): string | null {
+  try {
+    return textOfBytes(readlinkSync(bytesOfText(path), { encoding: "buffer" }));
+  } catch {
+    return null;
+  }
+}
+
+/** Bytes read into `target` from a file of `size` bytes, or a negated errno. */
+function readRange(fd: number, offset: number, length: number, size: number, target: Uint8Array): number {
+  const wanted = Math.min(length, size - offset);
+  if (wanted <= 0) return 0;
+  let done = 0;
+  while (done < wanted) {
+    const read = native.readAtSync(fd, target.subarray(done, wanted), offset + done);
+    if (read === -osConstants.errno.EINTR) continue;
+    if (read < 0) return read;
+    if (read === 0) break;
+    done += read;
+  }
+  return done;
+}
+
+function lengthWithoutTrailingZeros(bytes: Uint8Array, length: number): number {
+  let end = length;
+  // Eight bytes at a time while they are all zero and lie on a boundary.
+  const start = bytes.byteOffset;
+  const quads = new BigUint64Array(bytes.buffer, Math.ceil(start / 8) * 8, Math.floor((start + length) / 8) - Math.ceil(start / 8));
+  while (end > 0 && (start + end) % 8 !== 0 && bytes[end - 1] === 0) end -= 1;
+  if ((start + end) % 8 === 0) {
+    let quad = (start + end - quads.byteOffset) / 8;
+    while (quad > 0 && quads[quad - 1] === 0n) quad -= 1;
+    end = quads.byteOffset + quad * 8 - start;
+  }
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return end;
+}
+
+function send(answer: ScanAnswer): void {
+  parentPort?.postMessage(answer, transferable(answer));
+}
+
+function transferable(answer: ScanAnswer): ArrayBuffer[] {
+  const batch: ScanBatch | null = "batch" in answer ? answer.batch : null;
+  return batch === null ? [] : [batch.records, batch.contents];
+}
+
+let current: Scan | null = null;
+
+async function perform(job: ScanJob): Promise<void> {
+  try {
+    current = new Scan(job);
+    await current.run();
+    current = null;
+    send({ type: "end" });
+  } catch (failure) {
+    current = null;
+    const { code, errno, message } = hostErrorFrom(failure);
+    send({ type: "failed", code, errno, message });
+  }
+}
+
+parentPort?.on("message", (order: ScanOrder) => {
+  switch (order.type) {
+    case "scan":
+      void perform(order.scan);
+      return;
+    case "read":
+      current?.read(order.batch, order.indexes);
+      return;
+    case "more":
+      current?.more();
+      return;
+    case "stop":
+      current?.stop();
+      return;
+  }
+});

@@ -1,0 +1,90 @@
+import type { VolumeFeature } from "@cistern/documents";
+import { decodeUtf8 } from "@cistern/protocol";
+import type { ImageBytes } from "./image-bytes.js";
+import type { ImageBacking, ImageFacts } from "./image-facts.js";
+
+/*
+ * Big-endian headers. qcow (version 1):  0 magic 4, 4 version 4, 8 backing offset 8, 16 backing length 4,
+ * 24 size 8, 36 crypt method 4.
+ * qcow2:  0 magic 4, 4 version 4, 8 backing offset 8, 16 backing length 4, 20 cluster bits 4, 24 size 8,
+ * 32 crypt method 4; version 3 adds 72 incompatible features 8, 80 compatible features 8, 100 header length 4.
+ * Extensions follow the header and end at the backing file name: type 4, length 4, content padded to 8.
+ */
+const BACKING_OFFSET = 8;
+const BACKING_LENGTH = 16;
+const CLUSTER_BITS = 20;
+const QCOW1_CRYPT_METHOD = 36;
+const QCOW2_CRYPT_METHOD = 32;
+const INCOMPATIBLE_FEATURES = 72;
+const COMPATIBLE_FEATURES = 80;
+const HEADER_LENGTH = 100;
+const VERSION_2_HEADER_BYTES = 72;
+const VERSION_3_HEADER_BYTES = 104;
+const EXTENSION_END = 0;
+const EXTENSION_BACKING_FORMAT = 0xe2792aca;
+const EXTENSION_HEADER_BYTES = 8;
+
+/** Feature bits that a volume document names. */
+const FEATURE_BITS: readonly { feature: VolumeFeature; offset: number; bit: bigint }[] = [
+  { feature: "lazy_refcounts", offset: COMPATIBLE_FEATURES, bit: 1n << 0n },
+  { feature: "extended_l2", offset: INCOMPATIBLE_FEATURES, bit: 1n << 4n },
+];
+
+export function readQcow(image: ImageBytes): Partial<ImageFacts> {
+  const encryption = image.u32(QCOW1_CRYPT_METHOD) === 1 ? "qcow" : null;
+  const backing = readBacking(image);
+  return { encryption, backing: backing === "invalid" ? null : backing };
+}
+
+export function readQcow2(image: ImageBytes, version: number): Partial<ImageFacts> {
+  const common: Partial<ImageFacts> = {
+    encryption: encryptionOf(image.u32(QCOW2_CRYPT_METHOD)),
+    clusterSizeBytes: clusterSize(image.u32(CLUSTER_BITS)),
+  };
+  const backing = readBacking(image);
+  // libvirt reads no further in an image whose backing file name lies outside of what it looks at.
+  if (backing === "invalid") return common;
+  const format = backing === null ? null : declaredFormat(image, version);
+  const facts: Partial<ImageFacts> = { ...common, backing: backing === null ? null : { ...backing, format } };
+  if (version < 3 || !image.has(0, VERSION_3_HEADER_BYTES)) return facts;
+  const features = FEATURE_BITS.filter(({ offset, bit }) => (image.u64(offset) & bit) !== 0n);
+  return { ...facts, compat: "1.1", features: features.map(({ feature }) => feature) };
+}
+
+function readBacking(image: ImageBytes): ImageBacking | "invalid" | null {
+  const offset = image.u64(BACKING_OFFSET);
+  const length = image.u32(BACKING_LENGTH);
+  if (offset === 0n || length === 0) return null;
+  if (offset > BigInt(image.length) || !image.has(Number(offset), length)) return "invalid";
+  return { string: decodeUtf8(upToNul(image.bytes(Number(offset), length))), format: null };
+}
+
+/** The content of the extension that names the backing file's format; null when there is none. */
+function declaredFormat(image: ImageBytes, version: number): string | null {
+  let at = version < 3 ? VERSION_2_HEADER_BYTES : image.u32(HEADER_LENGTH);
+  const end = Number(image.u64(BACKING_OFFSET));
+  while (at + EXTENSION_HEADER_BYTES <= end && image.has(at, EXTENSION_HEADER_BYTES)) {
+    const type = image.u32(at);
+    const length = image.u32(at + 4);
+    at += EXTENSION_HEADER_BYTES;
+    if (type === EXTENSION_END || at + length > end) return null;
+    if (type === EXTENSION_BACKING_FORMAT) return decodeUtf8(upToNul(image.bytes(at, length))) || null;
+    at += Math.ceil(length / 8) * 8;
+  }
+  return null;
+}
+
+function encryptionOf(cryptMethod: number): ImageFacts["encryption"] {
+  if (cryptMethod === 1) return "qcow";
+  return cryptMethod === 2 ? "luks" : null;
+}
+
+/** qemu knows clusters of 512 bytes to 2 MiB; any other number comes from a damaged header. */
+function clusterSize(bits: number): bigint {
+  return bits > 0 && bits < 32 ? 1n << BigInt(bits) : 0n;
+}
+
+export function upToNul(bytes: Uint8Array): Uint8Array {
+  const nul = bytes.indexOf(0);
+  return nul === -1 ? bytes : bytes.subarray(0, nul);
+}

@@ -1,0 +1,41 @@
+/** Every limit of the daemon by name, with its reason. The wire's own limits are in @cistern/protocol. */
+export const limits = {
+  /** A definition on disk is at most what could have come by wire. */
+  storedDocumentBytes: 4_194_304,
+  /** cisternd.toml with every comment is a few KiB; a file beyond this is something else. */
+  configurationBytes: 262_144,
+  /** A document longer than this is parsed in a worker: parsing 64 KiB takes about 2 ms of the event loop. */
+  inlineDocumentBytes: 65_536,
+  /** A document that takes longer to parse is refused; 4 MiB of the worst legal kind takes under a second. */
+  documentParseMs: 20_000,
+  /** Long documents read at once; a worker costs about 40 MB and a CPU. */
+  parseWorkers: 2,
+  /** 4 MiB of XML become at most some 600 MB of tree in the worst legal case (nothing but empty elements). */
+  parseWorkerMemoryMiB: 1_024,
+  /** libvirt's default; a management host has hundreds of connections, not thousands. */
+  clients: 5_000,
+  /** Calls of one client under way at once; beyond, its socket is not read. libvirt has 5, few pipelining clients know. */
+  requestsPerClient: 64,
+  /** Event registrations of one client: a client needs one per pool and kind at most. */
+  registrationsPerClient: 4_096,
+  /** Transfers one client may have open at once. */
+  streamsPerClient: 64,
+  /** What libvirt's clients and daemons put in one stream packet (their legacy payload limit less the header). */
+  streamPacketBytes: 262_120,
+  /** Stream data a writer may lag behind its socket before the socket is not read any more. */
+  streamBacklogBytes: 8_388_608,
+  /** Bytes queued to a client that does not read; beyond, it is disconnected (its events cannot be held for ever). */
+  clientBacklogBytes: 134_217_728,
+  /** How long a stopping daemon waits for work to undo what it made. */
+  shutdownJobsMs: 10_000,
+  /** How long a stopping daemon waits for replies to be flushed to clients. */
+  shutdownFlushMs: 2_000,
+  /** How long clients wait for pools to be looked at when the daemon starts; hung storage goes on behind the open door. */
+  startupPatienceMs: 5_000,
+  /** How often the metrics file is written. */
+  metricsIntervalMs: 10_000,
+  /** A wire list holds at most this many volumes or pools (REMOTE_STORAGE_VOL_LIST_MAX, …_POOL_LIST_MAX). */
+  listedObjects: 16_384,
+  /** A secret's value by wire (REMOTE_SECRET_VALUE_MAX). */
+  secretValueBytes: 65_536,
+} as const;

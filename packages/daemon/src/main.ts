@@ -1,0 +1,280 @@
+import { cpus, hostname, homedir, totalmem } from "node:os";
+import { POOL_TYPES, writeConnectCapabilities, writePoolCapabilities } from "@cistern/documents";
+import {
+  acquireLock,
+  type Configuration,
+  clearSocketFile,
+  exitStatus,
+  exitStatusOf,
+  findGroup,
+  findPlaces,
+  HELP,
+  loadConfiguration,
+  type Places,
+  parseCommandLine,
+  prepareDirectories,
+  reloadConfiguration,
+  socketModeOf,
+} from "./config/index.js";
+import { driverOf, hasDriver } from "./drivers/index.js";
+import { type Directory, Hosts, lockFile } from "./host/index.js";
+import { Jobs } from "./jobs/jobs.js";
+import { limits } from "./limits.js";
+import { createLogger, type DaemonLogger } from "./logging/index.js";
+import { EventLoopDelay } from "./monitoring/event-loop.js";
+import { Metrics } from "./monitoring/metrics.js";
+import { DocumentParser } from "./parsing/parser.js";
+import type { PoolBackends } from "./pools/activation.js";
+import { Discovery } from "./pools/discovery.js";
+import { PoolEvents } from "./pools/events.js";
+import { Pools } from "./pools/pools.js";
+import { PoolRegistry } from "./pools/registry.js";
+import { reloadPools, restorePools, type StartupReport } from "./pools/startup.js";
+import { PoolStore } from "./pools/store.js";
+import { RpcServer, type ServerSettings } from "./rpc/server.js";
+import type { HostFacts } from "./rpc/services.js";
+import { openSecrets, SystemToken } from "./secrets/index.js";
+import { VERSION } from "./version.js";
+import { VolumeCreation } from "./volumes/creation.js";
+import { Transfers } from "./volumes/transfer.js";
+import { type VolumeBackends, Volumes } from "./volumes/volumes.js";
+
+/** The only file that knows everybody: it puts the daemon together, runs it and takes it apart. */
+
+const commandLine = readCommandLine();
+if (commandLine?.action === "help") process.stdout.write(HELP);
+else if (commandLine?.action === "version") process.stdout.write(`cisternd ${VERSION}\n`);
+else if (commandLine !== null) await run();
+
+function readCommandLine(): ReturnType<typeof parseCommandLine> | null {
+  try {
+    return parseCommandLine(process.argv.slice(2), process.cwd());
+  } catch (error) {
+    complain(error);
+    return null;
+  }
+}
+
+async function run(): Promise<void> {
+  try {
+    const daemon = await start();
+    const stop = (signal: string): void => {
+      daemon.log.logger.info({ signal }, "stopping");
+      daemon.stop().then(
+        () => finish(daemon.log, exitStatus.clean),
+        (error: unknown) => {
+          daemon.log.logger.error({ err: error }, "stopping failed");
+          finish(daemon.log, exitStatus.failure);
+        },
+      );
+    };
+    process.once("SIGTERM", () => stop("SIGTERM"));
+    process.once("SIGINT", () => stop("SIGINT"));
+    process.on("SIGHUP", () => void daemon.reload());
+    process.on("SIGUSR2", () => void daemon.writeMetrics());
+  } catch (error) {
+    complain(error);
+    // Something that was opened before the failure may keep the process alive.
+    process.exit();
+  }
+}
+
+/** A child process that hangs in the kernel must not keep the daemon from ending. */
+function finish(log: DaemonLogger, status: number): never {
+  log.flush();
+  process.exit(status);
+}
+
+/** Until the log is open, and for what the person at the keyboard did wrong. */
+function complain(error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`cisternd: ${text}\n`);
+  process.exitCode = exitStatusOf(error);
+}
+
+interface Daemon {
+  readonly log: DaemonLogger;
+  reload(): Promise<void>;
+  writeMetrics(): Promise<void>;
+  /** Pools stay as they are: mounted, logged in, listed as active for the next daemon. */
+  stop(): Promise<void>;
+}
+
+async function start(): Promise<Daemon> {
+  const words = parseCommandLine(process.argv.slice(2), process.cwd());
+  const places = findPlaces(words, {
+    userId: process.getuid?.() ?? 0,
+    homeDirectory: homedir(),
+    environment: process.env,
+  });
+  const configuration = await loadConfiguration(places);
+  const log = createLogger({
+    level: words.verbose ? "debug" : configuration.logLevel,
+    format: configuration.logFormat,
+  });
+  const { logger } = log;
+  for (const warning of await prepareDirectories(places)) logger.warn(warning);
+  const lock = await acquireLock(places.lockFile, "storage", places.mode, lockFile);
+  await Promise.all([clearSocketFile(places.socketPath), clearSocketFile(places.readOnlySocketPath)]);
+
+  const eventLoop = new EventLoopDelay();
+  eventLoop.start();
+  const stopping = new AbortController();
+  const hosts = new Hosts({
+    temporaryDirectory: places.privateDirectory,
+    remoteTimeoutMs: configuration.remoteStorageTimeoutSeconds * 1000,
+  });
+  const open = async (path: string): Promise<Directory> => (await hosts.forPath(path)).openDirectory(path);
+  const runDirectory = await open(places.runDirectory);
+  const store = new PoolStore(
+    {
+      definitions: await open(places.poolDirectory),
+      autostart: await open(places.autostartDirectory),
+      state: await open(places.poolStateDirectory),
+    },
+    (file, reason) => logger.error({ file, err: reason }, "a file of a pool was skipped"),
+  );
+  const systemToken = new SystemToken(places.systemTokenFile);
+  const parser = new DocumentParser();
+  const secrets = await openSecrets({ places, hosts, parser, systemToken, log: logger });
+  const jobs = new Jobs();
+  const backends: VolumeBackends & PoolBackends = {
+    store,
+    jobs,
+    stopping: stopping.signal,
+    driverOf: (pool) => driverOf(pool.type),
+    hasDriver: (pool) => hasDriver(pool.type),
+    hostOf: (pool) => (pool.target.path === null ? Promise.resolve(hosts.local) : hosts.forPath(pool.target.path)),
+    secret: (lookup) => secrets.passphrase(lookup, "volume"),
+    privateDirectory: await open(places.privateDirectory),
+  };
+  const registry = new PoolRegistry();
+  const poolEvents = new PoolEvents();
+  const pools = new Pools(registry, backends, parser, poolEvents);
+  const volumes = new Volumes(pools, backends);
+  const report: StartupReport = {
+    problem: (what, pool, error) => logger.error({ pool, err: error }, `could not ${what} pool '${pool}'`),
+  };
+
+  const restoring = restorePools(registry, backends, report).catch((error: unknown) => {
+    logger.error({ err: error }, "could not restore the pools");
+  });
+  await atMost(restoring, limits.startupPatienceMs);
+
+  const server = new RpcServer(
+    {
+      log: logger,
+      pools,
+      poolEvents,
+      volumes,
+      creation: new VolumeCreation(pools, volumes, backends, parser),
+      transfers: new Transfers(pools, volumes, backends),
+      discovery: new Discovery(() => hosts.local),
+      secrets,
+      host: hostFacts(),
+      documents: {
+        capabilities: writeConnectCapabilities(),
+        poolCapabilities: writePoolCapabilities(new Set(POOL_TYPES.filter(hasDriver))),
+      },
+      isSystemToken: (token) => systemToken.matches(token),
+      opensSession: places.mode === "user" || places.mode === "root-directory",
+    },
+    serverSettings(configuration),
+  );
+  const metrics = new Metrics(runDirectory, {
+    eventLoop,
+    clients: () => server.clientCount,
+    jobs: () => jobs.list().length,
+    pools: () => countPools(registry),
+    volumes: () => countVolumes(registry),
+  });
+  await openDoors(server, places, configuration);
+  metrics.start();
+  logger.info({ socket: places.socketPath, mode: places.mode, pid: process.pid, version: VERSION }, "cisternd is ready");
+
+  return {
+    log,
+    writeMetrics: () => metrics.write().catch((error: unknown) => logger.warn({ err: error }, "could not write metrics")),
+    reload: async () => {
+      logger.info("reloading");
+      try {
+        const changed = await reloadConfiguration(places, configuration);
+        log.setLevel(words.verbose ? "debug" : changed.logLevel);
+        server.settings = serverSettings(changed);
+      } catch (error) {
+        logger.error({ err: error }, "the configuration was not reloaded");
+      }
+      await Promise.all([secrets.reload(), reloadPools(registry, backends, report)]).catch((error: unknown) => {
+        logger.error({ err: error }, "reloading failed");
+      });
+    },
+    stop: async () => {
+      stopping.abort();
+      await jobs.cancelAll(new Error("the daemon is stopping"), limits.shutdownJobsMs);
+      await server.close();
+      await metrics.stop();
+      await secrets.close();
+      await hosts.close();
+      eventLoop.stop();
+      await lock.release();
+      logger.info("cisternd ended");
+    },
+  };
+}
+
+async function openDoors(server: RpcServer, places: Places, configuration: Configuration): Promise<void> {
+  const group = configuration.socketGroup === null ? null : await findGroup(configuration.socketGroup);
+  await server.listen({ path: places.socketPath, readOnly: false, mode: socketModeOf(configuration), group });
+  await server.listen({
+    path: places.readOnlySocketPath,
+    readOnly: true,
+    mode: configuration.readOnlySocketMode,
+    group,
+  });
+}
+
+function serverSettings(configuration: Configuration): ServerSettings {
+  return {
+    schemes: configuration.uriSchemes,
+    maxClients: configuration.maxClients,
+    maxRequests: configuration.maxClientRequests,
+    keepalive: {
+      intervalMs: configuration.keepaliveIntervalSeconds * 1000,
+      count: configuration.keepaliveCount,
+    },
+  };
+}
+
+function hostFacts(): HostFacts {
+  const processors = cpus();
+  const KIB = 1024;
+  return {
+    name: hostname(),
+    cpuModel: process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch,
+    cpuCount: processors.length,
+    cpuMhz: processors[0]?.speed ?? 0,
+    memoryKiB: BigInt(Math.floor(totalmem() / KIB)),
+  };
+}
+
+function countPools(registry: PoolRegistry): { active: number; inactive: number } {
+  let active = 0;
+  for (const pool of registry) if (pool.active) active++;
+  return { active, inactive: registry.size - active };
+}
+
+function countVolumes(registry: PoolRegistry): number {
+  let count = 0;
+  for (const pool of registry) count += pool.volumes.size;
+  return count;
+}
+
+/** Waits for `work`, but not longer than this; `work` goes on. */
+async function atMost(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([work, patience]);
+  clearTimeout(timer);
+}

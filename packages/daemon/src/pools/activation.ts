@@ -1,0 +1,103 @@
+import type { PoolDocument } from "@cistern/documents";
+import { LibvirtError } from "@cistern/protocol";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { PoolScan, StorageDriver } from "../drivers/driver.js";
+import type { Host } from "../host/index.js";
+import type { Pool } from "./pool.js";
+import type { PoolStore } from "./store.js";
+import { VolumeTable } from "./volume-table.js";
+
+/** What bringing pools up and down needs from the rest of the daemon. */
+export interface PoolBackends {
+  readonly store: PoolStore;
+  /** Throws libvirt's "missing backend" for a type whose driver has not landed. */
+  driverOf(pool: PoolDocument): StorageDriver;
+  hasDriver(pool: PoolDocument): boolean;
+  hostOf(pool: PoolDocument): Promise<Host>;
+  /** Ends when the daemon stops. */
+  readonly stopping: AbortSignal;
+}
+
+/** Volumes put into a new table before the event loop gets a turn: about 2 ms. */
+const VOLUMES_PER_TURN = 2_000;
+
+/** Starts the storage, writes the state file, scans. On failure everything is as before; the caller holds the lock. */
+export async function activate(pool: Pool, backends: PoolBackends): Promise<void> {
+  const driver = backends.driverOf(pool.live);
+  const host = await backends.hostOf(pool.live);
+  pool.starting = true;
+  try {
+    await driver.start?.(pool.live, host);
+  } finally {
+    pool.starting = false;
+  }
+  try {
+    await backends.store.saveState(pool.live);
+    await scanInto(pool, backends);
+  } catch (error) {
+    await abandon(pool, backends);
+    throw error;
+  }
+  pool.active = true;
+}
+
+/** Stops the storage and forgets the volumes. The state file goes first: a crash in between leaves a stopped pool. */
+export async function deactivate(pool: Pool, backends: PoolBackends): Promise<void> {
+  const driver = backends.driverOf(pool.live);
+  await backends.store.removeState(pool.name);
+  try {
+    await driver.stop?.(pool.live, await backends.hostOf(pool.live));
+  } catch (error) {
+    await backends.store.saveState(pool.live);
+    throw error;
+  }
+  becomeInactive(pool);
+}
+
+/** A scan that failed takes the pool down; what goes wrong on the way down must not hide why. */
+export async function abandon(pool: Pool, backends: PoolBackends): Promise<void> {
+  const driver = backends.driverOf(pool.live);
+  await Promise.allSettled([
+    backends.store.removeState(pool.name),
+    backends.hostOf(pool.live).then((host) => driver.stop?.(pool.live, host)),
+  ]);
+  becomeInactive(pool);
+}
+
+/** Looks at the storage and replaces sizes and volumes in one step; readers see the old ones until then. */
+export async function scanInto(pool: Pool, backends: PoolBackends): Promise<void> {
+  const driver = backends.driverOf(pool.live);
+  const host = await backends.hostOf(pool.live);
+  const scan = await driver.scan(pool.live, host, pool.volumes, backends.stopping);
+  pool.volumes = await tableOf(scan, pool.volumes);
+  pool.live = {
+    ...scan.pool,
+    capacityBytes: scan.capacityBytes,
+    allocationBytes: scan.allocationBytes,
+    availableBytes: scan.availableBytes,
+  };
+}
+
+/** A storage that did not answer in time may answer again: its pool stays, with what was known. */
+export function isTimeout(error: unknown): boolean {
+  const ETIMEDOUT = 110;
+  return error instanceof LibvirtError && error.int1 === ETIMEDOUT;
+}
+
+function becomeInactive(pool: Pool): void {
+  pool.active = false;
+  pool.volumes = new VolumeTable();
+}
+
+/** A volume found again stays the same object: a transfer that is under way holds it. */
+async function tableOf(scan: PoolScan, before: VolumeTable): Promise<VolumeTable> {
+  const table = new VolumeTable();
+  let added = 0;
+  for (const { document, evidence } of scan.volumes) {
+    const known = before.get(document.name);
+    if (known === undefined) table.add({ document, evidence, building: false, inUse: 0 });
+    else table.add(Object.assign(known, { document, evidence }));
+    if (++added % VOLUMES_PER_TURN === 0) await nextTurn();
+  }
+  return table;
+}

@@ -1,0 +1,50 @@
+import type { PoolDocument } from "@cistern/documents";
+import { Mutex } from "../jobs/mutex.js";
+import { VolumeTable } from "./volume-table.js";
+
+/**
+ * A pool while the daemon runs.
+ *
+ * `live` is the document in force. `pending` is the persistent definition that will take its place when the pool
+ * stops (it was redefined, or started by another document, while active). A pool without a definition on disk is
+ * transient: it vanishes when it stops.
+ *
+ * Whoever changes a pool holds `lock` for the whole change. Looking does not take it: between two awaits nothing
+ * moves, and a scan replaces `volumes` in one step, so a reader always sees one consistent state, without waiting.
+ */
+export class Pool {
+  live: PoolDocument;
+  pending: PoolDocument | null = null;
+  persistent = false;
+  autostart = false;
+  active = false;
+  /** The driver is bringing the storage up (a mount, a login), which may take long. */
+  starting = false;
+  /** Volumes being built, cloned, wiped: while there are any, the pool can be neither stopped nor scanned. */
+  jobs = 0;
+  /** An upload ended while jobs ran: scan when the last one ends. */
+  refreshOwed = false;
+  volumes = new VolumeTable();
+  readonly lock = new Mutex();
+
+  constructor(live: PoolDocument) {
+    this.live = live;
+  }
+
+  get name(): string {
+    return this.live.name;
+  }
+  get uuid(): string {
+    return this.live.uuid;
+  }
+  /** The definition that stays when the pool stops: what the INACTIVE flag shows. */
+  get definition(): PoolDocument {
+    return this.pending ?? this.live;
+  }
+  /** What a pool that stopped shows: the redefinition made while it was active. */
+  applyPending(): void {
+    if (this.pending === null) return;
+    this.live = this.pending;
+    this.pending = null;
+  }
+}

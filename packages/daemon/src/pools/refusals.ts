@@ -1,0 +1,37 @@
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { Pool } from "./pool.js";
+
+/** libvirt's refusals that more than one call gives. Each function names the fact that the caller found to be so. */
+
+const storage = (code: ErrorCode, detail: string): LibvirtError => LibvirtError.of(code, ErrorDomain.STORAGE, detail);
+
+export const noPoolWithUuid = (uuid: string, name?: string): LibvirtError =>
+  storage(
+    ErrorCode.NO_STORAGE_POOL,
+    name === undefined
+      ? `no storage pool with matching uuid '${uuid}'`
+      : `no storage pool with matching uuid '${uuid}' (${name})`,
+  );
+export const noPoolWithName = (name: string): LibvirtError =>
+  storage(ErrorCode.NO_STORAGE_POOL, `no storage pool with matching name '${name}'`);
+export const poolNotActive = (pool: Pool): LibvirtError =>
+  storage(ErrorCode.OPERATION_INVALID, `storage pool '${pool.name}' is not active`);
+export const poolAlreadyActive = (pool: Pool): LibvirtError =>
+  storage(ErrorCode.OPERATION_INVALID, `storage pool '${pool.name}' is already active`);
+export const poolStillActive = (pool: Pool): LibvirtError =>
+  storage(ErrorCode.OPERATION_INVALID, `storage pool '${pool.name}' is still active`);
+export const poolStarting = (pool: Pool): LibvirtError =>
+  storage(ErrorCode.OPERATION_INVALID, `storage pool '${pool.name}' is starting up`);
+export const poolHasJobs = (pool: Pool): LibvirtError =>
+  storage(ErrorCode.INTERNAL_ERROR, `pool '${pool.name}' has asynchronous jobs running.`);
+export const noVolumeWithName = (name: string): LibvirtError =>
+  storage(ErrorCode.NO_STORAGE_VOL, `no storage vol with matching name '${name}'`);
+export const volumeInUse = (name: string): LibvirtError =>
+  storage(ErrorCode.OPERATION_INVALID, `volume '${name}' is still in use.`);
+export const volumeBuilding = (name: string): LibvirtError =>
+  storage(ErrorCode.OPERATION_INVALID, `volume '${name}' is still being allocated.`);
+
+/** `allowed`: the bits libvirt's function of that name knows. */
+export function checkFlags(flags: number, allowed: number, functionName: string): void {
+  LibvirtError.checkFlags(ErrorDomain.STORAGE, functionName, flags, allowed);
+}

@@ -1,0 +1,36 @@
+import type { Logger } from "../logging/index.js";
+import type { Discovery } from "../pools/discovery.js";
+import type { PoolEvents } from "../pools/events.js";
+import type { Pools } from "../pools/pools.js";
+import type { SecretProvider } from "../secrets/index.js";
+import type { VolumeCreation } from "../volumes/creation.js";
+import type { Transfers } from "../volumes/transfer.js";
+import type { Volumes } from "../volumes/volumes.js";
+
+/** What the door leads to. */
+export interface Services {
+  readonly log: Logger;
+  readonly pools: Pools;
+  readonly poolEvents: PoolEvents;
+  readonly volumes: Volumes;
+  readonly creation: VolumeCreation;
+  readonly transfers: Transfers;
+  readonly discovery: Discovery;
+  readonly secrets: SecretProvider;
+  /** Answers of this host that do not change while the daemon runs. */
+  readonly host: HostFacts;
+  /** Documents that do not change while the daemon runs. */
+  readonly documents: { readonly capabilities: string; readonly poolCapabilities: string };
+  /** Whether a peer knows the token that only daemons of this host can read. */
+  isSystemToken(token: string): Promise<boolean>;
+  /** Whether "…:///session" is this instance: it runs as a user, or privately with --root. */
+  readonly opensSession: boolean;
+}
+
+export interface HostFacts {
+  readonly name: string;
+  readonly cpuModel: string;
+  readonly cpuCount: number;
+  readonly cpuMhz: number;
+  readonly memoryKiB: bigint;
+}

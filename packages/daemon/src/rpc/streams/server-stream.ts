@@ -1,0 +1,26 @@
+import type { Frame, LibvirtError } from "@cistern/protocol";
+
+/** How a stream speaks to its client. Every packet carries the serial of the call that opened the stream. */
+export interface StreamWire {
+  /** Resolves when the socket takes more. */
+  data(bytes: Uint8Array): Promise<void>;
+  hole(lengthBytes: bigint): void;
+  /** The empty data packet behind the last one. */
+  endOfFile(): void;
+  /** The answer to the client's finish or abort. */
+  confirm(): void;
+  fail(error: LibvirtError): void;
+  /** The stream takes no more packets; later ones of its serial are dropped. */
+  forget(): void;
+  /** A client that breaks the protocol is disconnected. */
+  disconnect(reason: string): void;
+}
+
+export interface ServerStream {
+  /** Takes a packet of the client. */
+  receive(frame: Frame): void;
+  /** Bytes received and not yet worked off. */
+  readonly backlogBytes: number;
+  /** The client is gone, or the daemon stops. */
+  abandon(): Promise<void>;
+}

@@ -1,0 +1,62 @@
+import type { EncryptionSecret, VolumeDocument, VolumeEncryption } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+
+/*
+ * What libvirt refuses before it calls qemu-img. The order in which a creation asks: singleSecret (and the secret
+ * itself), checkFormat, checkBacking, checkEncryption, then the options themselves.
+ */
+
+/** libvirt's numbers of encryption formats, as they stand in a message. */
+const ENCRYPTION_FORMATS: readonly VolumeEncryption["format"][] = ["default", "qcow", "luks", "luks2"];
+
+const unsupportedConfiguration = (text: string): LibvirtError =>
+  LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
+
+/** The format as qemu-img shall write or read it: a block device and an ISO image hold raw bytes. */
+export function imageFormat(volume: VolumeDocument): string {
+  const { format } = volume.target;
+  return volume.type === "block" || format === null || format === "iso" ? "raw" : format;
+}
+
+export function singleSecret(encryption: VolumeEncryption): EncryptionSecret {
+  const [secret, ...others] = encryption.secrets;
+  if (secret === undefined || others.length > 0) {
+    const text = "A single <secret type='passphrase'...> element is expected in encryption description";
+    throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, text);
+  }
+  return secret;
+}
+
+export function checkFormat(volume: VolumeDocument, preallocates: boolean): void {
+  if (imageFormat(volume) === "qcow2") return;
+  if (preallocates) throw unsupportedConfiguration("metadata preallocation only available with qcow2");
+  if (volume.target.compat !== null) {
+    throw unsupportedConfiguration("compatibility option only available with qcow2");
+  }
+  if (volume.target.features !== null) throw unsupportedConfiguration("format features only available with qcow2");
+}
+
+/** `source`: the volume to clone, which must have the same backing store, or null. */
+export function checkBacking(volume: VolumeDocument, source: VolumeDocument | null, preallocates: boolean): void {
+  if (volume.backingStore === null) return;
+  if (preallocates) throw unsupportedConfiguration("metadata preallocation conflicts with backing store");
+  if (source !== null && source.backingStore?.path !== volume.backingStore.path) {
+    const text = "a different backing store cannot be specified.";
+    throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
+  }
+}
+
+export function checkEncryption(volume: VolumeDocument): void {
+  const { encryption } = volume.target;
+  if (encryption === null) return;
+  const format = imageFormat(volume);
+  if (format !== "raw" && format !== "qcow2") {
+    throw unsupportedConfiguration(`volume encryption unsupported with format ${format}`);
+  }
+  if (encryption.format === "luks") return;
+  if (format === "qcow2" && encryption.format !== "luks2") {
+    throw unsupportedConfiguration("creation of qcow2 encrypted image is not supported");
+  }
+  const number = ENCRYPTION_FORMATS.indexOf(encryption.format);
+  throw unsupportedConfiguration(`unsupported volume encryption format ${number}`);
+}

@@ -1,0 +1,53 @@
+import type { VolumeDocument } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+
+const ALLOCATE = 1;
+const DELTA = 2;
+const SHRINK = 4;
+
+/** libvirt's public layer checks this before anything else. */
+export function refuseZeroCapacity(requestedBytes: bigint, flags: number): void {
+  if (requestedBytes === 0n && (flags & (DELTA | SHRINK)) === 0) {
+    throw LibvirtError.invalidArgument(
+      ErrorDomain.STORAGE,
+      "virStorageVolResize",
+      "capacity",
+      "capacity in virStorageVolResize cannot be zero without 'delta' or 'shrink' flags set",
+    );
+  }
+}
+
+/** The capacity that libvirt's flags ask for, or the refusal; `availableBytes` is the pool's. */
+export function resizedCapacity(
+  volume: VolumeDocument,
+  requestedBytes: bigint,
+  flags: number,
+  availableBytes: bigint,
+): { capacityBytes: bigint; allocates: boolean } {
+  const capacityBytes = absolute(volume.capacityBytes, requestedBytes, flags);
+  if (capacityBytes < volume.allocationBytes) {
+    throw LibvirtError.of(
+      ErrorCode.INVALID_ARG,
+      ErrorDomain.STORAGE,
+      "can't shrink capacity below existing allocation",
+    );
+  }
+  if (capacityBytes < volume.capacityBytes && (flags & SHRINK) === 0) {
+    throw LibvirtError.of(
+      ErrorCode.INVALID_ARG,
+      ErrorDomain.STORAGE,
+      "Can't shrink capacity below current capacity unless shrink flag explicitly specified",
+    );
+  }
+  const allocates = (flags & ALLOCATE) !== 0;
+  if (allocates && capacityBytes - volume.allocationBytes > availableBytes) {
+    throw LibvirtError.of(ErrorCode.OPERATION_FAILED, ErrorDomain.STORAGE, "Not enough space left in storage pool");
+  }
+  return { capacityBytes, allocates };
+}
+
+function absolute(currentBytes: bigint, requestedBytes: bigint, flags: number): bigint {
+  if ((flags & DELTA) === 0) return requestedBytes;
+  if ((flags & SHRINK) === 0) return currentBytes + requestedBytes;
+  return requestedBytes > currentBytes ? 0n : currentBytes - requestedBytes;
+}

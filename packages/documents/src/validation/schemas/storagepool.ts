@@ -1,0 +1,212 @@
+import { POOL_TYPES, type PoolType } from "../../pool.js";
+import {
+  attribute,
+  choice,
+  data,
+  element,
+  empty,
+  grammar,
+  group,
+  interleave,
+  oneOrMore,
+  optional,
+  type Pattern,
+  text,
+  words,
+  zeroOrMore,
+} from "../relaxng.js";
+import {
+  absolutePath,
+  permissions,
+  secretReference,
+  singleName,
+  size,
+  someText,
+  unsignedLong,
+  uuid,
+  yesNo,
+} from "./common.js";
+
+const hostName = data("string", { pattern: "[A-Za-z0-9._:%-]+" });
+const host = element(
+  "host",
+  attribute("name", hostName),
+  optional(attribute("port", data("unsignedShort", { pattern: "[0-9]+" }))),
+  empty,
+);
+
+/** Free space of a disk is ours to say; a definition taken from a dump brings it along. */
+const freeExtents = zeroOrMore(
+  element("freeExtent", attribute("start", unsignedLong), attribute("end", unsignedLong), empty),
+);
+function device(path: Pattern): Pattern {
+  return element("device", attribute("path", path), optional(attribute("part_separator", yesNo)), freeExtents);
+}
+/** An iSCSI qualified name, or any other word that names a target. */
+const iscsiTarget = device(data("string", { pattern: "\\S+" }));
+
+function directory(path: Pattern): Pattern {
+  return element("dir", attribute("path", path), empty);
+}
+const absoluteDirectory = data("string", { pattern: "/[^\\n]*" });
+
+function format(names: readonly string[]): Pattern {
+  return element("format", attribute("type", words(names)), empty);
+}
+
+const authentication = element(
+  "auth",
+  attribute("type", words(["chap", "ceph"])),
+  attribute("username", someText),
+  secretReference(),
+);
+const initiator = element("initiator", element("iqn", attribute("name", someText), empty));
+/** The name of a volume group, cluster, Ceph pool …; a reader takes an empty one for an absent one. */
+const sourceName = element("name", text);
+const vendorAndProduct = [
+  optional(element("vendor", attribute("name", text), empty)),
+  optional(element("product", attribute("name", text), empty)),
+];
+
+const hex = (digits: string) => data("string", { pattern: `(0x)?${digits}` });
+const pciAddress = element(
+  "address",
+  optional(attribute("domain", hex("[0-9a-fA-F]{1,8}"))),
+  optional(attribute("bus", hex("[0-9a-fA-F]{1,2}"))),
+  optional(attribute("slot", hex("([01]?[0-9a-fA-F]|2[0-9]|3[01])"))),
+  optional(attribute("function", hex("[0-7]"))),
+  optional(attribute("multifunction", words(["on", "off"]))),
+  empty,
+);
+const parentAddress = element(
+  "parentaddr",
+  optional(attribute("unique_id", data("positiveInteger", { pattern: "[0-9]+" }))),
+  pciAddress,
+);
+const worldWideName = data("string", { pattern: "(0x)?[0-9a-fA-F]{16}" });
+const adapter = element(
+  "adapter",
+  choice(
+    group(
+      optional(attribute("type", words(["scsi_host"]))),
+      choice(group(attribute("name", someText), empty), parentAddress),
+    ),
+    group(
+      attribute("type", words(["fc_host"])),
+      optional(attribute("parent", text)),
+      optional(attribute("parent_wwnn", worldWideName)),
+      optional(attribute("parent_wwpn", worldWideName)),
+      optional(attribute("parent_fabric_wwn", worldWideName)),
+      optional(attribute("managed", yesNo)),
+      attribute("wwnn", worldWideName),
+      attribute("wwpn", worldWideName),
+      empty,
+    ),
+  ),
+);
+
+const FILE_SYSTEMS = [..."auto ext2 ext3 ext4 ufs iso9660 udf gfs gfs2 vfat hfs+ xfs ocfs2 vmfs".split(" ")];
+const DISK_LABELS = "unknown dos dvh gpt mac bsd pc98 sun lvm2".split(" ");
+
+function source(...parts: Pattern[]): Pattern {
+  return element("source", interleave(...parts));
+}
+function target(path: Pattern): Pattern {
+  return element("target", interleave(path, optional(permissions)));
+}
+const targetPath = element("path", absolutePath);
+
+const name = element("name", singleName);
+const mountOptions = optional(
+  element("fs:mount_opts", zeroOrMore(element("fs:option", attribute("name", text), empty))),
+);
+const rbdOptions = optional(
+  element(
+    "rbd:config_opts",
+    zeroOrMore(element("rbd:option", attribute("name", text), attribute("value", text), empty)),
+  ),
+);
+
+/** What distinguishes the types; all else is in `pool` below. */
+const CONTENT: { readonly [Type in PoolType]: readonly Pattern[] } = {
+  dir: [name, optional(source(...vendorAndProduct)), target(targetPath)],
+  fs: [
+    name,
+    source(device(absolutePath), optional(format(FILE_SYSTEMS)), ...vendorAndProduct),
+    target(targetPath),
+    mountOptions,
+  ],
+  netfs: [
+    name,
+    source(
+      oneOrMore(host),
+      choice(
+        interleave(directory(absoluteDirectory), optional(format(["auto", "nfs"]))),
+        // A Gluster volume or a Windows share is no path.
+        interleave(directory(someText), format(["glusterfs", "cifs"])),
+      ),
+      optional(element("protocol", attribute("ver", text), empty)),
+      ...vendorAndProduct,
+    ),
+    target(targetPath),
+    mountOptions,
+  ],
+  logical: [
+    optional(name),
+    optional(
+      source(
+        optional(sourceName),
+        zeroOrMore(device(someText)),
+        optional(format(["unknown", "lvm2"])),
+        ...vendorAndProduct,
+      ),
+    ),
+    optional(target(optional(targetPath))),
+  ],
+  disk: [name, source(device(someText), optional(format(DISK_LABELS)), ...vendorAndProduct), target(targetPath)],
+  iscsi: [
+    name,
+    source(oneOrMore(host), iscsiTarget, optional(initiator), optional(authentication), ...vendorAndProduct),
+    target(targetPath),
+  ],
+  "iscsi-direct": [
+    name,
+    source(oneOrMore(host), iscsiTarget, initiator, optional(authentication), ...vendorAndProduct),
+  ],
+  scsi: [name, source(adapter, ...vendorAndProduct), target(targetPath)],
+  mpath: [name, optional(element("source", empty)), target(targetPath)],
+  rbd: [optional(name), source(oneOrMore(host), sourceName, optional(authentication)), rbdOptions],
+  sheepdog: [optional(name), source(oneOrMore(host), sourceName)],
+  gluster: [optional(name), source(oneOrMore(host), sourceName, optional(directory(absoluteDirectory)))],
+  zfs: [
+    optional(name),
+    optional(source(optional(sourceName), zeroOrMore(device(someText)))),
+    optional(target(optional(targetPath))),
+  ],
+  vstorage: [optional(name), source(sourceName), target(targetPath)],
+};
+
+function pool(type: PoolType): Pattern {
+  return group(
+    attribute("type", words([type])),
+    interleave(
+      optional(element("uuid", uuid)),
+      optional(size("capacity")),
+      optional(size("allocation")),
+      optional(size("available")),
+      optional(element("features", optional(element("cow", attribute("state", yesNo), empty)))),
+      optional(
+        element(
+          "refresh",
+          optional(element("volume", optional(attribute("allocation", words(["default", "capacity"]))), empty)),
+        ),
+      ),
+      ...CONTENT[type],
+    ),
+  );
+}
+
+export const storagePoolSchema = grammar(element("pool", choice(...POOL_TYPES.map(pool))), {
+  fs: "http://libvirt.org/schemas/storagepool/fs/1.0",
+  rbd: "http://libvirt.org/schemas/storagepool/rbd/1.0",
+});

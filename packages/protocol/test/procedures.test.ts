@@ -1,0 +1,172 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type AnyMessage,
+  type AnyProcedure,
+  decodeXdr,
+  encodeXdr,
+  events,
+  messageByNumber,
+  ProtocolError,
+  procedureByNumber,
+  procedures,
+  remoteError,
+  type Schema,
+  streamHole,
+} from "../dist/index.js";
+import { arbitraryValue } from "./arbitrary-value.js";
+
+const all = Object.entries<AnyProcedure>(procedures);
+const messages = Object.entries<AnyMessage>(events);
+
+/** Every body that travels, by name. */
+const bodies: readonly (readonly [name: string, schema: Schema<unknown>])[] = [
+  ...all.flatMap(([key, { args, result }]) => [
+    [`${key} arguments`, args] as const,
+    [`${key} result`, result] as const,
+  ]),
+  ...messages.map(([key, { payload }]) => [`${key} event`, payload] as const),
+  ["error", remoteError],
+  ["stream hole", streamHole],
+];
+
+const runs = { numRuns: Number(process.env["PROPERTY_RUNS"] ?? 25) };
+
+describe.each(bodies)("%s", (_name, schema) => {
+  const anyValue = arbitraryValue(schema);
+
+  it("comes back as it was sent, whatever its value", () => {
+    fc.assert(
+      fc.property(anyValue, (value) => {
+        const { value: decoded, trailingBytes } = decodeXdr(schema, encodeXdr(schema, value));
+        expect(trailingBytes).toBe(0);
+        expect(decoded).toEqual(value);
+      }),
+      runs,
+    );
+  });
+
+  it("is one ProtocolError wherever it is cut off", () => {
+    fc.assert(
+      fc.property(anyValue, (value) => {
+        const bytes = encodeXdr(schema, value);
+        for (let length = 0; length < bytes.length; length++) expectProtocolError(schema, bytes.subarray(0, length));
+      }),
+      { numRuns: 5 },
+    );
+  });
+
+  it("is understood or one ProtocolError when any word of it is replaced by a hostile one", () => {
+    fc.assert(
+      fc.property(
+        anyValue,
+        fc.constantFrom(0x7fffffff, 0x80000000, 0xffffffff, 4_194_305, 65_537, 0),
+        (value, word) => {
+          const bytes = encodeXdr(schema, value);
+          for (let offset = 0; offset + 4 <= bytes.length; offset += 4) {
+            const hostile = bytes.slice();
+            new DataView(hostile.buffer).setUint32(offset, word);
+            decodeOrProtocolError(schema, hostile);
+          }
+        },
+      ),
+      { numRuns: 5 },
+    );
+  });
+
+  it("is understood or one ProtocolError when it is random bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => decodeOrProtocolError(schema, bytes)),
+      runs,
+    );
+  });
+});
+
+describe("the tables", () => {
+  it("have as key the procedure's name in camel case", () => {
+    for (const [key, { name }] of [...all, ...messages]) expect(key).toBe(camelCase(name));
+  });
+
+  it("find every procedure and event by its number, and no number twice", () => {
+    for (const [, procedure] of all) expect(procedureByNumber(procedure.number)).toBe(procedure);
+    for (const [, message] of messages) expect(messageByNumber(message.number)).toBe(message);
+    const numbers = [...all, ...messages].map(([, { number }]) => number);
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(procedureByNumber(0)).toBeUndefined();
+    expect(procedureByNumber(370)).toBeUndefined();
+  });
+
+  it("hold all that a storage daemon is asked", () => {
+    expect(all.length).toBe(111);
+    expect(messages.length).toBe(5);
+  });
+
+  it("name libvirt's functions for messages", () => {
+    for (const [, { api }] of all) expect(api).toMatch(/^vir(Connect|Node|Domain|Secret|StoragePool|StorageVol)[A-Z]/);
+    expect(procedures.storagePoolDefineXml.api).toBe("virStoragePoolDefineXML");
+    expect(procedures.storageVolCreateXmlFrom.api).toBe("virStorageVolCreateXMLFrom");
+    expect(procedures.storagePoolLookupByUuid.api).toBe("virStoragePoolLookupByUUID");
+  });
+
+  it("refuse on read-only connections what changes something, and what shows contents", () => {
+    const names = all.filter(([, { requiresWrite }]) => requiresWrite).map(([key]) => key);
+    expect(names.sort()).toEqual(
+      [
+        "connectFindStoragePoolSources",
+        "connectGetDomainCapabilities",
+        "secretDefineXml",
+        "secretGetValue",
+        "secretSetValue",
+        "secretUndefine",
+        "storagePoolBuild",
+        "storagePoolCreate",
+        "storagePoolCreateXml",
+        "storagePoolDefineXml",
+        "storagePoolDelete",
+        "storagePoolDestroy",
+        "storagePoolRefresh",
+        "storagePoolSetAutostart",
+        "storagePoolUndefine",
+        "storageVolCreateXml",
+        "storageVolCreateXmlFrom",
+        "storageVolDelete",
+        "storageVolDownload",
+        "storageVolResize",
+        "storageVolUpload",
+        "storageVolWipe",
+        "storageVolWipePattern",
+      ].sort(),
+    );
+  });
+
+  it("mark the two procedures that open streams", () => {
+    const streams = all.filter(([, { stream }]) => stream !== undefined).map(([key, { stream }]) => [key, stream]);
+    expect(streams).toEqual([
+      ["storageVolUpload", "upload"],
+      ["storageVolDownload", "download"],
+    ]);
+  });
+});
+
+function expectProtocolError(schema: Schema<unknown>, bytes: Uint8Array): void {
+  let thrown: unknown;
+  try {
+    decodeXdr(schema, bytes);
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(ProtocolError);
+}
+
+/** Anything thrown that is no ProtocolError fails the test. */
+function decodeOrProtocolError(schema: Schema<unknown>, bytes: Uint8Array): void {
+  try {
+    expect(decodeXdr(schema, bytes).trailingBytes).toBeLessThanOrEqual(bytes.length);
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error.kind !== "decode") throw error;
+  }
+}
+
+function camelCase(name: string): string {
+  return name.toLowerCase().replace(/_(.)/g, (_match, letter: string) => letter.toUpperCase());
+}

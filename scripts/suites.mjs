@@ -1,0 +1,46 @@
+// The suites: one for the tests of each package, one for each area of tests/. Both `npm test` and vitest read this.
+
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** Areas of tests/ that are no suite: shared helpers, and the bench, which measures and proves nothing. */
+const NOT_SUITES = new Set(["support", "bench"]);
+
+/**
+ * Suites that `npm run test:fast` leaves out, with the reason. Everything else must fit into its two minutes.
+ * @type {Readonly<Record<string, string>>}
+ */
+export const SLOW_SUITES = {
+  compatibility: "starts real libvirtd daemons and sends every script to both",
+  "drop-in": "starts real libvirtd daemons",
+  robustness: "makes storage hang and waits for the deadlines",
+};
+
+/** Minutes after which a suite is ended and counts as failed. */
+export const SUITE_MINUTES = { normal: 12, long: 90 };
+
+/**
+ * @typedef {{ readonly name: string, readonly include: string }} Suite
+ * @param {string} root the project's directory
+ * @returns {Suite[]} packages first, in the order of the arrows, then the areas by name
+ */
+export function findSuites(root) {
+  const order = ["protocol", "documents", "client", "cli", "daemon"];
+  const packages = directoriesIn(join(root, "packages")).sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  const areas = directoriesIn(join(root, "tests")).sort();
+  return [
+    ...packages.map((name) => ({ name, include: `packages/${name}/test/**/*.test.ts` })),
+    ...areas.filter((name) => !NOT_SUITES.has(name)).map((name) => ({ name, include: `tests/${name}/**/*.test.ts` })),
+  ].filter(({ include }) => hasTests(join(root, include.slice(0, include.indexOf("/**")))));
+}
+
+/** @param {string} path */
+function directoriesIn(path) {
+  if (!existsSync(path)) return [];
+  return readdirSync(path).filter((name) => statSync(join(path, name)).isDirectory());
+}
+
+/** @param {string} path */
+function hasTests(path) {
+  return existsSync(path) && readdirSync(path, { recursive: true }).some((name) => String(name).endsWith(".test.ts"));
+}

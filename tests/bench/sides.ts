@@ -1,0 +1,53 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
+import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
+import { BenchConnection } from "./connection.js";
+import { makeImages } from "./images.js";
+import { type Stage, startPool } from "./rows.js";
+
+/** Both daemons, each with its own directories, over the same images. */
+export interface Sides extends AsyncDisposable {
+  readonly cisternd: Stage;
+  readonly libvirtd: Stage;
+}
+
+/** Why the bench cannot run here, or undefined when it can. */
+export function sidesUnavailable(): string | undefined {
+  return cisterndUnavailable() ?? libvirtdUnavailable();
+}
+
+export async function openSides(volumes: number): Promise<Sides> {
+  // Run backwards, whether opening succeeds or fails half-way.
+  const undo: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const work = await mkdtemp(join(tmpdir(), "cistern-bench-"));
+    undo.push(() => rm(work, { recursive: true, force: true }));
+    const images = join(work, "images");
+    await makeImages(images, volumes);
+
+    const open = async (name: string, prepare: typeof prepareCisternd | typeof prepareLibvirtd): Promise<Stage> => {
+      const root = join(work, name);
+      const emptyPath = join(root, "empty");
+      await mkdir(emptyPath, { recursive: true });
+      const side = await prepare(root);
+      undo.push(() => side.close());
+      await side.daemon.start();
+      const connection = await BenchConnection.open(side.socket);
+      undo.push(() => connection[Symbol.asyncDispose]());
+      const full = await startPool(connection, "full", images);
+      const empty = await startPool(connection, "empty", emptyPath);
+      return { name, connection, full, fullPath: images, volumes, empty };
+    };
+    const cisternd = await open("cisternd", prepareCisternd);
+    const libvirtd = await open("libvirtd", prepareLibvirtd);
+    return { cisternd, libvirtd, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

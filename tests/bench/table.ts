@@ -1,0 +1,28 @@
+import type { Measurement, Side } from "./measure.js";
+
+/** The closing table: medians, their spread, and the ratio (below 1: cisternd is faster). */
+export function formatTable(measurements: readonly Measurement[], volumes: number): string {
+  const rows = [
+    ["row", "cisternd", "libvirtd", "ratio", "what"],
+    ...measurements.map(({ row, cisternd, libvirtd, ratio }) => [
+      row.name,
+      cell(cisternd, row.unit),
+      cell(libvirtd, row.unit),
+      ratio.toFixed(2),
+      row.title(volumes),
+    ]),
+  ];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((text, column) => (column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0)))
+        .join("  "),
+    )
+    .join("\n");
+}
+
+function cell(side: Side, unit: string): string {
+  const digits = side.median < 100 ? 1 : 0;
+  return `${side.median.toFixed(digits)} ${unit} ±${Math.round(side.spread * 100)}%`;
+}
