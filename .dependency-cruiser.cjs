@@ -144,7 +144,7 @@ module.exports = {
         "Beside the rooms lie only main.ts, which wires them, and files that import no room (limits, version, index).",
       severity: "error",
       from: { path: `${DAEMON}[^/]+$`, pathNot: `${DAEMON}main[.]ts$` },
-      to: { path: `${DAEMON}.` },
+      to: { path: `${DAEMON}[^/]+/` },
     },
     {
       name: "nobody-knows-main",

@@ -36,7 +36,11 @@ export function summarise(outcomes, facts, skipsFail) {
   const failed = tests.filter((test) => test.state === "failed");
   const broken = facts.filter((fact) => fact.kind === "broken");
   const fallen = outcomes.filter(({ status }) => status !== 0);
-  const passed = fallen.length === 0 && failed.length + broken.length === 0 && !(skipsFail && skipped.length > 0);
+  const passed =
+    fallen.length === 0 &&
+    failed.length + broken.length === 0 &&
+    tests.length > 0 &&
+    !(skipsFail && skipped.length > 0);
 
   const rows = outcomes.map(({ name, seconds, status, timedOut }) => {
     const own = tests.filter((test) => test.suite === name);
@@ -74,7 +78,8 @@ export function summarise(outcomes, facts, skipsFail) {
  * @param {number} skips
  */
 function verdicts(fallen, skips) {
-  return [...fallen.map(({ name }) => name), ...(skips > 0 ? [`${skips} skipped`] : [])].join(", ");
+  const reasons = [...fallen.map(({ name }) => name), ...(skips > 0 ? [`${skips} skipped`] : [])];
+  return reasons.length === 0 ? "no suite failed, but a test did, or none ran" : reasons.join(", ");
 }
 
 /**

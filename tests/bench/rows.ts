@@ -1,11 +1,11 @@
+import type { Connection } from "@cistern/client";
 import { type PoolReference, procedures, type VolumeReference } from "@cistern/protocol";
-import type { BenchConnection } from "./connection.js";
 import { imageName } from "./images.js";
 
 /** What a row finds ready on each side: an active directory pool full of images, and an empty one. */
 export interface Stage {
   readonly name: string;
-  readonly connection: BenchConnection;
+  readonly connection: Connection;
   readonly full: PoolReference;
   readonly fullPath: string;
   readonly volumes: number;
@@ -118,7 +118,7 @@ export const ROWS: readonly Row[] = [
 
 /** Defines and starts a directory pool; with `uuid`, under the identity that an earlier one had. */
 export async function startPool(
-  connection: BenchConnection,
+  connection: Connection,
   name: string,
   path: string,
   uuid?: string,

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "@cistern/client";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
-import { BenchConnection } from "./connection.js";
 import { makeImages } from "./images.js";
 import { type Stage, startPool } from "./rows.js";
 
@@ -37,8 +37,8 @@ export async function openSides(volumes: number): Promise<Sides> {
       const side = await prepare(root);
       undo.push(() => side.close());
       await side.daemon.start();
-      const connection = await BenchConnection.open(side.socket);
-      undo.push(() => connection[Symbol.asyncDispose]());
+      const connection = await connect(`storage+unix:///system?socket=${side.socket}`, { keepalive: false });
+      undo.push(() => connection.close());
       const full = await startPool(connection, "full", images);
       const empty = await startPool(connection, "empty", emptyPath);
       return { name, connection, full, fullPath: images, volumes, empty };

@@ -1,1 +1,28 @@
-export {};
+export type { CallOptions } from "./channel.js";
+export { Connection, type ConnectOptions, connect, type PoolFilter } from "./connection.js";
+export { POOL_LIFECYCLE, type PoolEvent, type PoolLifecycle, type SecretEvent } from "./events.js";
+export {
+  type CloneVolumeSettings,
+  type CreateVolumeSettings,
+  type Overwrite,
+  POOL_STATES,
+  Pool,
+  type PoolInfo,
+  type PoolState,
+} from "./pool.js";
+export { DownloadStream, type Hole, isHole } from "./streams/download-stream.js";
+export type { StreamListener, StreamPort } from "./streams/stream-port.js";
+export { UploadStream } from "./streams/upload-stream.js";
+export { memoryTransport } from "./transports/memory.js";
+export { connectUnix } from "./transports/unix.js";
+export { type Endpoint, type EndpointOptions, resolveEndpoint, socketCandidates } from "./uri.js";
+export {
+  type ResizeSettings,
+  type StreamSettings,
+  VOLUME_KINDS,
+  Volume,
+  type VolumeInfo,
+  type VolumeKind,
+  WIPE_ALGORITHMS,
+  type WipeAlgorithm,
+} from "./volume.js";

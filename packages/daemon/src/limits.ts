@@ -26,6 +26,8 @@ export const limits = {
   streamBacklogBytes: 8_388_608,
   /** Bytes queued to a client that does not read; beyond, it is disconnected (its events cannot be held for ever). */
   clientBacklogBytes: 134_217_728,
+  /** How long a change of a pool waits for the one before it. Longer than any hung storage's deadline, shorter than patience. */
+  poolLockMs: 120_000,
   /** How long a stopping daemon waits for work to undo what it made. */
   shutdownJobsMs: 10_000,
   /** How long a stopping daemon waits for replies to be flushed to clients. */
@@ -38,4 +40,10 @@ export const limits = {
   listedObjects: 16_384,
   /** A secret's value by wire (REMOTE_SECRET_VALUE_MAX). */
   secretValueBytes: 65_536,
+  /** How long a change of a secret waits for the one before it; each is a few small files. */
+  secretChangeMs: 60_000,
+  /** libvirt's secret daemon answers from memory; one that takes longer hangs, and pools wait for it. */
+  secretDaemonMs: 15_000,
+  /** The longest pause between attempts to reach a secret daemon that is gone, for its events. */
+  secretDaemonPauseMs: 30_000,
 } as const;

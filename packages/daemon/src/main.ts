@@ -8,6 +8,7 @@ import {
   exitStatusOf,
   findGroup,
   findPlaces,
+  type HeldLock,
   HELP,
   loadConfiguration,
   type Places,
@@ -60,13 +61,14 @@ async function run(): Promise<void> {
     const daemon = await start();
     const stop = (signal: string): void => {
       daemon.log.logger.info({ signal }, "stopping");
-      daemon.stop().then(
-        () => finish(daemon.log, exitStatus.clean),
-        (error: unknown) => {
+      daemon
+        .stop()
+        .then(() => exitStatus.clean)
+        .catch((error: unknown) => {
           daemon.log.logger.error({ err: error }, "stopping failed");
-          finish(daemon.log, exitStatus.failure);
-        },
-      );
+          return exitStatus.failure;
+        })
+        .then((status) => finish(daemon.log, status));
     };
     process.once("SIGTERM", () => stop("SIGTERM"));
     process.once("SIGINT", () => stop("SIGINT"));
@@ -80,8 +82,8 @@ async function run(): Promise<void> {
 }
 
 /** A child process that hangs in the kernel must not keep the daemon from ending. */
-function finish(log: DaemonLogger, status: number): never {
-  log.flush();
+async function finish(log: DaemonLogger, status: number): Promise<void> {
+  await log.close();
   process.exit(status);
 }
 
@@ -134,9 +136,23 @@ async function start(): Promise<Daemon> {
     },
     (file, reason) => logger.error({ file, err: reason }, "a file of a pool was skipped"),
   );
-  const systemToken = new SystemToken(places.systemTokenFile);
+  const systemToken = new SystemToken(hosts.local, places.systemTokenFile);
+  await systemToken.ensure();
   const parser = new DocumentParser();
-  const secrets = await openSecrets({ places, hosts, parser, systemToken, log: logger });
+  const secretLock: HeldLock[] = [];
+  const secrets = await openSecrets({
+    host: hosts.local,
+    directory: places.secretDirectory,
+    daemonSocketPath: places.secretDaemonSocketPath,
+    token: systemToken,
+    reader: parser,
+    reportSkipped: (file, reason) => logger.error({ file, err: reason }, "a file of a secret was skipped"),
+    report: (text, reason) => logger.warn({ err: reason }, text),
+    claimFiles: async () => {
+      if (places.secretLockFile === null) return;
+      secretLock.push(await acquireLock(places.secretLockFile, "secrets", places.mode, lockFile));
+    },
+  });
   const jobs = new Jobs();
   const backends: VolumeBackends & PoolBackends = {
     store,
@@ -161,6 +177,7 @@ async function start(): Promise<Daemon> {
   });
   await atMost(restoring, limits.startupPatienceMs);
 
+  const backed = new Set(POOL_TYPES.filter(hasDriver));
   const server = new RpcServer(
     {
       log: logger,
@@ -169,12 +186,12 @@ async function start(): Promise<Daemon> {
       volumes,
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),
-      discovery: new Discovery(() => hosts.local),
+      discovery: new Discovery(),
       secrets,
       host: hostFacts(),
       documents: {
-        capabilities: writeConnectCapabilities(),
-        poolCapabilities: writePoolCapabilities(new Set(POOL_TYPES.filter(hasDriver))),
+        capabilities: writeConnectCapabilities(backed),
+        poolCapabilities: writePoolCapabilities(backed),
       },
       isSystemToken: (token) => systemToken.matches(token),
       opensSession: places.mode === "user" || places.mode === "root-directory",
@@ -198,9 +215,12 @@ async function start(): Promise<Daemon> {
     reload: async () => {
       logger.info("reloading");
       try {
-        const changed = await reloadConfiguration(places, configuration);
-        log.setLevel(words.verbose ? "debug" : changed.logLevel);
-        server.settings = serverSettings(changed);
+        const changed = reloadConfiguration(configuration, await loadConfiguration(places));
+        log.setLevel(words.verbose ? "debug" : changed.configuration.logLevel);
+        server.settings = serverSettings(changed.configuration);
+        if (changed.keysForNextStart.length > 0) {
+          logger.warn({ keys: changed.keysForNextStart }, "these settings take effect at the next start");
+        }
       } catch (error) {
         logger.error({ err: error }, "the configuration was not reloaded");
       }
@@ -216,7 +236,7 @@ async function start(): Promise<Daemon> {
       await secrets.close();
       await hosts.close();
       eventLoop.stop();
-      await lock.release();
+      for (const held of [...secretLock, lock]) await held.release();
       logger.info("cisternd ended");
     },
   };

@@ -1,8 +1,9 @@
+import { readSecretLookup } from "./authentication.js";
 import { DocumentError, DocumentErrorCode, DocumentErrorDomain } from "./errors.js";
 import { parseUnsigned } from "./units.js";
-import { parseUuid } from "./uuid.js";
 import type { EncryptionSecret, VolumeEncryption } from "./volume.js";
 import { attribute, child, children, type XmlElement } from "./xml/element.js";
+import { enumProperty } from "./xml/properties.js";
 import type { XmlWriter } from "./xml/write.js";
 
 const FORMATS = ["default", "qcow", "luks", "luks2"] as const;
@@ -17,7 +18,7 @@ const LARGEST_UINT32 = 2n ** 32n - 1n;
  */
 export function readEncryption(element: XmlElement): VolumeEncryption {
   const format = readFormat(attribute(element, "format") || null);
-  const engine = readEngine(attribute(element, "engine"));
+  const engine = enumProperty(element, "engine", ENGINES);
   const secrets = children(element, "secret").map(readSecretReference);
   if (!format.startsWith("luks")) {
     return { format, engine, secrets, cipher: null, ivgen: null };
@@ -48,17 +49,6 @@ function readFormat(name: string | null): VolumeEncryption["format"] {
   return FORMATS.find((format) => format === name) ?? unsupported(`unknown volume encryption format type ${name}`);
 }
 
-function readEngine(name: string | null): VolumeEncryption["engine"] {
-  if (name === null) {
-    return null;
-  }
-  const engine = ENGINES.find((known) => known === name);
-  if (engine === undefined) {
-    throw invalidXml(`Invalid value for attribute 'engine' in element 'encryption': '${name}'.`);
-  }
-  return engine;
-}
-
 function readSecretReference(element: XmlElement): EncryptionSecret {
   const type = attribute(element, "type") || null;
   if (type === null) {
@@ -67,22 +57,7 @@ function readSecretReference(element: XmlElement): EncryptionSecret {
   if (type !== "passphrase") {
     return unsupported(`unknown volume encryption secret type ${type}`);
   }
-  const uuid = attribute(element, "uuid");
-  const usage = attribute(element, "usage");
-  if (uuid !== null && usage !== null) {
-    throw ambiguousSecret("either secret uuid or usage expected");
-  }
-  if (uuid !== null) {
-    const parsed = parseUuid(uuid);
-    if (parsed === null) {
-      throw ambiguousSecret(`invalid secret uuid '${uuid}'`);
-    }
-    return { type, lookup: { uuid: parsed } };
-  }
-  if (usage === null) {
-    throw ambiguousSecret("missing secret uuid or usage attribute");
-  }
-  return { type, lookup: { usage } };
+  return { type, lookup: readSecretLookup(element) };
 }
 
 function readCipher(element: XmlElement | null): VolumeEncryption["cipher"] {
@@ -126,11 +101,6 @@ function malformed(detail: string): DocumentError {
 
 function invalidXml(detail: string): DocumentError {
   return new DocumentError(DocumentErrorCode.XML_ERROR, DocumentErrorDomain.XML, detail);
-}
-
-/** Secret references are read alike in every document, and their errors say no domain. */
-function ambiguousSecret(detail: string): DocumentError {
-  return new DocumentError(DocumentErrorCode.XML_ERROR, DocumentErrorDomain.NONE, detail);
 }
 
 function unsupported(detail: string): never {

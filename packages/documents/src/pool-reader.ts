@@ -1,6 +1,7 @@
+import { validateAdapter } from "./adapter.js";
 import { DocumentError, DocumentErrorCode, DocumentErrorDomain } from "./errors.js";
 import { sanitizePath } from "./paths.js";
-import { readPermissions } from "./permissions-reader.js";
+import { NO_PERMISSIONS, readPermissions } from "./permissions.js";
 import { POOL_TYPES, type PoolDocument, type PoolSource, type PoolType } from "./pool.js";
 import { FS_NAMESPACE, RBD_NAMESPACE } from "./pool-namespaces.js";
 import { emptySource, readSource } from "./pool-source-reader.js";
@@ -37,7 +38,7 @@ export function readPoolElement(pool: XmlElement, options: ReadPoolOptions = {})
   const name = readName(pool, source, type);
   const uuid = readUuid(pool, options);
   const copyOnWrite = readCopyOnWrite(pool, type);
-  const complete = completeSource(source, name, type);
+  const complete = completeSource(pool, source, name, type);
   const target = readTarget(pool, complete, type);
   if (type === "iscsi-direct" && complete.initiatorIqn === null) {
     throw unsupported("missing initiator IQN");
@@ -90,18 +91,19 @@ function readCopyOnWrite(pool: XmlElement, type: PoolType): boolean | null {
   if (cow === null) {
     return null;
   }
-  if (type !== "dir" && type !== "fs") {
+  const state = booleanProperty(cow, "state");
+  if (state !== null && type !== "dir" && type !== "fs") {
     throw new DocumentError(
       DocumentErrorCode.NO_SUPPORT,
       DocumentErrorDomain.STORAGE,
       "cow feature may only be used for 'fs' and 'dir' pools",
     );
   }
-  return booleanProperty(cow, "state");
+  return state;
 }
 
 /** Checks that a source has what its type needs; a volume group's or dataset's name defaults to the pool's. */
-function completeSource(source: PoolSource, poolName: string, type: PoolType): PoolSource {
+function completeSource(pool: XmlElement, source: PoolSource, poolName: string, type: PoolType): PoolSource {
   const parts = poolTypeFacts[type].source;
   if (parts.hosts && source.hosts.length === 0) {
     throw malformed("missing storage pool source host name");
@@ -111,6 +113,10 @@ function completeSource(source: PoolSource, poolName: string, type: PoolType): P
   }
   if (parts.adapter && source.adapter === null) {
     throw malformed("missing storage pool source adapter");
+  }
+  const adapterElement = descendant(pool, "source/adapter");
+  if (parts.adapter && source.adapter !== null && adapterElement !== null) {
+    validateAdapter(source.adapter, adapterElement);
   }
   const isDeviceOnly = Object.entries(parts).every(([part, has]) => has === (part === "devices"));
   if (isDeviceOnly && source.devices.length === 0) {
@@ -122,7 +128,7 @@ function completeSource(source: PoolSource, poolName: string, type: PoolType): P
 function readTarget(pool: XmlElement, source: PoolSource, type: PoolType): PoolDocument["target"] {
   const kind = poolTypeFacts[type].target;
   if (kind === "none") {
-    return { path: null, permissions: { mode: null, owner: null, group: null, label: null } };
+    return { path: null, permissions: NO_PERMISSIONS };
   }
   if (kind !== "path") {
     const path = `${kind}/${source.name ?? ""}`;
@@ -148,9 +154,6 @@ function readMountOptions(pool: XmlElement): string[] {
     const name = option.attributes.get("name");
     if (name === undefined) {
       throw malformed("no fs mount option name specified");
-    }
-    if (name === "") {
-      throw malformed("empty fs mount option name specified");
     }
     return name;
   });

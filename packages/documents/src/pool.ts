@@ -2,7 +2,20 @@ import type { Permissions } from "./permissions.js";
 
 /** The pool types in libvirt's order: the index is libvirt's number of the type ("missing backend for pool type 12"). */
 export const POOL_TYPES = [
-  "dir", "fs", "netfs", "logical", "disk", "iscsi", "scsi", "mpath", "rbd", "sheepdog", "gluster", "zfs", "vstorage", "iscsi-direct",
+  "dir",
+  "fs",
+  "netfs",
+  "logical",
+  "disk",
+  "iscsi",
+  "iscsi-direct",
+  "scsi",
+  "mpath",
+  "rbd",
+  "sheepdog",
+  "gluster",
+  "zfs",
+  "vstorage",
 ] as const;
 export type PoolType = (typeof POOL_TYPES)[number];
 
@@ -43,6 +56,8 @@ export interface PoolAuthentication {
   readonly type: "chap" | "ceph";
   readonly username: string;
   readonly secret: { readonly uuid: string } | { readonly usage: string };
+  /** `<secret type=…>`, kept as it was said. */
+  readonly secretType?: string;
 }
 export interface PoolSource {
   readonly hosts: readonly PoolHost[];

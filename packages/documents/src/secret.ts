@@ -26,14 +26,15 @@ export interface SecretDocument {
 }
 
 /** Where the id stands within `<usage>`, and the words in which libvirt misses it. */
-const USAGE_ID: { readonly [Type in SecretUsageType]: { readonly element: string; readonly missing: string } | null } = {
-  none: null,
-  volume: { element: "volume", missing: "volume usage specified, but volume path is missing" },
-  ceph: { element: "name", missing: "Ceph usage specified, but name is missing" },
-  iscsi: { element: "target", missing: "iSCSI usage specified, but target is missing" },
-  tls: { element: "name", missing: "TLS usage specified, but name is missing" },
-  vtpm: { element: "name", missing: "vTPM usage specified, but name is missing" },
-};
+const USAGE_ID: { readonly [Type in SecretUsageType]: { readonly element: string; readonly missing: string } | null } =
+  {
+    none: null,
+    volume: { element: "volume", missing: "volume usage specified, but volume path is missing" },
+    ceph: { element: "name", missing: "Ceph usage specified, but name is missing" },
+    iscsi: { element: "target", missing: "iSCSI usage specified, but target is missing" },
+    tls: { element: "name", missing: "TLS usage specified, but name is missing" },
+    vtpm: { element: "name", missing: "vTPM usage specified, but name is missing" },
+  };
 
 /**
  * Reads a secret document. Without `<uuid>` it gets a new random one.

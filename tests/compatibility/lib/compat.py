@@ -90,6 +90,8 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         items = [plain(item) for item in value]
         return sorted(items) if all(isinstance(item, str) for item in items) and isinstance(value, list) else items
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1 << 53:
+        return "number %d" % value
     return value
 
 
@@ -206,7 +208,18 @@ def image_facts(path):
     """What qemu-img reads in an image, without the place it takes on disk."""
     facts = json.loads(qemu_img("info", "--output=json", path))
     facts.pop("actual-size", None)
+    facts.get("format-specific", {}).get("data", {}).pop("cid", None)
     return facts
+
+
+def image_digest(path):
+    """What a guest would read from an image."""
+    raw = os.path.join(WORK, "image-digest.raw")
+    qemu_img("convert", "-O", "raw", path, raw)
+    try:
+        return digest(raw)
+    finally:
+        os.unlink(raw)
 
 
 def noise(size, seed=b"compat"):

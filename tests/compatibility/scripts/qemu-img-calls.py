@@ -1,6 +1,5 @@
 """The command lines with which qemu-img is called, seen by a stand-in that notes them and calls the real one."""
 
-import json
 import os
 import re
 
@@ -15,7 +14,7 @@ calls = StandIn("/usr/bin/qemu-img")
 def noted(label, call, *arguments):
     calls.forget()
     result = step(label, call, *arguments)
-    fact(label + ": calls", [re.sub(r"secret\.\w+", "secret.XXXXXX", line) for line in calls.lines()])
+    fact(label + ": calls", tuple(re.sub(r"secret\.\w+", "secret.XXXXXX", line) for line in calls.lines()))
     return result
 
 
@@ -52,6 +51,7 @@ noted("refresh", pool.refresh, 0)
 
 secret = c.secretDefineXML("<secret private='no'><uuid>5e7a1f00-0000-0000-0000-00000000005e</uuid><usage type='volume'><volume>/x</volume></usage></secret>", 0)
 secret.setValue(b"sesame", 0)
+calls.pretend()
 LUKS = "<encryption format='luks'><secret type='passphrase' uuid='5e7a1f00-0000-0000-0000-00000000005e'/>%s</encryption>"
 encrypted = noted("luks raw", pool.createXML, volume("l1", "raw", target=LUKS % ""), 0)
 noted("luks raw with cipher", pool.createXML, volume("l2", "raw", target=LUKS % "<cipher name='aes' size='128' mode='cbc' hash='sha256'/><ivgen name='essiv' hash='sha256'/>"), 0)

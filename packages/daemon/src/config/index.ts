@@ -3,6 +3,7 @@ export { loadConfiguration, readConfiguration, reloadConfiguration } from "./con
 export { ConfigurationError, exitStatus, exitStatusOf, InUseError, UsageError } from "./errors.js";
 export { findGroup } from "./group.js";
 export { acquireLock, type HeldLock, type LockDescriptor } from "./lock.js";
+export { openLogDescriptor } from "./log-descriptor.js";
 export { findPlaces, type Places, type PlacesMode, type Surroundings } from "./places.js";
 export { prepareDirectories } from "./prepare.js";
 export {

@@ -77,12 +77,24 @@ export interface VolumeOperations {
   /** Names the volume (type, path, key) and refuses what cannot be made; quick, the pool stays locked. */
   allocate(pool: PoolDocument, wanted: VolumeDocument, context: VolumeContext): Promise<VolumeDocument>;
   /** Writes first content; slow, unlocked; on failure removes what it made. Flags: 1 PREALLOC_METADATA, 2 REFLINK. */
-  fill?(pool: PoolDocument, volume: VolumeDocument, source: CloneSource | null, flags: number, context: VolumeContext): Promise<void>;
+  fill?(
+    pool: PoolDocument,
+    volume: VolumeDocument,
+    source: CloneSource | null,
+    flags: number,
+    context: VolumeContext,
+  ): Promise<void>;
   /** Looks at one volume again (sizes, times, and its format when `probe`). ENOENT: libvirt's 50. */
   refresh?(pool: PoolDocument, volume: VolumeDocument, probe: boolean, host: Host): Promise<VolumeDocument>;
   remove?(pool: PoolDocument, volume: VolumeDocument, flags: number, context: VolumeContext): Promise<void>;
   /** Flags: 1 ALLOCATE, 4 SHRINK (4 as libvirt's public flags). */
-  resize?(pool: PoolDocument, volume: VolumeDocument, capacityBytes: bigint, flags: number, context: VolumeContext): Promise<void>;
+  resize?(
+    pool: PoolDocument,
+    volume: VolumeDocument,
+    capacityBytes: bigint,
+    flags: number,
+    context: VolumeContext,
+  ): Promise<void>;
   wipe?(pool: PoolDocument, volume: VolumeDocument, algorithm: number, context: VolumeContext): Promise<void>;
   openForDownload?(pool: PoolDocument, volume: VolumeDocument, host: Host): Promise<File>;
   openForUpload?(pool: PoolDocument, volume: VolumeDocument, host: Host): Promise<File>;

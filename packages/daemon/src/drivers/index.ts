@@ -3,9 +3,9 @@ import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import type { StorageDriver } from "./driver.js";
 
+export { findSources } from "./discovery/find-sources.js";
 export * from "./driver.js";
 export { type Operation, unsupported } from "./unsupported.js";
-export { findSources } from "./discovery/find-sources.js";
 
 /** Every pool type has an entry, or this file does not compile. */
 export const drivers = {

@@ -81,6 +81,11 @@ export function sizeSync(fd: number): bigint | null {
   return size < 0n ? null : size;
 }
 
+/** SEEK_SET, which only asks whether the file system can have such an offset. Returns an errno, 0 for success. */
+export function checkOffsetSync(fd: number, offsetBytes: bigint): number {
+  return BigInt(libcLseek(fd, offsetBytes, 0)) < 0n ? koffi.errno() : 0;
+}
+
 /** statvfs, in bytes; null when it failed. Node's `statfs` lacks f_frsize, the unit of the block counts. */
 export async function space(fd: number): Promise<{ capacityBytes: bigint; freeBytes: bigint } | null> {
   // unsigned long f_bsize, f_frsize; f_blocks, f_bfree, f_bavail, …: eight bytes each; 112 in all with glibc.

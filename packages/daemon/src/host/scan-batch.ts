@@ -5,11 +5,12 @@ import { statxOffsets } from "./native.js";
 /**
  * How a scan thread hands over entries: packed, because cloning hundreds of objects with a dozen big integers each would
  * keep the main thread busy, while a transferred buffer costs nothing and is read field by field.
+ *
+ * Each entry has a record: struct statx as the kernel wrote it, then fields of our own.
  */
 export interface ScanBatch {
   /** Joined by "/", which no name contains. */
   readonly names: string;
-  /** `recordBytes` per entry; see `Record`. */
   readonly records: ArrayBuffer;
   /** Heads and windows of all entries, one after the other. */
   readonly contents: ArrayBuffer;
@@ -19,16 +20,19 @@ export interface ScanBatch {
   readonly elsewhere: readonly { readonly index: number; readonly path: string }[];
 }
 
-const contentsKnown = 1;
-const isSymlink = 2;
-const usable = 4;
+/** Bytes of struct statx that are kept: all up to the device numbers. */
+export const keptStatxBytes = 144;
 
-/** Offsets within a record, in 4-byte and 8-byte units. */
-const words = { flags: 0, errno: 1, mode: 2, blockSize: 3, owner: 4, group: 5, label: 6, contentOffset: 7, headLength: 8 } as const;
-const quads = { inode: 5, size: 6, allocated: 7, device: 8, access: 9, modification: 10, change: 11, windowLengths: 12 } as const;
+/** Further fields, in 4-byte units from the record's start; window lengths follow, one unit each. */
+const fields = { flags: 36, errno: 37, label: 38, contentOffset: 39, headLength: 40, windowLengths: 41 } as const;
 
-function recordQuads(windows: number): number {
-  return quads.windowLengths + Math.ceil(windows / 2);
+const isSymlinkFlag = 1;
+const isUsableFlag = 2;
+const hasContentFlag = 4;
+
+/** 4-byte units of a record; even, so that 8-byte fields of the next one lie on their boundary. */
+function recordWords(windows: number): number {
+  return fields.windowLengths + windows + ((fields.windowLengths + windows) % 2);
 }
 
 const noLabel = 0xffff_ffff;
@@ -45,30 +49,23 @@ export interface UnpackedEntry {
 
 /** Fills a batch, in the scan thread. */
 export class BatchWriter {
-  readonly #windows: number;
-  readonly #stride: number;
   readonly #names: string[] = [];
-  readonly #records: ArrayBuffer;
-  readonly #words: Uint32Array;
-  readonly #quads: BigInt64Array;
+  readonly #recordWords: number;
+  readonly #records: Uint32Array;
   readonly #contents: Uint8Array;
   readonly #labels: string[] = [];
   readonly #elsewhere: { index: number; path: string }[] = [];
   #contentLength = 0;
-  #count = 0;
 
-  /** `contents`: memory used for this batch until `finish`; at least one entry's content longer than `contentLimit`. */
+  /** `contents`: memory for what is read of the entries, until `finish`. */
   constructor(entries: number, windows: number, contents: Uint8Array) {
-    this.#windows = windows;
-    this.#stride = recordQuads(windows);
-    this.#records = new ArrayBuffer(entries * this.#stride * 8);
-    this.#words = new Uint32Array(this.#records);
-    this.#quads = new BigInt64Array(this.#records);
+    this.#recordWords = recordWords(windows);
+    this.#records = new Uint32Array(entries * this.#recordWords);
     this.#contents = contents;
   }
 
   get count(): number {
-    return this.#count;
+    return this.#names.length;
   }
 
   get contentLength(): number {
@@ -80,58 +77,42 @@ export class BatchWriter {
     return this.#contents.subarray(this.#contentLength);
   }
 
-  addUnusable(name: string, symlink: boolean, errno: number): void {
-    const base = this.#begin(name);
-    this.#words[base + words.flags] = symlink ? isSymlink : 0;
-    this.#words[base + words.errno] = errno;
+  addUnusable(name: string, isSymlink: boolean, errno: number): void {
+    const record = this.#begin(name);
+    this.#records[record + fields.flags] = isSymlink ? isSymlinkFlag : 0;
+    this.#records[record + fields.errno] = errno;
   }
 
   addElsewhere(name: string, path: string): void {
-    this.#elsewhere.push({ index: this.#count, path });
+    this.#elsewhere.push({ index: this.count, path });
     this.addUnusable(name, true, 0);
   }
 
-  /** `statx`: views of one struct statx. `lengths`: of head and each window, as they lie in `free`; null: not read. */
-  addUsable(name: string, symlink: boolean, statx: StatxView, label: string | null, lengths: readonly number[] | null): void {
-    const at = this.#count * this.#stride;
-    const base = this.#begin(name);
-    const target = this.#words;
-    target[base + words.flags] = usable | (symlink ? isSymlink : 0) | (lengths === null ? 0 : contentsKnown);
-    target[base + words.mode] = statx.mode;
-    target[base + words.blockSize] = statx.word(statxOffsets.blockSize);
-    target[base + words.owner] = statx.word(statxOffsets.owner);
-    target[base + words.group] = statx.word(statxOffsets.group);
-    target[base + words.label] = label === null ? noLabel : this.#labelIndex(label);
-    target[base + words.contentOffset] = this.#contentLength;
-    this.#quads[at + quads.inode] = statx.quad(statxOffsets.inode);
-    this.#quads[at + quads.size] = statx.sizeBytes;
-    this.#quads[at + quads.allocated] = statx.quad(statxOffsets.blocks) * 512n;
-    this.#quads[at + quads.device] = statx.device;
-    this.#quads[at + quads.access] = statx.time(statxOffsets.access);
-    this.#quads[at + quads.modification] = statx.time(statxOffsets.modification);
-    this.#quads[at + quads.change] = statx.time(statxOffsets.change);
+  /** `lengths`: of the head and each window, which lie in `free` one after the other; null: not read. */
+  addUsable(name: string, isSymlink: boolean, statx: Uint32Array, label: string | null, lengths: readonly number[] | null): void {
+    const records = this.#records;
+    const record = this.#begin(name);
+    records.set(statx, record);
+    records[record + fields.flags] = isUsableFlag | (isSymlink ? isSymlinkFlag : 0) | (lengths === null ? 0 : hasContentFlag);
+    records[record + fields.label] = label === null ? noLabel : this.#labelIndex(label);
+    records[record + fields.contentOffset] = this.#contentLength;
     if (lengths === null) return;
-    target[base + words.headLength] = lengths[0] ?? 0;
-    for (let index = 0; index < this.#windows; index += 1) {
-      target[(at + quads.windowLengths) * 2 + index] = lengths[index + 1] ?? 0;
-    }
-    this.#contentLength += lengths.reduce((sum, length) => sum + length, 0);
+    records.set(lengths, record + fields.headLength);
+    for (const length of lengths) this.#contentLength += length;
   }
 
   finish(): ScanBatch {
     return {
       names: this.#names.join("/"),
-      records: this.#records.slice(0, this.#count * this.#stride * 8),
-      contents: this.#contents.slice(0, this.#contentLength).buffer as ArrayBuffer,
+      records: this.#records.slice(0, this.count * this.#recordWords).buffer,
+      contents: new Uint8Array(this.#contents.subarray(0, this.#contentLength)).buffer,
       labels: this.#labels,
       elsewhere: this.#elsewhere,
     };
   }
 
   #begin(name: string): number {
-    this.#names.push(name);
-    this.#count += 1;
-    return (this.#count - 1) * this.#stride * 2;
+    return (this.#names.push(name) - 1) * this.#recordWords;
   }
 
   #labelIndex(label: string): number {
@@ -140,86 +121,59 @@ export class BatchWriter {
   }
 }
 
-/** Reads struct statx where the kernel has put it. */
-export class StatxView {
-  readonly bytes: Uint8Array;
-  readonly #words: Uint32Array;
-  readonly #quads: BigInt64Array;
-  /** Stands for st_size where that is 0: block devices. */
-  deviceSizeBytes: bigint | null = null;
-
-  constructor(length: number) {
-    const buffer = new ArrayBuffer(length);
-    this.bytes = new Uint8Array(buffer);
-    this.#words = new Uint32Array(buffer);
-    this.#quads = new BigInt64Array(buffer);
-  }
-
-  word(offset: number): number {
-    return this.#words[offset / 4] ?? 0;
-  }
-
-  quad(offset: number): bigint {
-    return this.#quads[offset / 8] ?? 0n;
-  }
-
-  time(offset: number): bigint {
-    return this.quad(offset) * 1_000_000_000n + BigInt(this.word(offset + 8));
-  }
-
-  get mode(): number {
-    return this.word(statxOffsets.mode) & 0xffff;
-  }
-
-  get sizeBytes(): bigint {
-    return this.deviceSizeBytes ?? this.quad(statxOffsets.size);
-  }
-
-  /** As stat gives it (glibc's makedev). */
-  get device(): bigint {
-    const major = BigInt(this.word(statxOffsets.deviceMajor));
-    const minor = BigInt(this.word(statxOffsets.deviceMinor));
-    return ((major & 0xffff_f000n) << 32n) | ((major & 0xfffn) << 8n) | ((minor & 0xffff_ff00n) << 12n) | (minor & 0xffn);
-  }
-}
-
 /** The entries of a batch, in the main thread. Heads and windows are views of the batch's memory. */
 export function unpackBatch(batch: ScanBatch, windows: number): UnpackedEntry[] {
   if (batch.records.byteLength === 0) return [];
-  const stride = recordQuads(windows);
-  const words32 = new Uint32Array(batch.records);
-  const quads64 = new BigInt64Array(batch.records);
+  const words = new Uint32Array(batch.records);
+  const quads = new BigInt64Array(batch.records);
+  const stride = recordWords(windows);
   return batch.names.split("/").map((name, index): UnpackedEntry => {
-    const at = index * stride;
-    const word = (offset: number) => words32[at * 2 + offset] ?? 0;
-    const quad = (offset: number) => quads64[at + offset] ?? 0n;
-    const flags = word(words.flags);
-    const symlink = (flags & isSymlink) !== 0;
-    if ((flags & usable) === 0) return { name, isSymlink: symlink, errno: word(words.errno), facts: null, head: null, windows: [] };
-    const mode = word(words.mode);
-    const facts: FileFacts = {
-      kind: kindOfMode(mode),
-      sizeBytes: quad(quads.size),
-      allocatedBytes: quad(quads.allocated),
-      blockSizeBytes: word(words.blockSize),
-      mode: mode & 0o7777,
-      owner: word(words.owner),
-      group: word(words.group),
-      device: quad(quads.device),
-      inode: BigInt.asUintN(64, quad(quads.inode)),
-      accessNs: quad(quads.access),
-      modificationNs: quad(quads.modification),
-      changeNs: quad(quads.change),
-      label: batch.labels[word(words.label)] ?? null,
-    };
-    if ((flags & contentsKnown) === 0) return { name, isSymlink: symlink, errno: 0, facts, head: null, windows: [] };
-    let offset = word(words.contentOffset);
+    const record = index * stride;
+    const word = (offset: number) => words[record + offset] ?? 0;
+    const isSymlink = (word(fields.flags) & isSymlinkFlag) !== 0;
+    if ((word(fields.flags) & isUsableFlag) === 0) {
+      return { name, isSymlink, errno: word(fields.errno), facts: null, head: null, windows: [] };
+    }
+    const facts = factsOfStatx(words, quads, record, batch.labels[word(fields.label)] ?? null);
+    if ((word(fields.flags) & hasContentFlag) === 0) return { name, isSymlink, errno: 0, facts, head: null, windows: [] };
+    let offset = word(fields.contentOffset);
     const take = (length: number) => {
       offset += length;
       return new Uint8Array(batch.contents, offset - length, length);
     };
-    const head = take(word(words.headLength));
-    const taken = Array.from({ length: windows }, (_, window) => take(word(quads.windowLengths * 2 + window)));
-    return { name, isSymlink: symlink, errno: 0, facts, head, windows: taken };
+    const head = take(word(fields.headLength));
+    const taken: Uint8Array[] = [];
+    for (let window = 0; window < windows; window += 1) taken.push(take(word(fields.windowLengths + window)));
+    return { name, isSymlink, errno: 0, facts, head, windows: taken };
   });
+}
+
+/** `record`: where struct statx begins, in 4-byte units of `words` and `quads`' common memory. */
+function factsOfStatx(words: Uint32Array, quads: BigInt64Array, record: number, label: string | null): FileFacts {
+  const word = (offset: number) => words[record + offset / 4] ?? 0;
+  const quad = (offset: number) => quads[(record + offset / 4) / 2] ?? 0n;
+  const time = (offset: number) => quad(offset) * 1_000_000_000n + BigInt(word(offset + 8));
+  const mode = word(statxOffsets.mode) & 0xffff;
+  return {
+    kind: kindOfMode(mode),
+    sizeBytes: quad(statxOffsets.size),
+    allocatedBytes: quad(statxOffsets.blocks) * 512n,
+    blockSizeBytes: word(statxOffsets.blockSize),
+    mode: mode & 0o7777,
+    owner: word(statxOffsets.owner),
+    group: word(statxOffsets.group),
+    device: deviceNumber(word(statxOffsets.deviceMajor), word(statxOffsets.deviceMinor)),
+    inode: BigInt.asUintN(64, quad(statxOffsets.inode)),
+    accessNs: time(statxOffsets.access),
+    modificationNs: time(statxOffsets.modification),
+    changeNs: time(statxOffsets.change),
+    label,
+  };
+}
+
+/** As stat gives it (glibc's makedev). */
+function deviceNumber(major: number, minor: number): bigint {
+  const low = ((minor & 0xff) | ((major & 0xfff) << 8)) >>> 0;
+  if (major < 0x1000 && minor < 0x100) return BigInt(low);
+  return (BigInt(major & ~0xfff) << 32n) | (BigInt(minor & ~0xff) << 12n) | BigInt(low);
 }

@@ -7,7 +7,7 @@ import { hostLimits } from "./limits.js";
 import { locate, type MountTable, MountTableReader } from "./mounts.js";
 import { bytesOfText, joinPath, textOfBytes, textOfLatin1 } from "./names.js";
 import * as native from "./native.js";
-import { BatchWriter, type ScanBatch, StatxView } from "./scan-batch.js";
+import { BatchWriter, keptStatxBytes, type ScanBatch } from "./scan-batch.js";
 import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
 
 /** Entry of a scan thread: looks at every entry of a directory with synchronous system calls, which cost a microsecond each. */
@@ -15,11 +15,17 @@ import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
 const { S_IFBLK, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } = constants;
 const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
+const isOpened: ReadonlySet<number> = new Set([S_IFREG, S_IFBLK, S_IFDIR]);
+
 const mountTables = new MountTableReader();
 
 class Scan {
   readonly #job: ScanJob;
-  readonly #statx = new StatxView(native.statxBytes);
+  /** What the kernel writes, and the parts of it that are read here. */
+  readonly #statx = new Uint8Array(native.statxBytes);
+  readonly #statxKept = new Uint32Array(this.#statx.buffer, 0, keptStatxBytes / 4);
+  readonly #statxMode = new Uint16Array(this.#statx.buffer, native.statxOffsets.mode, 1);
+  readonly #statxSize = new BigInt64Array(this.#statx.buffer, native.statxOffsets.size, 1);
   readonly #name = Buffer.alloc(256 + 1);
   readonly #contents: Uint8Array;
   readonly #bytesPerEntry: number;
@@ -95,66 +101,54 @@ class Scan {
   }
 
   #add(batch: BatchWriter, latin1: string, factsOnly: boolean): void {
-    const statx = this.#statx;
-    statx.deviceSizeBytes = null;
     const name = textOfLatin1(latin1);
-    this.#name[this.#name.latin1Write(latin1, 0, 256)] = 0;
+    this.#name[this.#name.write(latin1, "latin1")] = 0;
     const { directory } = this.#job;
-    let errno = native.statEntrySync(directory, this.#name, statx.bytes);
+    let errno = native.statEntrySync(directory, this.#name, this.#statx);
     if (errno !== 0) return batch.addUnusable(name, false, errno);
-    const symlink = (statx.mode & S_IFMT) === S_IFLNK;
-    if (symlink) {
-      if (factsOnly) return batch.addUsable(name, true, statx, null, null);
+    const isSymlink = this.#kind === S_IFLNK;
+    if (factsOnly && this.#kind !== S_IFREG) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
+    if (isSymlink) {
       const elsewhere = this.#leadsElsewhere(name);
       if (elsewhere !== null) return batch.addElsewhere(name, elsewhere);
-      errno = native.statTargetSync(directory, this.#name, statx.bytes);
+      errno = native.statTargetSync(directory, this.#name, this.#statx);
       if (errno !== 0) return batch.addUnusable(name, true, errno);
     }
-    const kind = statx.mode & S_IFMT;
+    if (factsOnly && !this.#labelled) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
     // Opening a FIFO wakes its writer, and a character device may rewind a tape: their facts are enough.
-    if (factsOnly || (kind !== S_IFREG && kind !== S_IFBLK && kind !== S_IFDIR)) {
-      const label = kind === S_IFREG && this.#labelled ? this.#labelOf(symlink) : null;
-      return batch.addUsable(name, symlink, statx, label, null);
-    }
-    const fd = native.openAtSync(directory, this.#name, openFlags | (symlink ? 0 : constants.O_NOFOLLOW));
-    if (fd < 0) return batch.addUnusable(name, symlink, -fd);
-    try {
-      this.#addOpen(batch, name, symlink, fd);
-    } finally {
-      native.closeSync(fd);
-    }
+    if (!isOpened.has(this.#kind)) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
+    const fd = native.openAtSync(directory, this.#name, openFlags | (isSymlink ? 0 : constants.O_NOFOLLOW));
+    if (fd < 0) return batch.addUnusable(name, isSymlink, -fd);
+    this.#addOpen(batch, name, isSymlink, fd, factsOnly);
+    native.closeSync(fd);
   }
 
-  #addOpen(batch: BatchWriter, name: string, symlink: boolean, fd: number): void {
-    const statx = this.#statx;
+  #addOpen(batch: BatchWriter, name: string, isSymlink: boolean, fd: number, factsOnly: boolean): void {
     // The entry may have been replaced between the look and the opening: what was opened counts.
-    const errno = native.statOpenSync(fd, statx.bytes);
-    if (errno !== 0) return batch.addUnusable(name, symlink, errno);
-    const kind = statx.mode & S_IFMT;
-    if (kind === S_IFBLK) statx.deviceSizeBytes = native.sizeSync(fd) ?? 0n;
+    const errno = native.statOpenSync(fd, this.#statx);
+    if (errno !== 0) return batch.addUnusable(name, isSymlink, errno);
+    if (this.#kind === S_IFBLK) this.#statxSize[0] = native.sizeSync(fd) ?? 0n;
     const label = this.#labelled ? native.labelSync(fd) : null;
-    if (kind !== S_IFREG && kind !== S_IFBLK) return batch.addUsable(name, symlink, statx, label, null);
+    if (factsOnly || (this.#kind !== S_IFREG && this.#kind !== S_IFBLK)) {
+      return batch.addUsable(name, isSymlink, this.#statxKept, label, null);
+    }
+    const size = Number(this.#statxSize[0]);
     const free = batch.free;
-    const size = Number(statx.sizeBytes);
     const head = readRange(fd, 0, this.#job.headBytes, size, free);
-    if (head < 0) return batch.addUnusable(name, symlink, -head);
-    const lengths = [lengthWithoutTrailingZeros(free, head)];
-    let used = lengths[0] ?? 0;
+    if (head < 0) return batch.addUnusable(name, isSymlink, -head);
+    let used = lengthWithoutTrailingZeros(free, head);
+    const lengths = [used];
     for (const { offset, length } of this.#job.windows) {
       const read = readRange(fd, offset, length, size, free.subarray(used));
-      if (read < 0) return batch.addUnusable(name, symlink, -read);
+      if (read < 0) return batch.addUnusable(name, isSymlink, -read);
       lengths.push(read);
       used += read;
     }
-    batch.addUsable(name, symlink, statx, label, lengths);
+    batch.addUsable(name, isSymlink, this.#statxKept, label, lengths);
   }
 
-  #labelOf(symlink: boolean): string | null {
-    const fd = native.openAtSync(this.#job.directory, this.#name, openFlags | (symlink ? 0 : constants.O_NOFOLLOW));
-    if (fd < 0) return null;
-    const label = native.labelSync(fd);
-    native.closeSync(fd);
-    return label;
+  get #kind(): number {
+    return (this.#statxMode[0] ?? 0) & S_IFMT;
   }
 
   /** The path of a symlink that leads to storage which can hang; this thread must not follow it. */
@@ -192,16 +186,17 @@ function readRange(fd: number, offset: number, length: number, size: number, tar
   return done;
 }
 
+const zeros = Buffer.alloc(4_096);
+
+/** Compares with zeros in ever smaller steps: most heads are a few hundred bytes followed by zeros. */
 function lengthWithoutTrailingZeros(bytes: Uint8Array, length: number): number {
   let end = length;
-  // Eight bytes at a time while they are all zero and lie on a boundary.
-  const start = bytes.byteOffset;
-  const quads = new BigUint64Array(bytes.buffer, Math.ceil(start / 8) * 8, Math.floor((start + length) / 8) - Math.ceil(start / 8));
-  while (end > 0 && (start + end) % 8 !== 0 && bytes[end - 1] === 0) end -= 1;
-  if ((start + end) % 8 === 0) {
-    let quad = (start + end - quads.byteOffset) / 8;
-    while (quad > 0 && quads[quad - 1] === 0n) quad -= 1;
-    end = quads.byteOffset + quad * 8 - start;
+  for (const step of [4_096, 256]) {
+    while (end > 0) {
+      const start = Math.max(0, end - step);
+      if (zeros.compare(bytes, start, end, 0, end - start) !== 0) break;
+      end = start;
+    }
   }
   while (end > 0 && bytes[end - 1] === 0) end -= 1;
   return end;

@@ -26,7 +26,13 @@ const QCOW_MAGIC = { offset: 0, bytes: ascii("QFI") };
 
 /** In the order in which they are tried; the first with its magic and an accepted version wins. */
 export const IMAGE_FORMATS: readonly ImageFormat[] = [
-  { format: "iso", magic: { offset: 32_769, bytes: ascii("CD001") }, littleEndian: true, version: null, capacity: null },
+  {
+    format: "iso",
+    magic: { offset: 32_769, bytes: ascii("CD001") },
+    littleEndian: true,
+    version: null,
+    capacity: null,
+  },
   {
     format: "vpc",
     magic: { offset: 0, bytes: ascii("conectix") },

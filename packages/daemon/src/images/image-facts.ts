@@ -1,18 +1,7 @@
 import type { VolumeFeature } from "@cistern/documents";
 
 /** The formats that are recognised by content. bochs, cloop, dmg, fat and vhd are known by name only. */
-export const PROBED_FORMATS = [
-  "iso",
-  "vpc",
-  "vdi",
-  "ploop",
-  "cow",
-  "qcow",
-  "qcow2",
-  "qed",
-  "vmdk",
-  "raw",
-] as const;
+export const PROBED_FORMATS = ["iso", "vpc", "vdi", "ploop", "cow", "qcow", "qcow2", "qed", "vmdk", "raw"] as const;
 export type ProbedFormat = (typeof PROBED_FORMATS)[number];
 
 export interface ImageBacking {

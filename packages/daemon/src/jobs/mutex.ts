@@ -1,26 +1,49 @@
-/** One holder at a time, first come first served. Holders always release: `run` does so even when the work throws. */
+/**
+ * One holder at a time, first come first served. Holders always release: `run` does so even when the work throws. Who
+ * waits longer than the deadline gives up with the error that `overdue` makes, and the others move on.
+ */
 export class Mutex {
-  #tail: Promise<void> = Promise.resolve();
-  #waiting = 0;
+  readonly #waitMs: number;
+  readonly #overdue: () => Error;
+  readonly #waiting: Waiter[] = [];
+  #held = false;
 
-  /** How many wait or hold. */
-  get load(): number {
-    return this.#waiting;
+  constructor(waitMs: number, overdue: () => Error) {
+    this.#waitMs = waitMs;
+    this.#overdue = overdue;
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.#tail;
-    let release: () => void = () => {};
-    this.#tail = new Promise((resolve) => {
-      release = resolve;
-    });
-    this.#waiting++;
-    await before;
+    if (this.#held) await this.#turn();
+    this.#held = true;
     try {
       return await work();
     } finally {
-      this.#waiting--;
-      release();
+      const next = this.#waiting.shift();
+      // The lock passes on without being free in between: nobody can jump the queue.
+      if (next === undefined) this.#held = false;
+      else next.begin();
     }
   }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        reject(this.#overdue());
+      }, this.#waitMs);
+      timer.unref();
+      const waiter: Waiter = {
+        begin: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      };
+      this.#waiting.push(waiter);
+    });
+  }
+}
+
+interface Waiter {
+  begin(): void;
 }

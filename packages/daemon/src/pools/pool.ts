@@ -1,5 +1,7 @@
 import type { PoolDocument } from "@cistern/documents";
 import { Mutex } from "../jobs/mutex.js";
+import { limits } from "../limits.js";
+import { poolBusy } from "./pool-busy.js";
 import { VolumeTable } from "./volume-table.js";
 
 /**
@@ -25,7 +27,7 @@ export class Pool {
   /** An upload ended while jobs ran: scan when the last one ends. */
   refreshOwed = false;
   volumes = new VolumeTable();
-  readonly lock = new Mutex();
+  readonly lock = new Mutex(limits.poolLockMs, () => poolBusy(this.name));
 
   constructor(live: PoolDocument) {
     this.live = live;

@@ -1,4 +1,4 @@
-import { type PoolDocument, readPool, readPoolStateFile, writePoolConfigFile, writePoolStateFile } from "@cistern/documents";
+import { type PoolDocument, readPool, readPoolState, writePoolConfigFile, writePoolStateFile } from "@cistern/documents";
 import { decodeUtf8, encodeUtf8, ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory } from "../host/index.js";
 import { HostError } from "../host/index.js";
@@ -93,7 +93,7 @@ export class PoolStore {
 
   /** The pools that were active when the last daemon ended, as they were. */
   async loadStates(): Promise<PoolDocument[]> {
-    return this.#load(this.#directories.state, (xml) => readPoolStateFile(xml));
+    return this.#load(this.#directories.state, (xml) => readPoolState(xml));
   }
 
   /** True once per boot: the run directory, and the marker in it, do not outlive a reboot. */

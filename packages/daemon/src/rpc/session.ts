@@ -69,7 +69,7 @@ export class Session implements ClientConnection {
     this.#caller = { door: "rpc", readOnly: options.readOnly, identity: options.identity };
     this.#keepalive = new Keepalive({
       ...options.keepalive,
-      ping: () => this.#send(encodePacket(keepaliveHeader(KEEPALIVE_PING), nothing, undefined)),
+      ping: () => this.#ping(),
       giveUp: () => this.#disconnect("the client did not answer keepalive requests"),
     });
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
@@ -139,6 +139,12 @@ export class Session implements ClientConnection {
   #takeKeepalive(frame: Frame): void {
     if (frame.procedure !== KEEPALIVE_PING) return;
     this.#send(encodePacket(keepaliveHeader(KEEPALIVE_PONG), nothing, undefined));
+  }
+
+  /** While this side does not read, the client cannot be heard: its silence means nothing. */
+  #ping(): void {
+    if (this.#socket.isPaused()) this.#keepalive.heard();
+    else this.#send(encodePacket(keepaliveHeader(KEEPALIVE_PING), nothing, undefined));
   }
 
   async #takeCall(frame: Frame): Promise<void> {

@@ -15,10 +15,6 @@ export type SecretEventListener = (event: SecretEvent) => void;
 export class SecretEvents {
   readonly #listeners = new Set<SecretEventListener>();
 
-  get listened(): boolean {
-    return this.#listeners.size > 0;
-  }
-
   /** Returns how to stop listening. */
   listen(listener: SecretEventListener): () => void {
     this.#listeners.add(listener);

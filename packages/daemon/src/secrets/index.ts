@@ -4,4 +4,9 @@ export {
   type SecretEventListener,
   type SecretLifecycleEvent,
 } from "./events.js";
-export { SECRET_USAGE, type SecretLookup, type SecretProvider, type SecretUsage } from "./provider.js";
+export { openSecrets, type SecretsOptions } from "./open-secrets.js";
+export type { SecretLookup, SecretProvider } from "./provider.js";
+export { RemoteSecrets, type RemoteSecretsOptions } from "./remote-secrets.js";
+export { type ReportSkipped, SecretFiles, type SecretReader, type StoredSecret } from "./secret-files.js";
+export { SecretStore } from "./secret-store.js";
+export { SystemToken } from "./system-token.js";

@@ -136,7 +136,10 @@ describe("what is written about the settings", () => {
     const uncommented = sample.replace(/^#(?=[a-z_]+ = )/gm, "");
     for (const field of settingFields) expect(uncommented).toMatch(new RegExp(`^${settings[field].key} = `, "m"));
     // The group has no standard value to show, and with one the mode would follow it.
-    expect(read(uncommented.replace(/^unix_sock_group.*$/m, ""))).toEqual({ ...standardConfiguration, socketMode: 0o700 });
+    expect(read(uncommented.replace(/^unix_sock_group.*$/m, ""))).toEqual({
+      ...standardConfiguration,
+      socketMode: 0o700,
+    });
   });
 
   it("in the reference describes every key, with the right answer to 'when does it take effect'", async () => {

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { acquireLock, clearSocketFile, ConfigurationError, InUseError } from "../../dist/config/index.js";
+import { acquireLock, ConfigurationError, clearSocketFile, InUseError } from "../../dist/config/index.js";
 import { lockFile } from "../../dist/host/native.js";
 
 let directory = "";
@@ -81,7 +81,10 @@ except OSError: print("held")`;
   });
 
   it.each([
-    ["virtstoraged", "systemctl stop virtstoraged.service virtstoraged.socket virtstoraged-ro.socket virtstoraged-admin.socket"],
+    [
+      "virtstoraged",
+      "systemctl stop virtstoraged.service virtstoraged.socket virtstoraged-ro.socket virtstoraged-admin.socket",
+    ],
     ["libvirtd", "systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket"],
   ])("held by %s is refused with its name and the command that frees it", async (name, command) => {
     const holder = await holdElsewhere(name);
@@ -125,7 +128,8 @@ except OSError: print("held")`;
 describe("a socket's file", () => {
   it("that a killed daemon left is removed", async () => {
     const path = join(directory, "libvirt-sock");
-    const program = "import socket, sys, os\ns = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); os._exit(0)";
+    const program =
+      "import socket, sys, os\ns = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); os._exit(0)";
     const child = spawn("/usr/bin/python3", ["-c", program, path], { stdio: "inherit" });
     await once(child, "exit");
     expect((await stat(path)).isSocket()).toBe(true);

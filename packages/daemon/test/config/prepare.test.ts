@@ -4,7 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConfigurationError, findPlaces, type Places, parseCommandLine, prepareDirectories } from "../../dist/config/index.js";
+import {
+  ConfigurationError,
+  findPlaces,
+  type Places,
+  parseCommandLine,
+  prepareDirectories,
+} from "../../dist/config/index.js";
 
 let root = "";
 beforeEach(async () => {
@@ -25,7 +31,16 @@ describe("preparing the places", () => {
       process.umask(umask);
     }
     const modes: Record<string, string> = {};
-    for (const name of ["etc", "etc/storage", "etc/storage/autostart", "etc/secrets", "run", "run/storage", "run/private", "var"]) {
+    for (const name of [
+      "etc",
+      "etc/storage",
+      "etc/storage/autostart",
+      "etc/secrets",
+      "run",
+      "run/storage",
+      "run/private",
+      "var",
+    ]) {
       modes[name] = await modeOf(join(root, "a/b", name));
     }
     expect(modes).toEqual({
@@ -82,7 +97,10 @@ describe("preparing the places", () => {
       const places = findPlaces(parseCommandLine(["--root", ${JSON.stringify(root)}], "/"), { userId: 65534, homeDirectory: "/", environment: {} });
       await prepareDirectories(places).catch((error) => console.log(error.message));`;
     await chmod(root, 0o755);
-    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8", timeout: 20_000 });
+    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+      encoding: "utf8",
+      timeout: 20_000,
+    });
     expect(stdout).toBe(
       `The daemon keeps its configuration in '${root}/etc', which it cannot make: permission denied. ` +
         "Choose a directory of your own for --root, or run the daemon as its owner.\n",

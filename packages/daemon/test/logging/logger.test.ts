@@ -4,6 +4,7 @@ import { openSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { callLogger, createLogger, type DaemonLogger, type LoggerOptions } from "../../dist/logging/index.js";
@@ -24,12 +25,23 @@ async function logged(options: Omit<LoggerOptions, "descriptor">, work: (log: Da
   return readFile(path, "utf8");
 }
 
-const entries = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+const entries = (text: string) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe("the log", () => {
   it("is JSON where nobody watches: a line per entry with time, level and message", async () => {
-    const [entry] = entries(await logged({ level: "info", format: "auto" }, ({ logger }) => logger.warn({ pool: "a" }, "full")));
-    expect(entry).toEqual({ level: "warn", time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/), pool: "a", msg: "full" });
+    const [entry] = entries(
+      await logged({ level: "info", format: "auto" }, ({ logger }) => logger.warn({ pool: "a" }, "full")),
+    );
+    expect(entry).toEqual({
+      level: "warn",
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      pool: "a",
+      msg: "full",
+    });
   });
 
   it("marks every line of a call", async () => {
@@ -58,12 +70,21 @@ describe("the log", () => {
 
   it("tells an error with its cause", async () => {
     const error = new Error("cannot start pool 'a'", { cause: new Error("no such device") });
-    const text = await logged({ level: "info", format: "json" }, ({ logger }) => logger.error({ err: error }, "failed"));
-    expect(entries(text)[0]).toMatchObject({ msg: "failed", err: { message: expect.stringContaining("no such device") } });
+    const text = await logged({ level: "info", format: "json" }, ({ logger }) =>
+      logger.error({ err: error }, "failed"),
+    );
+    expect(entries(text)[0]).toMatchObject({
+      msg: "failed",
+      err: { message: expect.stringContaining("no such device") },
+    });
   });
 
   it("does not tell what is secret, wherever it stands", async () => {
-    const hidden = { value: "s3cret", args: { value: Buffer.from("s3cret"), secretValue: "s3cret" }, a: { b: { password: "s3cret" } } };
+    const hidden = {
+      value: "s3cret",
+      args: { value: Buffer.from("s3cret"), secretValue: "s3cret" },
+      a: { b: { password: "s3cret" } },
+    };
     const text = await logged({ level: "info", format: "json" }, ({ logger }) => {
       logger.info({ ...hidden, uuid: "u" }, "set");
       logger.child({ token: "s3cret" }).info("child");
@@ -75,32 +96,50 @@ describe("the log", () => {
   });
 
   it("is text for people when asked for", async () => {
-    const text = await logged({ level: "info", format: "text" }, ({ logger }) => logger.info({ call: "7.12" }, "pool 'a' started"));
+    const text = await logged({ level: "info", format: "text" }, ({ logger }) =>
+      logger.info({ call: "7.12" }, "pool 'a' started"),
+    );
     expect(text).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: pool 'a' started {"call":"7\.12"}\n$/);
   });
 
   it("does not stop the daemon when nobody reads it", async () => {
-    const module = JSON.stringify(fileURLToPath(new URL("../../dist/logging/index.js", import.meta.url)));
     const program = `
-      import { createLogger } from ${module};
+      import { createLogger } from ${moduleOf("logging")};
+      import { openLogDescriptor } from ${moduleOf("config")};
       import { writeFileSync } from "node:fs";
-      const log = createLogger({ level: "info", format: "json" });
+      const log = createLogger({ level: "info", format: "json", descriptor: 2 });
       const line = "x".repeat(1000);
-      let longest = 0, last = performance.now(), rounds = 0;
+      let longestMs = 0, rounds = 0, last = performance.now();
       const timer = setInterval(() => {
-        const now = performance.now(); longest = Math.max(longest, now - last); last = now;
+        longestMs = Math.max(longestMs, performance.now() - last);
         for (let i = 0; i < 500; i++) log.logger.info(line);
         last = performance.now();
-        if (++rounds === 40) { clearInterval(timer); writeFileSync(1, JSON.stringify({ longest, heapMiB: process.memoryUsage().rss >> 20 })); log.close().then(() => process.exit(0)); }
+        if (++rounds < 40) return;
+        clearInterval(timer);
+        writeFileSync(3, JSON.stringify({ longestMs, residentMiB: process.memoryUsage().rss >> 20 }));
+        log.close().then(() => process.exit(7));
       }, 5);`;
-    // stderr is a pipe that is never read.
-    const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "pipe"] });
+    // Standard error is a pipe whose reader sleeps until it is told to end.
+    const script = '{ "$0" --input-type=module -e "$1" 2>&1 >&4; echo "ended $?" >&4; } | { cat <&5 >/dev/null; :; }';
+    const child = spawn("sh", ["-c", script, process.execPath, program], {
+      stdio: ["ignore", "ignore", "inherit", "pipe", "pipe", "pipe"],
+    });
+    const [, , , facts, end, release] = child.stdio;
     const ended = once(child, "exit");
-    const [answer] = await once(child.stdout, "data");
-    const facts = JSON.parse(String(answer)) as { longest: number; heapMiB: number };
-    expect(facts.longest).toBeLessThan(500);
-    expect(facts.heapMiB).toBeLessThan(200);
-    const [status] = await ended;
-    expect(status).toBe(0);
+    try {
+      const [answer] = await once(facts as Readable, "data");
+      const { longestMs, residentMiB } = JSON.parse(String(answer)) as { longestMs: number; residentMiB: number };
+      expect(longestMs).toBeLessThan(500);
+      expect(residentMiB).toBeLessThan(200);
+      const [status] = await once(end as Readable, "data");
+      expect(String(status)).toBe("ended 7\n");
+    } finally {
+      (release as Writable).end();
+      await ended;
+    }
   });
 });
+
+function moduleOf(room: string): string {
+  return JSON.stringify(fileURLToPath(new URL(`../../dist/${room}/index.js`, import.meta.url)));
+}

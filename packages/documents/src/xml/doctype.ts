@@ -17,7 +17,7 @@ export function findInternalSubset(xml: string): number | null {
 
 /** White space, processing instructions and comments may stand before the declaration. */
 function endOfProlog(xml: string): number {
-  const part = /[\ufeff \t\r\n]+|<\?[^]*?\?>|<!--[^]*?-->/y;
+  const part = /[\ufeff \t\r\n]+|<\?.*?\?>|<!--.*?-->/sy;
   let end = 0;
   while (part.test(xml)) {
     end = part.lastIndex;

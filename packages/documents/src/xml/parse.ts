@@ -10,7 +10,8 @@ export type DocumentKind =
   | "storage_pool_definition"
   | "storage_volume_definition"
   | "storage_source_specification"
-  | "definition_of_secret";
+  | "definition_of_secret"
+  | "pool state";
 
 export interface ParseOptions {
   /** What the text is called in messages. */

@@ -44,6 +44,20 @@ export function integerProperty(element: XmlElement, name: string): number | nul
   return number;
 }
 
+/** A non-negative 32-bit integer in C's notation (`31`, `0x1f`, `037`); null where the attribute is absent. */
+export function unsignedProperty(element: XmlElement, name: string): number | null {
+  const value = element.attributes.get(name);
+  if (value === undefined) {
+    return null;
+  }
+  const digits = /^[ \t\n\v\f\r]*\+?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.exec(value)?.[1];
+  const number = digits === undefined ? Number.NaN : Number(digits.replace(/^0(?=[0-7])/, "0o"));
+  if (!(number < 2 ** 32)) {
+    throw invalid(element, name, value, " Expected non-negative integer value");
+  }
+  return number;
+}
+
 /** A signed 32-bit number as C's strtol reads it, with nothing behind it; null where it is not one. */
 export function parseInteger(text: string, base: 8 | 10): number | null {
   const match = /^[ \t\n\v\f\r]*([-+]?)([0-9]+)$/.exec(text);

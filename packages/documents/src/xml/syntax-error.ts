@@ -52,7 +52,10 @@ function formatContext(xml: string, position: number): string {
   start = Math.max(start, earliest);
   const rest = xml.slice(start, start + MAX_ERROR_CONTEXT_BYTES);
   const line = rest.slice(0, /[\r\n]/.exec(rest)?.index);
-  const pointer = xml.slice(start, position).split("\t").map((part) => "-".repeat(utf8Length(part)));
+  const pointer = xml
+    .slice(start, position)
+    .split("\t")
+    .map((part) => "-".repeat(utf8Length(part)));
   return `${line || "(null)"}\n${pointer.join("\t")}^`;
 }
 

@@ -12,6 +12,8 @@ const DOCUMENT_FORMATS = new Set(
 
 /** Backing files that are open at one time during a scan. */
 const BACKING_FILES_AT_ONCE = 16;
+/** They may lie on storage that hangs, one by one; a scan of the pool's own storage does not wait for all of them. */
+const BACKING_FILES_MS = 30_000;
 
 /** What can be said of a backing store from the image alone. */
 export interface BackingDescription {
@@ -67,11 +69,14 @@ export class BackingFiles {
     if (target.format !== "dir" && target.format !== "ploop") this.#byPath.set(path, target);
   }
 
-  /** Looks at those that were not seen. */
+  /** Looks at those that were not seen. Whatever does not answer in time stays unknown. */
   async open(paths: Iterable<string>): Promise<void> {
+    const timeout = AbortSignal.timeout(BACKING_FILES_MS);
+    const { signal } = this.#options;
+    const options = { ...this.#options, signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) };
     const missing = [...new Set(paths)].filter((path) => !this.#byPath.has(path)).values();
     const openNext = async (): Promise<void> => {
-      for (const path of missing) this.#byPath.set(path, await readBackingFile(path, this.#host, this.#options));
+      for (const path of missing) this.#byPath.set(path, await readBackingFile(path, this.#host, options));
     };
     await Promise.all(Array.from({ length: BACKING_FILES_AT_ONCE }, openNext));
   }
@@ -82,7 +87,11 @@ export class BackingFiles {
 }
 
 /** The backing store's owner and times, as far as they are known; its format where the image does not say. */
-export function withBackingFile(target: VolumeTarget, file: BackingFile | null, formatIsUnknown: boolean): VolumeTarget {
+export function withBackingFile(
+  target: VolumeTarget,
+  file: BackingFile | null,
+  formatIsUnknown: boolean,
+): VolumeTarget {
   if (file === null) return target;
   const { permissions, timestamps } = file;
   return { ...target, permissions, timestamps, format: formatIsUnknown ? file.format : target.format };

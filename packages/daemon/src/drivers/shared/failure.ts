@@ -7,7 +7,8 @@ import { HostError } from "../../host/host.js";
  */
 export function failure(thrown: unknown, detail: string, domain: ErrorDomain = ErrorDomain.STORAGE): LibvirtError {
   if (!(thrown instanceof HostError)) return LibvirtError.from(thrown);
-  if (thrown.code === "ECANCELED") return LibvirtError.of(ErrorCode.OPERATION_ABORTED, domain, detail, { cause: thrown });
+  if (thrown.code === "ECANCELED")
+    return LibvirtError.of(ErrorCode.OPERATION_ABORTED, domain, detail, { cause: thrown });
   return LibvirtError.system(domain, thrown.errno, detail, { cause: thrown });
 }
 

@@ -1,5 +1,5 @@
 import type { VolumeDocument } from "@cistern/documents";
-import type { CallOptions, Directory, FileFacts, ScannedEntry, ScanEvidence } from "../../host/host.js";
+import type { CallOptions, Directory, FileFacts, ScanEvidence, ScannedEntry } from "../../host/host.js";
 import { HostError } from "../../host/host.js";
 import type { ImageFacts } from "../../images/image-facts.js";
 import { probe } from "../../images/probe.js";
@@ -9,7 +9,7 @@ import { describeBacking } from "./backing-stores.js";
 import { failure } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { ploopVolume } from "./ploop.js";
-import { directoryVolume, fileVolume, timestampsOf } from "./volume-document.js";
+import { directoryVolume, fileVolume, plainTarget, timestampsOf } from "./volume-document.js";
 
 /** A volume of a directory, before its backing store was looked at. */
 export interface SeenVolume extends FoundVolume {
@@ -41,7 +41,10 @@ export function seenVolume(entry: ScannedEntry, poolPath: string, known: KnownVo
     const before = known.get(name);
     return before === undefined || before.document.target.path !== path ? "look" : unchanged(before, entry, facts);
   }
-  const windows = SCAN_WINDOWS.map(({ offset }, index) => ({ offset, bytes: entry.windows[index] ?? new Uint8Array() }));
+  const windows = SCAN_WINDOWS.map(({ offset }, index) => ({
+    offset,
+    bytes: entry.windows[index] ?? new Uint8Array(),
+  }));
   const content = { head: entry.head, headBytes: SCAN_HEAD_BYTES, windows, sizeBytes: facts.sizeBytes };
   const { facts: image, needsBytes } = probe(content);
   return needsBytes > 0 ? "look" : seenFile(name, path, poolPath, facts, facts.sizeBytes, image, entry.evidence);
@@ -96,15 +99,23 @@ function seenFile(
   const { target, formatIsUnknown } = describeBacking(image.backing, poolPath);
   // Whether the format of the backing file was said by the image or found out is not in the document: look again.
   const trusted = formatIsUnknown ? null : evidence;
-  return { document: { ...document, backingStore: target }, evidence: trusted, backingFormatIsUnknown: formatIsUnknown };
+  return {
+    document: { ...document, backingStore: target },
+    evidence: trusted,
+    backingFormatIsUnknown: formatIsUnknown,
+  };
 }
 
-/** Reading a file changes its access time and nothing else. */
+/** Reading a file changes its access time and nothing else; its backing file may have become another one. */
 function unchanged(before: FoundVolume, { evidence }: ScannedEntry, facts: FileFacts): SeenVolume {
   const { document } = before;
-  const isSame = document.target.timestamps?.accessNs === facts.accessNs;
-  const target = isSame ? document.target : { ...document.target, timestamps: timestampsOf(facts) };
-  return { document: { ...document, target }, evidence, backingFormatIsUnknown: false };
+  const { target, backingStore } = document;
+  if (target.timestamps?.accessNs === facts.accessNs && backingStore === null) {
+    return { document, evidence, backingFormatIsUnknown: false };
+  }
+  const stripped = backingStore === null ? null : plainTarget(backingStore.path ?? "", backingStore.format ?? "raw");
+  const current = { ...document, target: { ...target, timestamps: timestampsOf(facts) }, backingStore: stripped };
+  return { document: current, evidence, backingFormatIsUnknown: false };
 }
 
 function plainly(document: VolumeDocument): SeenVolume {

@@ -179,6 +179,11 @@ export class LocalDirectory implements Directory {
     });
   }
 
+  sync(options?: CallOptions): Promise<void> {
+    const slow = { timeoutMs: hostLimits.localSlowCallMs, ...options };
+    return this.#call("Flushing", slow, (_, handle) => handle.sync());
+  }
+
   changeMode(mode: number, options?: CallOptions): Promise<void> {
     return this.#call("Changing the mode of", options, (_, handle) => handle.chmod(mode));
   }

@@ -11,8 +11,14 @@ import { Descriptor } from "./descriptor.js";
 import { factsOfStats } from "./facts.js";
 import type { LocalHost } from "./local-host.js";
 
-/** Takes a bigint position, which `FileHandle.read` would silently ignore on Node 20. */
-const readAt = promisify(readWithCallback);
+/** Takes a bigint position (Node's types lag behind), which `FileHandle.read` would silently ignore on Node 20. */
+const readAt = promisify(readWithCallback) as (
+  fd: number,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: bigint,
+) => Promise<{ bytesRead: number }>;
 
 export class LocalFile implements File {
   readonly host: LocalHost;
@@ -43,6 +49,13 @@ export class LocalFile implements File {
       const size = native.sizeSync(fd);
       if (size === null) throw hostError("ESPIPE", `"${this.path}" has no size`);
       return size;
+    });
+  }
+
+  checkOffset(offsetBytes: bigint, options?: CallOptions): Promise<void> {
+    return this.#call("Seeking in", options, async (fd) => {
+      const errno = native.checkOffsetSync(fd, offsetBytes);
+      if (errno !== 0) throw hostErrorOfErrno(errno, `"${this.path}" has no offset ${offsetBytes}`);
     });
   }
 

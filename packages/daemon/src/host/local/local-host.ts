@@ -50,7 +50,7 @@ export class LocalHost implements Host {
   }
 
   openDirectory(path: string, options?: CallOptions): Promise<Directory> {
-    return this.#at(
+    return this.#at<Directory>(
       path,
       options,
       (host) => host.openDirectory(path, options),
@@ -78,7 +78,7 @@ export class LocalHost implements Host {
   }
 
   openFile(path: string, access: FileAccess, options?: CallOptions): Promise<File> {
-    return this.#at(
+    return this.#at<File>(
       path,
       options,
       (host) => host.openFile(path, access, options),

@@ -1,4 +1,6 @@
 import { POOL_TYPES, type PoolType } from "../../pool.js";
+import { FS_NAMESPACE, RBD_NAMESPACE } from "../../pool-namespaces.js";
+import { poolTypeFacts } from "../../pool-types.js";
 import {
   attribute,
   choice,
@@ -42,8 +44,11 @@ const freeExtents = zeroOrMore(
 function device(path: Pattern): Pattern {
   return element("device", attribute("path", path), optional(attribute("part_separator", yesNo)), freeExtents);
 }
-/** An iSCSI qualified name, or any other word that names a target. */
+/** A path, or a name by which the kernel knows the device. */
+const blockDevice = device(data("string", { pattern: "/[^\\n]+|[A-Za-z0-9_.\\-]+" }));
 const iscsiTarget = device(data("string", { pattern: "\\S+" }));
+/** Without a kernel in between the name must be a full one. */
+const qualifiedTarget = device(data("string", { pattern: "(iqn|eui|naa)\\.\\S+" }));
 
 function directory(path: Pattern): Pattern {
   return element("dir", attribute("path", path), empty);
@@ -52,6 +57,10 @@ const absoluteDirectory = data("string", { pattern: "/[^\\n]*" });
 
 function format(names: readonly string[]): Pattern {
   return element("format", attribute("type", words(names)), empty);
+}
+
+function sourceFormat(type: PoolType): Pattern {
+  return format(poolTypeFacts[type].formats?.values ?? []);
 }
 
 const authentication = element(
@@ -105,9 +114,6 @@ const adapter = element(
   ),
 );
 
-const FILE_SYSTEMS = [..."auto ext2 ext3 ext4 ufs iso9660 udf gfs gfs2 vfat hfs+ xfs ocfs2 vmfs".split(" ")];
-const DISK_LABELS = "unknown dos dvh gpt mac bsd pc98 sun lvm2".split(" ");
-
 function source(...parts: Pattern[]): Pattern {
   return element("source", interleave(...parts));
 }
@@ -130,12 +136,7 @@ const rbdOptions = optional(
 /** What distinguishes the types; all else is in `pool` below. */
 const CONTENT: { readonly [Type in PoolType]: readonly Pattern[] } = {
   dir: [name, optional(source(...vendorAndProduct)), target(targetPath)],
-  fs: [
-    name,
-    source(device(absolutePath), optional(format(FILE_SYSTEMS)), ...vendorAndProduct),
-    target(targetPath),
-    mountOptions,
-  ],
+  fs: [name, source(blockDevice, optional(sourceFormat("fs")), ...vendorAndProduct), target(targetPath), mountOptions],
   netfs: [
     name,
     source(
@@ -153,17 +154,10 @@ const CONTENT: { readonly [Type in PoolType]: readonly Pattern[] } = {
   ],
   logical: [
     optional(name),
-    optional(
-      source(
-        optional(sourceName),
-        zeroOrMore(device(someText)),
-        optional(format(["unknown", "lvm2"])),
-        ...vendorAndProduct,
-      ),
-    ),
-    optional(target(optional(targetPath))),
+    source(optional(sourceName), zeroOrMore(blockDevice), optional(sourceFormat("logical")), ...vendorAndProduct),
+    target(optional(targetPath)),
   ],
-  disk: [name, source(device(someText), optional(format(DISK_LABELS)), ...vendorAndProduct), target(targetPath)],
+  disk: [name, source(blockDevice, optional(sourceFormat("disk")), ...vendorAndProduct), target(targetPath)],
   iscsi: [
     name,
     source(oneOrMore(host), iscsiTarget, optional(initiator), optional(authentication), ...vendorAndProduct),
@@ -171,18 +165,14 @@ const CONTENT: { readonly [Type in PoolType]: readonly Pattern[] } = {
   ],
   "iscsi-direct": [
     name,
-    source(oneOrMore(host), iscsiTarget, initiator, optional(authentication), ...vendorAndProduct),
+    source(oneOrMore(host), qualifiedTarget, initiator, optional(authentication), ...vendorAndProduct),
   ],
   scsi: [name, source(adapter, ...vendorAndProduct), target(targetPath)],
   mpath: [name, optional(element("source", empty)), target(targetPath)],
   rbd: [optional(name), source(oneOrMore(host), sourceName, optional(authentication)), rbdOptions],
   sheepdog: [optional(name), source(oneOrMore(host), sourceName)],
   gluster: [optional(name), source(oneOrMore(host), sourceName, optional(directory(absoluteDirectory)))],
-  zfs: [
-    optional(name),
-    optional(source(optional(sourceName), zeroOrMore(device(someText)))),
-    optional(target(optional(targetPath))),
-  ],
+  zfs: [optional(name), source(sourceName, zeroOrMore(blockDevice)), optional(target(targetPath))],
   vstorage: [optional(name), source(sourceName), target(targetPath)],
 };
 
@@ -207,6 +197,6 @@ function pool(type: PoolType): Pattern {
 }
 
 export const storagePoolSchema = grammar(element("pool", choice(...POOL_TYPES.map(pool))), {
-  fs: "http://libvirt.org/schemas/storagepool/fs/1.0",
-  rbd: "http://libvirt.org/schemas/storagepool/rbd/1.0",
+  fs: FS_NAMESPACE,
+  rbd: RBD_NAMESPACE,
 });

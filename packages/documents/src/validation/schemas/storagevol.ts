@@ -1,3 +1,4 @@
+import { FILE_FORMATS, PARTITION_FORMATS } from "../../pool-types.js";
 import { VOLUME_FEATURES, VOLUME_TYPES } from "../../volume.js";
 import { attribute, data, element, empty, grammar, interleave, optional, text, words, zeroOrMore } from "../relaxng.js";
 import { absolutePath, permissions, secretReference, size, someText, unsignedInt, unsignedLong } from "./common.js";
@@ -5,12 +6,8 @@ import { absolutePath, permissions, secretReference, size, someText, unsignedInt
 const extents = zeroOrMore(element("extent", attribute("start", unsignedLong), attribute("end", unsignedLong), empty));
 const source = element("source", zeroOrMore(element("device", attribute("path", absolutePath), extents)));
 
-/** Of files and of partitions together: the document does not say to which type of pool it goes. */
-const FORMATS =
-  "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk linux fat16 fat32 linux-swap linux-lvm linux-raid extended".split(
-    " ",
-  );
-const format = element("format", attribute("type", words(FORMATS)), empty);
+/** The document does not say to which type of pool it goes. */
+const format = element("format", attribute("type", words([...FILE_FORMATS, ...PARTITION_FORMATS])), empty);
 
 const instant = data("string", { pattern: "[0-9]+(\\.[0-9]{1,9})?" });
 const timestamps = element(
@@ -31,9 +28,11 @@ const encryption = element(
   "encryption",
   attribute("format", words(["default", "qcow", "luks", "luks2"])),
   optional(attribute("engine", words(["qemu", "librbd"]))),
-  interleave(
-    optional(secretReference(attribute("type", words(["passphrase"])))),
-    optional(interleave(cipher, optional(ivgen))),
+  optional(
+    interleave(
+      secretReference(attribute("type", words(["passphrase"]))),
+      optional(interleave(cipher, optional(ivgen))),
+    ),
   ),
 );
 

@@ -1,0 +1,9 @@
+import type { Procedure } from "@cistern/protocol";
+import type { CallOptions } from "./channel.js";
+import type { StreamPort } from "./streams/stream-port.js";
+
+/** What pools and volumes need of their connection. */
+export interface Caller {
+  call<Args, Result>(procedure: Procedure<Args, Result>, args: Args, options?: CallOptions): Promise<Result>;
+  openStream<Args>(procedure: Procedure<Args, void>, args: Args, options?: CallOptions): Promise<StreamPort>;
+}

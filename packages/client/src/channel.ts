@@ -1,0 +1,293 @@
+import type { Duplex } from "node:stream";
+import {
+  type AnyProcedure,
+  decodeReply,
+  ErrorCode,
+  ErrorDomain,
+  encodeCall,
+  encodeKeepalive,
+  type Frame,
+  FrameDecoder,
+  Keepalive,
+  keepaliveKind,
+  LibvirtError,
+  MessageStatus,
+  MessageType,
+  messageByNumber,
+  PROGRAM,
+  type Procedure,
+} from "@cistern/protocol";
+import { LIMITS } from "./limits.js";
+import { StreamPort } from "./streams/stream-port.js";
+
+export interface CallOptions {
+  /** Gives the call up. The server is not told: what it does, it does. */
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+interface PendingCall {
+  readonly procedure: AnyProcedure;
+  /** Called while the packet is being handled: packets behind it in the same chunk find what this has set up. */
+  readonly onReply: (frame: Frame) => void;
+  readonly onLost: (error: LibvirtError) => void;
+}
+
+/**
+ * One connection's packets: calls matched with their replies by serial (any number may be under way), streams, events,
+ * and keepalive. Everything above it speaks in procedures and values.
+ */
+export class Channel {
+  readonly #transport: Duplex;
+  readonly #decoder = new FrameDecoder();
+  readonly #pending = new Map<number, PendingCall>();
+  readonly #streams = new Map<number, StreamPort>();
+  readonly #pausedBy = new Set<object>();
+  #drainWaiters: (() => void)[] = [];
+  #nextSerial = 0;
+  #heard = true;
+  #unanswered = 0;
+  #keepalive: NodeJS.Timeout | null = null;
+  #closedBy: LibvirtError | null = null;
+  readonly #onEvent: (number: number, frame: Frame) => void;
+  readonly #onClosed: (error: LibvirtError) => void;
+
+  constructor(
+    transport: Duplex,
+    listeners: { onEvent: (number: number, frame: Frame) => void; onClosed: (error: LibvirtError) => void },
+  ) {
+    this.#transport = transport;
+    this.#onEvent = listeners.onEvent;
+    this.#onClosed = listeners.onClosed;
+    transport.on("data", (chunk: Uint8Array) => this.#receive(chunk));
+    transport.on("drain", () => this.#wakeWriters());
+    transport.on("error", (error) => this.fail(connectionLost(`The connection broke: ${error.message}`, error)));
+    transport.on("end", () => this.fail(connectionLost("The server closed the connection")));
+    transport.on("close", () => this.fail(connectionLost("The connection was closed")));
+  }
+
+  /** Why nothing more can be sent; null while the connection lives. */
+  get closedBy(): LibvirtError | null {
+    return this.#closedBy;
+  }
+
+  /**
+   * Sends a call and waits for its reply. Rejects with the server's `LibvirtError`, with 68 after the deadline, with 78
+   * when `signal` aborts, and with 39/13 when the connection ends. `onResult` sees the result before any later packet.
+   */
+  async call<Args, Result>(
+    procedure: Procedure<Args, Result>,
+    args: Args,
+    options: CallOptions & { readonly onResult?: (result: Result) => void } = {},
+  ): Promise<Result> {
+    return this.#send(procedure, args, options, (frame) => {
+      const result = decodeReply(procedure, frame);
+      options.onResult?.(result);
+      return result;
+    });
+  }
+
+  /** Calls a procedure that opens a stream; the port is ready when the promise resolves, and misses no packet. */
+  async openStream<Args>(procedure: Procedure<Args, void>, args: Args, options: CallOptions): Promise<StreamPort> {
+    return this.#send(procedure, args, options, (frame) => {
+      decodeReply(procedure, frame);
+      return this.#addStream(frame);
+    });
+  }
+
+  /** Sends packets as they are; resolves when there is room for more. */
+  async write(...pieces: readonly Uint8Array[]): Promise<void> {
+    if (this.#closedBy !== null) throw this.#closedBy;
+    this.#transport.cork();
+    let room = true;
+    for (const piece of pieces) room = this.#transport.write(piece);
+    this.#transport.uncork();
+    if (room) return;
+    await new Promise<void>((resolve) => this.#drainWaiters.push(resolve));
+    if (this.#closedBy !== null) throw this.#closedBy;
+  }
+
+  /** Stops reading until every pauser has resumed: a stream's reader is slower than the server. */
+  pause(pauser: object): void {
+    this.#pausedBy.add(pauser);
+    this.#transport.pause();
+  }
+
+  resume(pauser: object): void {
+    if (!this.#pausedBy.delete(pauser) || this.#pausedBy.size > 0) return;
+    this.#heard = true;
+    this.#transport.resume();
+  }
+
+  get isPaused(): boolean {
+    return this.#pausedBy.size > 0;
+  }
+
+  releaseStream(serial: number): void {
+    this.#streams.delete(serial);
+  }
+
+  /** Asks for a sign of life after silence, and ends the connection when there is none. */
+  startKeepalive(intervalMs: number, count: number): void {
+    if (this.#keepalive !== null || intervalMs <= 0) return;
+    this.#keepalive = setInterval(() => this.#checkAlive(count), intervalMs);
+    this.#keepalive.unref();
+  }
+
+  /** Ends the connection; everything under way is rejected with `error`. */
+  fail(error: LibvirtError): void {
+    if (this.#closedBy !== null) return;
+    this.#closedBy = error;
+    if (this.#keepalive !== null) clearInterval(this.#keepalive);
+    this.#transport.destroy();
+    for (const { onLost } of [...this.#pending.values()]) onLost(error);
+    for (const stream of [...this.#streams.values()]) stream.lost(error);
+    this.#pending.clear();
+    this.#streams.clear();
+    this.#wakeWriters();
+    this.#onClosed(error);
+  }
+
+  #send<Args, Result, Answer>(
+    procedure: Procedure<Args, Result>,
+    args: Args,
+    options: CallOptions,
+    understand: (frame: Frame) => Answer,
+  ): Promise<Answer> {
+    if (this.#closedBy !== null) return Promise.reject(this.#closedBy);
+    if (options.signal?.aborted === true) return Promise.reject(aborted(procedure));
+    if (this.#pending.size >= LIMITS.pendingCalls) {
+      const text = `${LIMITS.pendingCalls} calls have no reply yet`;
+      return Promise.reject(LibvirtError.of(ErrorCode.RESOURCE_BUSY, ErrorDomain.REMOTE, text));
+    }
+    const serial = this.#nextSerial;
+    this.#nextSerial = (this.#nextSerial + 1) >>> 0;
+    const timeoutMs = options.timeoutMs ?? (procedure.priority ? LIMITS.quickCallTimeoutMs : LIMITS.slowCallTimeoutMs);
+    return new Promise((resolve, reject) => {
+      // Throws where the arguments cannot be sent; nothing is set up by then.
+      const packet = encodeCall(procedure, serial, args);
+      const stopWaiting = (): void => {
+        clearTimeout(timer);
+        options.signal?.removeEventListener("abort", onAbort);
+      };
+      const giveUp = (error: LibvirtError): void => {
+        stopWaiting();
+        this.#pending.set(serial, this.#abandoned(procedure));
+        reject(error);
+      };
+      const onAbort = (): void => giveUp(aborted(procedure));
+      const timer = setTimeout(() => giveUp(timedOut(procedure, timeoutMs)), timeoutMs);
+      options.signal?.addEventListener("abort", onAbort);
+      this.#pending.set(serial, {
+        procedure,
+        onReply: (frame) => {
+          stopWaiting();
+          try {
+            resolve(understand(frame));
+          } catch (error) {
+            reject(LibvirtError.from(error));
+          }
+        },
+        onLost: (error) => {
+          stopWaiting();
+          reject(error);
+        },
+      });
+      this.#transport.write(packet);
+    });
+  }
+
+  /** The reply of a call that nobody waits for any more; a stream that it opens is ended at once. */
+  #abandoned(procedure: AnyProcedure): PendingCall {
+    return {
+      procedure,
+      onLost: () => {},
+      onReply: (frame) => {
+        if (procedure.stream !== undefined && frame.status === MessageStatus.OK) this.#addStream(frame).abort();
+      },
+    };
+  }
+
+  #addStream(reply: Frame): StreamPort {
+    const port = new StreamPort(this, reply);
+    this.#streams.set(reply.serial, port);
+    return port;
+  }
+
+  #receive(chunk: Uint8Array): void {
+    this.#heard = true;
+    this.#unanswered = 0;
+    try {
+      for (const frame of this.#decoder.push(chunk)) {
+        if (this.#closedBy !== null) return;
+        this.#handle(frame);
+      }
+    } catch (error) {
+      this.fail(connectionLost("The server sent what is not libvirt's protocol", error));
+    }
+  }
+
+  #handle(frame: Frame): void {
+    const keepalive = keepaliveKind(frame);
+    if (keepalive === Keepalive.PING) this.#transport.write(encodeKeepalive(Keepalive.PONG));
+    if (keepalive !== null || frame.program !== PROGRAM.REMOTE) return;
+    switch (frame.type) {
+      case MessageType.REPLY: {
+        const call = this.#pending.get(frame.serial);
+        if (call === undefined || call.procedure.number !== frame.procedure) {
+          throw new Error(`There is no call ${frame.serial} of procedure ${frame.procedure}`);
+        }
+        this.#pending.delete(frame.serial);
+        call.onReply(frame);
+        break;
+      }
+      case MessageType.STREAM:
+      case MessageType.STREAM_HOLE:
+        // Packets of a stream that was given up are on their way for a while.
+        this.#streams.get(frame.serial)?.receive(frame);
+        break;
+      case MessageType.MESSAGE:
+        if (messageByNumber(frame.procedure) !== undefined) this.#onEvent(frame.procedure, frame);
+        break;
+      default:
+        throw new Error(`Packets of type ${frame.type} are not for clients`);
+    }
+  }
+
+  #checkAlive(count: number): void {
+    // Nothing is heard while nothing is read.
+    if (this.#heard || this.isPaused) {
+      this.#heard = false;
+      return;
+    }
+    if (this.#unanswered >= count) {
+      this.fail(connectionLost("connection closed due to keepalive timeout"));
+      return;
+    }
+    this.#unanswered++;
+    this.#transport.write(encodeKeepalive(Keepalive.PING));
+  }
+
+  #wakeWriters(): void {
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = [];
+    for (const wake of waiters) wake();
+  }
+}
+
+function connectionLost(text: string, cause?: unknown): LibvirtError {
+  return LibvirtError.of(ErrorCode.RPC, ErrorDomain.REMOTE, text, { cause });
+}
+
+function aborted(procedure: AnyProcedure): LibvirtError {
+  return LibvirtError.of(
+    ErrorCode.OPERATION_ABORTED,
+    ErrorDomain.REMOTE,
+    `${procedure.api} was given up by its caller`,
+  );
+}
+
+function timedOut(procedure: AnyProcedure, timeoutMs: number): LibvirtError {
+  const text = `${procedure.api} was not answered within ${timeoutMs} ms`;
+  return LibvirtError.of(ErrorCode.OPERATION_TIMEOUT, ErrorDomain.REMOTE, text);
+}

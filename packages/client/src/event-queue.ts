@@ -1,0 +1,56 @@
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { LIMITS } from "./limits.js";
+
+/**
+ * Events that wait for whoever iterates over them. Leaving the loop (`break`, `return`, an error) unsubscribes by
+ * `onReturn`. When the connection ends the iteration throws, after what had arrived.
+ */
+export class EventQueue<Event> implements AsyncIterableIterator<Event> {
+  readonly #onReturn: () => Promise<void>;
+  #events: Event[] = [];
+  #waiting: { resolve(result: IteratorResult<Event>): void; reject(error: Error): void }[] = [];
+  #error: LibvirtError | null = null;
+  #done = false;
+
+  constructor(onReturn: () => Promise<void>) {
+    this.#onReturn = onReturn;
+  }
+
+  push(event: Event): void {
+    if (this.#done || this.#error !== null) return;
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) waiter.resolve({ value: event, done: false });
+    else if (this.#events.length < LIMITS.queuedEvents) this.#events.push(event);
+    else
+      this.fail(
+        LibvirtError.of(ErrorCode.OVERFLOW, ErrorDomain.REMOTE, `${LIMITS.queuedEvents} events were not taken`),
+      );
+  }
+
+  fail(error: LibvirtError): void {
+    this.#error ??= error;
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  async next(): Promise<IteratorResult<Event>> {
+    const event = this.#events.shift();
+    if (event !== undefined) return { value: event, done: false };
+    if (this.#done) return { value: undefined, done: true };
+    if (this.#error !== null) throw this.#error;
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  async return(): Promise<IteratorResult<Event>> {
+    if (!this.#done) {
+      this.#done = true;
+      this.#events = [];
+      for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
+      await this.#onReturn();
+    }
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

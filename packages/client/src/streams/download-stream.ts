@@ -1,0 +1,67 @@
+import { Readable } from "node:stream";
+import { LIMITS } from "../limits.js";
+import type { StreamPort } from "./stream-port.js";
+
+/** A run of zeros that is not sent as bytes. */
+export interface Hole {
+  readonly holeBytes: bigint;
+}
+
+export function isHole(chunk: unknown): chunk is Hole {
+  return typeof chunk === "object" && chunk !== null && "holeBytes" in chunk;
+}
+
+/**
+ * The bytes of a volume. A sparse one is in object mode and gives `Hole`s between its chunks.
+ *
+ * While its reader is slow the whole connection is not read from, other calls wait: give slow readers a
+ * connection of their own. Destroying it before the end tells the server to stop.
+ */
+export class DownloadStream extends Readable {
+  readonly #port: StreamPort;
+  #ended = false;
+
+  constructor(port: StreamPort, sparse: boolean) {
+    super(
+      sparse
+        ? { objectMode: true, highWaterMark: LIMITS.downloadBufferPackets }
+        : { highWaterMark: LIMITS.downloadBufferBytes },
+    );
+    this.#port = port;
+    port.listen({
+      data: (bytes) => this.#deliver(bytes),
+      hole: (holeBytes) => this.#deliver({ holeBytes }),
+      end: () => {
+        // The server may forget the stream from here on.
+        port.finish().catch(() => {});
+        this.#end();
+      },
+      finished: () => this.#end(),
+      failed: (error) => {
+        if (this.#ended) return;
+        this.#ended = true;
+        this.destroy(error);
+      },
+    });
+  }
+
+  override _read(): void {
+    this.#port.setFull(false);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (!this.#ended) this.#port.abort();
+    this.#ended = true;
+    done(error);
+  }
+
+  #deliver(chunk: Uint8Array | Hole): void {
+    if (!this.push(chunk)) this.#port.setFull(true);
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.push(null);
+  }
+}

@@ -1,0 +1,104 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+
+/** Where a connection goes, and what it asks to be opened as. */
+export interface Endpoint {
+  readonly socketPath: string;
+  /** What CONNECT_OPEN names: the URI without transport, host and what only the client reads. */
+  readonly openName: string;
+  readonly readOnly: boolean;
+}
+
+export interface EndpointOptions {
+  readonly readOnly?: boolean | undefined;
+  /** For tests: the environment and which files exist. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly exists?: ((path: string) => boolean) | undefined;
+}
+
+const DEFAULT_NAME = "storage:///system";
+
+/** Query parameters that are the client's own and not handed on to the server. */
+const CLIENT_PARAMETERS: ReadonlySet<string> = new Set([
+  "name",
+  "command",
+  "socket",
+  "auth",
+  "sshauth",
+  "netcat",
+  "keyfile",
+  "pkipath",
+  "known_hosts",
+  "known_hosts_verify",
+  "tls_priority",
+  "mode",
+  "proxy",
+  "no_sanity",
+  "no_verify",
+  "no_tty",
+  "authfile",
+]);
+
+/**
+ * Understands what a user gives to connect to:
+ *
+ * - a socket's path: `/run/cistern/libvirt-sock`
+ * - libvirt's URIs with a path: `qemu+unix:///system?socket=/path`, `storage+unix:///session?socket=/path`
+ * - libvirt's URIs without: `storage:///system` and `qemu:///system` find cistern's socket, then libvirt's;
+ *   `…:///session` those of the user.
+ *
+ * Throws `LibvirtError` (5 NO_CONNECT) for what is none of these, and where no daemon has made its socket.
+ */
+export function resolveEndpoint(target: string, options: EndpointOptions = {}): Endpoint {
+  const readOnly = options.readOnly ?? false;
+  if (target.startsWith("/")) return { socketPath: target, openName: DEFAULT_NAME, readOnly };
+  const match = /^([a-z][a-z0-9.-]*)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(target);
+  if (match === null) throw unusable(`"${target}" is neither a URI nor the absolute path of a socket`);
+  const [, driver = "", transport, host = "", path = "/", query = ""] = match;
+  if ((transport !== undefined && transport !== "unix") || host !== "") {
+    throw unusable(`"${target}": only local sockets are supported, such as "${driver}+unix://${path}?socket=/path"`);
+  }
+  const parameters = new URLSearchParams(query);
+  const forwarded = [...parameters].filter(([name]) => !CLIENT_PARAMETERS.has(name));
+  const leftover = forwarded.length === 0 ? "" : `?${new URLSearchParams(forwarded)}`;
+  return {
+    socketPath: parameters.get("socket") ?? findSocket(driver, path, readOnly, options),
+    openName: parameters.get("name") ?? `${driver}://${path}${leftover}`,
+    readOnly,
+  };
+}
+
+/** Where daemons put their sockets, the likeliest first. */
+export function socketCandidates(
+  driver: string,
+  path: string,
+  readOnly: boolean,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): readonly string[] {
+  const name = readOnly ? "sock-ro" : "sock";
+  if (path === "/session") {
+    const runtime = environment["XDG_RUNTIME_DIR"];
+    if (runtime === undefined || runtime === "") return [];
+    // There is no read-only socket in a session: the user is the owner.
+    return [
+      join(runtime, "cistern", "libvirt-sock"),
+      join(runtime, "libvirt", `virt${driver}d-sock`),
+      join(runtime, "libvirt", "libvirt-sock"),
+    ];
+  }
+  return [`/run/cistern/libvirt-${name}`, `/run/libvirt/virt${driver}d-${name}`, `/run/libvirt/libvirt-${name}`];
+}
+
+function findSocket(driver: string, path: string, readOnly: boolean, options: EndpointOptions): string {
+  const candidates = socketCandidates(driver, path, readOnly, options.environment);
+  const found = candidates.find(options.exists ?? existsSync);
+  if (found !== undefined) return found;
+  const places =
+    candidates.length === 0 ? "XDG_RUNTIME_DIR is not set" : `none of these exists: ${candidates.join(", ")}`;
+  throw unusable(`No daemon is listening for "${driver}://${path}" (${places})`);
+}
+
+function unusable(text: string): LibvirtError {
+  return new LibvirtError(ErrorCode.NO_CONNECT, ErrorDomain.REMOTE, text);
+}

@@ -1,0 +1,134 @@
+import { storage, type VolumeReference } from "@cistern/protocol";
+import type { Caller } from "./caller.js";
+import type { CallOptions } from "./channel.js";
+import { DownloadStream } from "./streams/download-stream.js";
+import { UploadStream } from "./streams/upload-stream.js";
+
+export const VOLUME_KINDS = ["file", "block", "dir", "network", "netdir", "ploop"] as const;
+export type VolumeKind = (typeof VOLUME_KINDS)[number];
+
+export interface VolumeInfo {
+  readonly kind: VolumeKind;
+  /** What a guest sees. */
+  readonly capacityBytes: bigint;
+  /** What it takes of the pool; with `physical`, the size of the file or device. */
+  readonly allocationBytes: bigint;
+}
+
+/** Ways to wipe, in the order of libvirt's numbers. */
+export const WIPE_ALGORITHMS = [
+  "zero",
+  "nnsa",
+  "dod",
+  "bsi",
+  "gutmann",
+  "schneier",
+  "pfitzner7",
+  "pfitzner33",
+  "random",
+  "trim",
+] as const;
+export type WipeAlgorithm = (typeof WIPE_ALGORITHMS)[number];
+
+export interface ResizeSettings {
+  /** Take the space now. */
+  readonly allocate?: boolean | undefined;
+  /** The capacity is a difference. */
+  readonly delta?: boolean | undefined;
+  readonly shrink?: boolean | undefined;
+}
+
+/** Which part of a volume a stream carries. */
+export interface StreamSettings extends CallOptions {
+  readonly offsetBytes?: bigint | undefined;
+  /** 0: to the end. */
+  readonly lengthBytes?: bigint | undefined;
+  /** Holes are named instead of sent as zeros. */
+  readonly sparse?: boolean | undefined;
+}
+
+const GET_PHYSICAL = 1;
+const SPARSE_STREAM = 1;
+/** Bits of STORAGE_VOL_RESIZE. */
+const Resize = { ALLOCATE: 1, DELTA: 2, SHRINK: 4 } as const;
+/** Bits of STORAGE_VOL_DELETE. */
+const Delete = { ZEROED: 1, WITH_SNAPSHOTS: 2 } as const;
+
+/** One volume, which the server finds by its pool's name and its own. */
+export class Volume {
+  readonly #connection: Caller;
+  readonly reference: VolumeReference;
+
+  constructor(connection: Caller, reference: VolumeReference) {
+    this.#connection = connection;
+    this.reference = reference;
+  }
+
+  get name(): string {
+    return this.reference.name;
+  }
+
+  get poolName(): string {
+    return this.reference.pool;
+  }
+
+  /** Unique among all volumes of a host; the path of file and block volumes. */
+  get key(): string {
+    return this.reference.key;
+  }
+
+  async info(settings: { physical?: boolean } = {}, options?: CallOptions): Promise<VolumeInfo> {
+    const args = { ...this.#self, flags: settings.physical === true ? GET_PHYSICAL : 0 };
+    const { type, capacity, allocation } = await this.#connection.call(storage.storageVolGetInfoFlags, args, options);
+    return { kind: VOLUME_KINDS[type] ?? "file", capacityBytes: capacity, allocationBytes: allocation };
+  }
+
+  async xml(options?: CallOptions): Promise<string> {
+    return (await this.#connection.call(storage.storageVolGetXmlDesc, { ...this.#self, flags: 0 }, options)).xml;
+  }
+
+  async path(options?: CallOptions): Promise<string> {
+    return (await this.#connection.call(storage.storageVolGetPath, this.#self, options)).name;
+  }
+
+  async delete(settings: { zeroed?: boolean; withSnapshots?: boolean } = {}, options?: CallOptions): Promise<void> {
+    const flags =
+      (settings.zeroed === true ? Delete.ZEROED : 0) | (settings.withSnapshots === true ? Delete.WITH_SNAPSHOTS : 0);
+    await this.#connection.call(storage.storageVolDelete, { ...this.#self, flags }, options);
+  }
+
+  async resize(capacityBytes: bigint, settings: ResizeSettings = {}, options?: CallOptions): Promise<void> {
+    const flags =
+      (settings.allocate === true ? Resize.ALLOCATE : 0) |
+      (settings.delta === true ? Resize.DELTA : 0) |
+      (settings.shrink === true ? Resize.SHRINK : 0);
+    await this.#connection.call(storage.storageVolResize, { ...this.#self, capacity: capacityBytes, flags }, options);
+  }
+
+  async wipe(algorithm: WipeAlgorithm = "zero", options?: CallOptions): Promise<void> {
+    const args = { ...this.#self, algorithm: WIPE_ALGORITHMS.indexOf(algorithm), flags: 0 };
+    await this.#connection.call(storage.storageVolWipePattern, args, options);
+  }
+
+  /** The volume's bytes (and `Hole`s, if sparse). Resolves when the server has opened it. */
+  async openDownload(settings: StreamSettings = {}): Promise<DownloadStream> {
+    const sparse = settings.sparse === true;
+    const port = await this.#connection.openStream(storage.storageVolDownload, this.#streamArgs(settings), settings);
+    return new DownloadStream(port, sparse);
+  }
+
+  /** Writes the volume's bytes in place (and `Hole`s, if sparse); finishes when the server has confirmed all of them. */
+  async openUpload(settings: StreamSettings = {}): Promise<UploadStream> {
+    const sparse = settings.sparse === true;
+    const port = await this.#connection.openStream(storage.storageVolUpload, this.#streamArgs(settings), settings);
+    return new UploadStream(port, sparse);
+  }
+
+  #streamArgs({ offsetBytes = 0n, lengthBytes = 0n, sparse = false }: StreamSettings) {
+    return { ...this.#self, offset: offsetBytes, length: lengthBytes, flags: sparse ? SPARSE_STREAM : 0 };
+  }
+
+  get #self(): { readonly vol: VolumeReference } {
+    return { vol: this.reference };
+  }
+}

@@ -1,0 +1,235 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  auth,
+  connect as connectProcedures,
+  decodeXdr,
+  encodeKeepalive,
+  type Frame,
+  Keepalive,
+  keepaliveKind,
+  LibvirtError,
+  MessageStatus,
+  MessageType,
+  storage,
+} from "@cistern/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Connection, connect, memoryTransport } from "../dist/index.js";
+import { ScriptedServer } from "./scripted-server.js";
+
+const uuid = "5e7a1f00-1111-2222-3333-444455556666";
+
+let server: ScriptedServer;
+let connection: Connection;
+
+beforeEach(async () => {
+  const [client, other] = memoryTransport();
+  server = new ScriptedServer(other);
+  connection = await Connection.open(client, "storage:///system");
+});
+afterEach(() => connection.close());
+
+describe("opening", () => {
+  it("asks for authentication, then for features around the opening, as libvirt's own client does", async () => {
+    const features = server.received
+      .filter((frame) => frame.type === MessageType.CALL && frame.procedure === 60)
+      .map(({ payload }) => decodeXdr(connectProcedures.connectSupportsFeature.args, payload).value.feature);
+    expect(server.calls).toEqual([
+      "AUTH_LIST",
+      "CONNECT_SUPPORTS_FEATURE",
+      "CONNECT_OPEN",
+      "CONNECT_SUPPORTS_FEATURE",
+      "CONNECT_SUPPORTS_FEATURE",
+    ]);
+    expect(features).toEqual([10, 14, 15]);
+    expect(connection.hasFeature(14)).toBe(true);
+  });
+
+  it("names what to open, and says read-only in bit 0", async () => {
+    const [client, other] = memoryTransport();
+    const readOnlyServer = new ScriptedServer(other);
+    const opened: unknown[] = [];
+    readOnlyServer.on(connectProcedures.connectOpen, (args) => void opened.push(args));
+    const readOnly = await Connection.open(client, "qemu:///system", { readOnly: true });
+    await readOnly.close();
+    expect(opened).toEqual([{ name: "qemu:///system", flags: 1 }]);
+  });
+
+  it("asks polkit where the server wants it, and says so where it wants SASL", async () => {
+    for (const [types, outcome] of [
+      [[2], "AUTH_POLKIT"],
+      [[1], "authentication unavailable: the server wants SASL"],
+    ] as const) {
+      const [client, other] = memoryTransport();
+      const strict = new ScriptedServer(other);
+      strict.on(auth.authList, () => ({ types }));
+      strict.on(auth.authPolkit, () => ({ complete: 1 }));
+      const result = await Connection.open(client, "storage:///system").then(
+        async (opened) => {
+          await opened.close();
+          return strict.calls.join(" ");
+        },
+        (error: Error) => error.message,
+      );
+      expect(result).toContain(outcome);
+    }
+  });
+
+  it("fails with the server's error when it refuses", async () => {
+    const [client, other] = memoryTransport();
+    new ScriptedServer(other).on(connectProcedures.connectOpen, () => {
+      throw LibvirtError.of(5, 0, "foo:///system");
+    });
+    await expect(Connection.open(client, "foo:///system")).rejects.toMatchObject({
+      code: 5,
+      message: "no connection driver available for foo:///system",
+    });
+  });
+
+  it("gives up on a server that says nothing", async () => {
+    const [client] = memoryTransport();
+    await expect(Connection.open(client, "storage:///system", { timeoutMs: 50 })).rejects.toMatchObject({ code: 68 });
+  });
+});
+
+describe("calls", () => {
+  it("bring results and errors", async () => {
+    server.on(storage.storagePoolLookupByName, ({ name }) => {
+      if (name === "default") return { pool: { name, uuid } };
+      throw LibvirtError.of(49, 18, `no storage pool with matching name '${name}'`);
+    });
+    expect((await connection.lookupPool("default")).uuid).toBe(uuid);
+    await expect(connection.lookupPool("nope")).rejects.toMatchObject({
+      code: 49,
+      domain: 18,
+      message: "Storage pool not found: no storage pool with matching name 'nope'",
+    });
+  });
+
+  it("may be answered in any order", async () => {
+    const waiting: Frame[] = [];
+    server.on(storage.storagePoolLookupByName, (_args, frame) => {
+      waiting.push(frame);
+      if (waiting.length === 3) {
+        for (const call of waiting.reverse()) {
+          const { name } = decodeXdr(storage.storagePoolLookupByName.args, call.payload).value;
+          server.reply(call, storage.storagePoolLookupByName, { pool: { name, uuid } });
+        }
+      }
+      return null;
+    });
+    const pools = await Promise.all(["a", "b", "c"].map((name) => connection.lookupPool(name)));
+    expect(pools.map(({ name }) => name)).toEqual(["a", "b", "c"]);
+  });
+
+  it("are given up at their deadline and by their signal, and a late reply harms nobody", async () => {
+    const unanswered: Frame[] = [];
+    server.on(connectProcedures.connectGetHostname, (_args, frame) => {
+      unanswered.push(frame);
+      return null;
+    });
+    await expect(connection.hostname({ timeoutMs: 30 })).rejects.toMatchObject({ code: 68 });
+    const abort = new AbortController();
+    const call = connection.hostname({ signal: abort.signal });
+    abort.abort();
+    await expect(call).rejects.toMatchObject({ code: 78 });
+    await expect(connection.hostname({ signal: abort.signal })).rejects.toMatchObject({ code: 78 });
+    await server.packet(() => unanswered.length === 2);
+    for (const late of unanswered) server.reply(late, connectProcedures.connectGetHostname, { hostname: "late" });
+    server.on(connectProcedures.connectGetHostname, () => ({ hostname: "now" }));
+    expect(await connection.hostname()).toBe("now");
+  });
+
+  it("whose arguments cannot be sent are refused before anything is sent", async () => {
+    const before = server.received.length;
+    await expect(connection.lookupPool("a\0b")).rejects.toMatchObject({ name: "ProtocolError", kind: "encode" });
+    await expect(connection.lookupPoolByUuid("no-uuid")).rejects.toMatchObject({ name: "ProtocolError" });
+    expect(server.received.length).toBe(before);
+  });
+
+  it("are rejected when the connection ends", async () => {
+    server.on(connectProcedures.connectGetHostname, () => {
+      server.end();
+      return null;
+    });
+    await expect(connection.hostname()).rejects.toMatchObject({ code: 39, domain: 13 });
+    await expect(connection.hostname()).rejects.toThrow("The server closed the connection");
+    expect((await connection.closed).message).toBe("The server closed the connection");
+  });
+
+  it.each([
+    ["a reply to nothing", { type: MessageType.REPLY, serial: 4711 }],
+    ["a call", { type: MessageType.CALL, serial: 0 }],
+  ])("end with the connection when the server sends %s", async (_what, packet) => {
+    const header = { program: 0x20008086, version: 1, procedure: 3, status: MessageStatus.OK };
+    server.on(connectProcedures.connectGetHostname, (_args, frame) => {
+      server.sendStream(
+        { ...frame, ...header, serial: packet.serial },
+        MessageStatus.OK,
+        new Uint8Array(),
+        packet.type,
+      );
+      return null;
+    });
+    await expect(connection.hostname()).rejects.toThrow("The server sent what is not libvirt's protocol");
+  });
+
+  it("end with the connection when the server sends no packets at all", async () => {
+    server.on(connectProcedures.connectGetHostname, () => {
+      server.send(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"));
+      return null;
+    });
+    await expect(connection.hostname()).rejects.toThrow("The server sent what is not libvirt's protocol");
+  });
+});
+
+it("answers a ping at once, also while a call is under way", async () => {
+  server.on(connectProcedures.connectGetHostname, () => null);
+  const call = connection.hostname({ timeoutMs: 1000 }).catch(() => {});
+  server.send(encodeKeepalive(Keepalive.PING));
+  expect(keepaliveKind(await server.packet((frame) => keepaliveKind(frame) !== null))).toBe(Keepalive.PONG);
+  await connection.close();
+  await call;
+});
+
+it("closing says goodbye and rejects what is under way", async () => {
+  server.on(connectProcedures.connectGetHostname, () => null);
+  const call = expect(connection.hostname()).rejects.toThrow("The connection is closed");
+  await connection.close();
+  await call;
+  expect(server.calls.at(-1)).toBe("CONNECT_CLOSE");
+});
+
+describe("over a unix socket", () => {
+  let directory: string;
+  let listener: Server;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "cistern-client-"));
+    listener = createServer((socket) => void new ScriptedServer(socket));
+  });
+  afterEach(() => {
+    listener.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it("connects by path and by URI", async () => {
+    const path = join(directory, "sock");
+    await new Promise<void>((resolve) => listener.listen(path, resolve));
+    for (const target of [path, `qemu+unix:///system?socket=${path}`]) {
+      const opened = await connect(target);
+      await opened.close();
+      expect((await opened.closed).message).toBe("The connection is closed");
+    }
+  });
+
+  it("says which socket does not answer", async () => {
+    const path = join(directory, "absent");
+    await expect(connect(path)).rejects.toMatchObject({
+      code: 38,
+      int1: 2,
+      message: `Failed to connect socket to '${path}': No such file or directory`,
+    });
+  });
+});

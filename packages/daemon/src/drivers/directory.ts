@@ -1,0 +1,45 @@
+import type { StorageDriver } from "./driver.js";
+import { allocateFile } from "./shared/allocate-file.js";
+import { buildTarget, checkBuildFlags, deleteTarget, noSourceDevice } from "./shared/build-directory.js";
+import { fillFile } from "./shared/fill-file.js";
+import { openForStream, wipeEntry } from "./shared/open-volume.js";
+import { refreshFile } from "./shared/refresh-file.js";
+import { removeFile } from "./shared/remove-file.js";
+import { resizeFile } from "./shared/resize-file.js";
+import { scanDirectory } from "./shared/scan-directory.js";
+import { targetPath } from "./shared/target-directory.js";
+
+/** Pools of type "dir": a directory whose entries are the volumes. There is nothing to start or stop. */
+export const directoryDriver: StorageDriver = {
+  type: "dir",
+  traits: { volumeKind: "file", allowsZeroCapacity: true },
+
+  async check(pool, host) {
+    return host.facts(targetPath(pool)).then(
+      () => true,
+      () => false,
+    );
+  },
+
+  scan: scanDirectory,
+
+  async build(pool, host, flags) {
+    checkBuildFlags(flags);
+    await buildTarget(pool, host);
+    // libvirt makes the directory before it says that there is nothing to format.
+    if (flags !== 0) throw noSourceDevice(pool);
+  },
+
+  delete: deleteTarget,
+
+  volumes: {
+    allocate: allocateFile,
+    fill: fillFile,
+    refresh: refreshFile,
+    remove: removeFile,
+    resize: resizeFile,
+    wipe: wipeEntry,
+    openForDownload: (pool, volume, host) => openForStream(pool, volume, "read", host),
+    openForUpload: (pool, volume, host) => openForStream(pool, volume, "write", host),
+  },
+};

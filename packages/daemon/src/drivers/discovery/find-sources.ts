@@ -1,0 +1,42 @@
+import { POOL_TYPES, type PoolType } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { missingBackend } from "../absent.js";
+import { unsupported } from "../unsupported.js";
+
+/** Types of which nothing can be looked for: the sources are what an administrator makes them. */
+const NOT_DISCOVERED: ReadonlySet<PoolType> = new Set(["dir", "fs", "disk", "rbd", "mpath", "scsi"]);
+
+/** Types whose sources are looked for on another machine, which has to be named, and what libvirt calls them. */
+const ASKED_OF_A_HOST: { readonly [Type in PoolType]?: string } = {
+  netfs: "netfs",
+  iscsi: "iscsi",
+  "iscsi-direct": "iscsi",
+  gluster: "gluster",
+};
+
+/**
+ * The answer to "which sources are there for a pool of this type": a `<sources>` document. `specification` is the
+ * caller's `<source>` document, or null.
+ */
+export async function findSources(type: string, specification: string | null, flags: number): Promise<string> {
+  const poolType = POOL_TYPES.find((known) => known === type);
+  if (poolType === undefined) {
+    const text = `unknown storage pool type ${type}`;
+    throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
+  }
+  if (NOT_DISCOVERED.has(poolType)) throw unsupported("pool.discover", poolType);
+  checkArguments(poolType, specification, flags);
+  throw missingBackend(poolType);
+}
+
+/** What libvirt's backends refuse before they look. */
+function checkArguments(type: PoolType, specification: string | null, flags: number): void {
+  if (type === "logical") {
+    LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendLogicalFindPoolSources", flags, 0);
+  }
+  const sources = ASKED_OF_A_HOST[type];
+  if (sources !== undefined && specification === null) {
+    const text = `hostname must be specified for ${sources} sources`;
+    throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, text);
+  }
+}

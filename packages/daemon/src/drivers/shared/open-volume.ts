@@ -1,0 +1,38 @@
+import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import { ErrorDomain } from "@cistern/protocol";
+import type { File, FileAccess, Host } from "../../host/host.js";
+import type { VolumeContext } from "../driver.js";
+import { failingAs } from "./failure.js";
+import { ploopToolsMissing } from "./ploop.js";
+import { openTargetRaw, pathOf } from "./target-directory.js";
+import { checkWipe, wipeFile } from "./wipe-file.js";
+
+/** Opens a volume of a directory for a stream: 38/38 `Unable to open stream for '…'`. */
+export async function openForStream(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  access: FileAccess,
+  host: Host,
+): Promise<File> {
+  if (volume.type === "ploop") throw ploopToolsMissing();
+  const detail = `Unable to open stream for '${pathOf(volume)}'`;
+  return failingAs(detail, openEntry(pool, volume, access, host), ErrorDomain.STREAMS);
+}
+
+/** Wipes a volume of a directory. */
+export async function wipeEntry(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  algorithm: number,
+  context: VolumeContext,
+): Promise<void> {
+  checkWipe(volume, algorithm);
+  const detail = `Failed to open storage volume with path '${pathOf(volume)}'`;
+  await using file = await failingAs(detail, openEntry(pool, volume, "read-write", context.host));
+  await wipeFile(file, volume, algorithm, context);
+}
+
+async function openEntry(pool: PoolDocument, volume: VolumeDocument, access: FileAccess, host: Host): Promise<File> {
+  await using directory = await openTargetRaw(pool, host);
+  return await directory.open(volume.name, { access });
+}

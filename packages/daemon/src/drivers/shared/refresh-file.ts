@@ -1,0 +1,77 @@
+import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { Directory, FileFacts, Host } from "../../host/host.js";
+import { guestCapacityBytes } from "../../images/probe.js";
+import { readBackingFile, refreshBacking, withBackingFile } from "./backing-stores.js";
+import { failure, isErrno } from "./failure.js";
+import { contentOf, type FileContent } from "./file-content.js";
+import { lookedAt } from "./seen-volume.js";
+import { openTargetRaw, pathOf, targetPath } from "./target-directory.js";
+import { permissionsOf, sizesOf, timestampsOf } from "./volume-document.js";
+
+/**
+ * Looks at one volume again: sizes, times, owner, and what the header says a guest sees. What a scan would find out
+ * beyond that (format, features, backing store) is only looked for with `probe`. 50 when the file is gone.
+ */
+export async function refreshFile(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  probe: boolean,
+  host: Host,
+): Promise<VolumeDocument> {
+  const path = pathOf(volume);
+  try {
+    await using directory = await openTargetRaw(pool, host);
+    if (probe) return await probed(directory, pool, volume, host);
+    return await refreshBacking(await restated(directory, volume), host);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) throw noSuchPath(path);
+    throw failure(thrown, `cannot open volume '${path}'`);
+  }
+}
+
+async function probed(
+  directory: Directory,
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  host: Host,
+): Promise<VolumeDocument> {
+  const seen = await lookedAt(directory, volume.name, targetPath(pool), null, {});
+  if (seen === null) throw noSuchPath(pathOf(volume));
+  const { document, backingFormatIsUnknown } = seen;
+  const { backingStore } = document;
+  if (backingStore === null || backingStore.path === null) return document;
+  const file = await readBackingFile(backingStore.path, host);
+  return { ...document, backingStore: withBackingFile(backingStore, file, backingFormatIsUnknown) };
+}
+
+async function restated(directory: Directory, volume: VolumeDocument): Promise<VolumeDocument> {
+  const facts = await directory.lookup(volume.name, { follow: true });
+  if (facts.kind === "directory") return { ...withFacts(volume, facts, 0n), capacityBytes: 0n };
+  if (facts.kind === "file" && isPlain(volume)) {
+    return { ...withFacts(volume, facts, facts.sizeBytes), capacityBytes: facts.sizeBytes };
+  }
+  await using file = await directory.open(volume.name, { access: "read" });
+  const content = await contentOf(file);
+  return { ...withFacts(volume, content.facts, content.sizeBytes), capacityBytes: capacityOf(volume, content) };
+}
+
+/** A guest sees the whole file. */
+function isPlain({ target }: VolumeDocument): boolean {
+  return (target.format === "raw" || target.format === "iso") && target.encryption === null;
+}
+
+/** By the header, if it is one of the format that the document says; otherwise it is somebody's data. */
+function capacityOf(volume: VolumeDocument, { image, sizeBytes }: FileContent): bigint {
+  return isPlain(volume) || image.format !== volume.target.format ? sizeBytes : guestCapacityBytes(image, sizeBytes);
+}
+
+function withFacts(volume: VolumeDocument, facts: FileFacts, sizeBytes: bigint): VolumeDocument {
+  const target = { ...volume.target, permissions: permissionsOf(facts), timestamps: timestampsOf(facts) };
+  return { ...volume, ...sizesOf(facts, sizeBytes), hasAllocation: true, target };
+}
+
+function noSuchPath(path: string): LibvirtError {
+  const text = `no storage vol with matching path '${path}'`;
+  return LibvirtError.of(ErrorCode.NO_STORAGE_VOL, ErrorDomain.STORAGE, text);
+}

@@ -1,0 +1,79 @@
+import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { Directory } from "../../host/host.js";
+import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
+import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
+import type { VolumeContext } from "../driver.js";
+import { failingAs } from "./failure.js";
+import { passphraseOf, withPassphraseFile } from "./passphrase-file.js";
+import { ploopToolsMissing } from "./ploop.js";
+import { runCommand } from "./run-command.js";
+import { openTargetRaw, pathOf } from "./target-directory.js";
+
+const ALLOCATE = 1;
+const SHRINK = 4;
+
+/** Changes what a guest sees of the volume. Whether the new size makes sense is the caller's to check. */
+export async function resizeFile(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  capacityBytes: bigint,
+  flags: number,
+  context: VolumeContext,
+): Promise<void> {
+  LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendVolResizeLocal", flags, ALLOCATE | SHRINK);
+  if (volume.type === "ploop") throw ploopToolsMissing();
+  const detail = `Unable to open '${pathOf(volume)}'`;
+  const isRaw = volume.target.format === "raw" && volume.target.encryption === null;
+  const allocates = (flags & ALLOCATE) !== 0;
+  if (!isRaw && allocates) {
+    const text = "preallocate is only supported for raw type volume";
+    throw LibvirtError.of(ErrorCode.OPERATION_UNSUPPORTED, ErrorDomain.STORAGE, text);
+  }
+  await using directory = await failingAs(detail, openTargetRaw(pool, context.host), ErrorDomain.NONE);
+  if (isRaw) await resizeRaw(directory, volume, capacityBytes, allocates, context);
+  else await resizeWithQemuImg(directory, volume, capacityBytes, context);
+}
+
+async function resizeRaw(
+  directory: Directory,
+  volume: VolumeDocument,
+  capacityBytes: bigint,
+  allocates: boolean,
+  { job }: VolumeContext,
+): Promise<void> {
+  const path = pathOf(volume);
+  const { signal } = job;
+  const opened = directory.open(volume.name, { access: "read-write" }, { signal });
+  await using file = await failingAs(`Unable to open '${path}'`, opened, ErrorDomain.NONE);
+  if (allocates) {
+    const allocated = file.allocate(0n, capacityBytes, { signal });
+    await failingAs(`Failed to pre-allocate space for file '${path}'`, allocated, ErrorDomain.NONE);
+  }
+  const truncated = file.truncate(capacityBytes, { signal });
+  await failingAs(`Failed to truncate file '${path}'`, truncated, ErrorDomain.NONE);
+}
+
+async function resizeWithQemuImg(
+  directory: Directory,
+  volume: VolumeDocument,
+  capacityBytes: bigint,
+  context: VolumeContext,
+): Promise<void> {
+  const size = { capacityBytes, shrinks: capacityBytes < volume.capacityBytes };
+  const image = { in: directory, name: volume.name };
+  const whenMissing = LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, "unable to find qemu-img");
+  const options = { signal: context.job.signal, whenMissing };
+  const { encryption } = volume.target;
+  if (encryption === null) {
+    await runCommand(context.host, resizeImage({ image, key: null, ...size }), options);
+    return;
+  }
+  checkEncryption(volume);
+  const format = imageFormat(volume) === "raw" ? "luks" : imageFormat(volume);
+  const passphrase = await passphraseOf(encryption, pathOf(volume), context);
+  await withPassphraseFile(context.privateDirectory, passphraseId(volume.name), passphrase, async (argument) => {
+    const key = { format, passphrase: argument };
+    await runCommand(context.host, resizeImage({ image, key, ...size }), options);
+  });
+}

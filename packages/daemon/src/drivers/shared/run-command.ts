@@ -1,0 +1,25 @@
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { type Command, describeFailure, type Host, type RunOptions } from "../../host/index.js";
+import { failure, isErrno } from "./failure.js";
+
+/**
+ * Runs a program that has to succeed; gives its standard output. Otherwise 1/0 with the command line, how it ended
+ * and what it said. `whenMissing`: the error for a program that is not installed.
+ */
+export async function runCommand(
+  host: Host,
+  command: Command,
+  options: RunOptions & { readonly whenMissing?: LibvirtError } = {},
+): Promise<string> {
+  const { whenMissing, ...runOptions } = options;
+  try {
+    const result = await host.run(command, runOptions);
+    if (result.exitStatus === 0) return result.stdout;
+    throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, describeFailure(result));
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) {
+      throw whenMissing ?? failure(thrown, `Cannot find '${command.program}' in path`, ErrorDomain.NONE);
+    }
+    throw failure(thrown, `Cannot run '${command.program}'`, ErrorDomain.NONE);
+  }
+}

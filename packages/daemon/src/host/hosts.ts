@@ -1,0 +1,95 @@
+import { mkdtemp, readlink, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import type { Command, CommandResult, Host, RunOptions } from "./host.js";
+import { hostLimits } from "./limits.js";
+import { LocalHost } from "./local/local-host.js";
+import { NativeThread } from "./local/native-thread.js";
+import { localRun } from "./local/local-run.js";
+import { type Location, locate, MountTableReader } from "./mounts.js";
+import { bytesOfPath, bytesOfText, textOfBytes } from "./names.js";
+import { RemoteHosts } from "./remote/remote-hosts.js";
+import { ScanThreads } from "./scan.js";
+
+export interface HostsOptions {
+  /** Where commands get private directories while they run; default: a new one below the system's, removed by `close`. */
+  readonly temporaryDirectory?: string;
+  /** Deadline of a call to storage that can hang. */
+  readonly remoteTimeoutMs?: number;
+}
+
+/**
+ * All homes of storage. `forPath` chooses one by the type of the file system the path lies on, from the kernel's mount
+ * table, touching nothing that may hang (`mounts.ts`, `file-system-types.ts`).
+ */
+export class Hosts {
+  readonly #options: HostsOptions;
+  readonly #mountTables = new MountTableReader();
+  readonly #scans = new ScanThreads();
+  readonly #nativeThread = new NativeThread();
+  readonly #local: LocalHost;
+  readonly #remotes: RemoteHosts;
+  #temporary: Promise<string> | null = null;
+
+  constructor(options: HostsOptions = {}) {
+    this.#options = options;
+    const temporaryDirectory = () => this.#temporaryDirectory();
+    this.#local = new LocalHost({
+      router: (path) => this.forPath(path),
+      nativeThread: this.#nativeThread,
+      scans: this.#scans,
+      run: (command, runOptions) => this.#run(command, runOptions),
+      evidenceAgeNs: hostLimits.evidenceAgeNs,
+    });
+    this.#remotes = new RemoteHosts({ callMs: options.remoteTimeoutMs ?? hostLimits.remoteCallMs, temporaryDirectory });
+  }
+
+  /** The in-process home: for what needs no storage, such as running a command. */
+  get local(): Host {
+    return this.#local;
+  }
+
+  /** The home of a path. One that does not exist is judged by its nearest existing ancestor. EINVAL: not absolute. */
+  async forPath(path: string): Promise<Host> {
+    const location = await this.locate(path);
+    return location.home === "local" ? this.#local : this.#remotes.at(location.mount);
+  }
+
+  /** What `forPath` judges by. */
+  async locate(path: string): Promise<Location> {
+    bytesOfPath(path);
+    const walk = locate(await this.#mountTables.read(), path);
+    let step = walk.next();
+    while (!step.done) step = walk.next(await readLinkOrNull(step.value));
+    return step.value;
+  }
+
+  /** Ends all threads and children, those that hang too. Open directories and files are of no use after it. */
+  async close(): Promise<void> {
+    this.#nativeThread.close();
+    await Promise.all([this.#scans.close(), this.#remotes.close()]);
+    const temporary = this.#temporary;
+    this.#temporary = null;
+    if (temporary !== null) await rm(await temporary, { recursive: true, force: true });
+  }
+
+  async #run(command: Command, options: RunOptions | undefined): Promise<CommandResult> {
+    const remote = command.args.flatMap((argument) => (typeof argument === "string" ? [] : ["in" in argument ? argument.in : argument.file]));
+    const host = remote.find((handle) => handle.host.home === "remote")?.host;
+    if (host !== undefined) return host.run(command, options);
+    return localRun(command, options, { temporaryDirectory: await this.#temporaryDirectory(), inactivityMs: hostLimits.commandInactivityMs });
+  }
+
+  #temporaryDirectory(): Promise<string> {
+    if (this.#options.temporaryDirectory !== undefined) return Promise.resolve(this.#options.temporaryDirectory);
+    this.#temporary ??= mkdtemp(`${tmpdir()}/cistern-`);
+    return this.#temporary;
+  }
+}
+
+async function readLinkOrNull(path: string): Promise<string | null> {
+  try {
+    return textOfBytes(await readlink(bytesOfText(path), { encoding: "buffer" }));
+  } catch {
+    return null;
+  }
+}

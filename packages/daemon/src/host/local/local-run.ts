@@ -1,0 +1,29 @@
+import type { PreparedArgument } from "../command-line.js";
+import { hostError } from "../errors.js";
+import type { Command, CommandArgument, CommandResult, RunOptions } from "../host.js";
+import { joinPath } from "../names.js";
+import { type RunSurroundings, runCommand } from "../run.js";
+import { LocalDirectory } from "./local-directory.js";
+import { LocalFile } from "./local-file.js";
+
+/** Runs a command whose handles are all of this process; they stay open until it has ended. */
+export async function localRun(command: Command, options: RunOptions | undefined, surroundings: RunSurroundings): Promise<CommandResult> {
+  const releases: (() => void)[] = [];
+  try {
+    const args = command.args.map((argument) => prepared(argument, releases));
+    return await runCommand({ ...command, args }, options, surroundings);
+  } finally {
+    for (const release of releases) release();
+  }
+}
+
+function prepared(argument: CommandArgument, releases: (() => void)[]): PreparedArgument {
+  if (typeof argument === "string") return argument;
+  const { before = "", after = "", name } = argument;
+  const handle = "in" in argument ? argument.in : argument.file;
+  if (!(handle instanceof LocalDirectory) && !(handle instanceof LocalFile)) throw hostError("EBADF", `"${handle.path}" is open elsewhere`);
+  const { fd, release } = handle.hold();
+  releases.push(release);
+  if ("in" in argument) return { before, after, kind: "entry", fd, name, shown: joinPath(handle.path, name) };
+  return { before, after, kind: "file", fd, name, shown: handle.path };
+}
