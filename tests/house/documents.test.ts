@@ -45,7 +45,7 @@ describe("documents", () => {
   });
 
   it("every script of package.json runs a file or program that exists", () => {
-    const files = Object.values(manifest.scripts).flatMap((line) => /^node (\S+)/.exec(line)?.[1] ?? []);
+    const files = Object.values(manifest.scripts).flatMap((line) => /^exec node (\S+)/.exec(line)?.[1] ?? []);
     expect(files.length).toBeGreaterThan(4);
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });

@@ -1,1 +1,3 @@
-export {};
+export { realSurroundings, type Surroundings } from "./context.js";
+export { ExitStatus } from "./exit-status.js";
+export { run } from "./program.js";

@@ -1,4 +1,4 @@
-import { cpus, hostname, homedir, totalmem } from "node:os";
+import { cpus, homedir, hostname, totalmem } from "node:os";
 import { POOL_TYPES, writeConnectCapabilities, writePoolCapabilities } from "@cistern/documents";
 import {
   acquireLock,
@@ -8,12 +8,13 @@ import {
   exitStatusOf,
   findGroup,
   findPlaces,
-  type HeldLock,
   HELP,
+  type HeldLock,
   loadConfiguration,
   type Places,
   parseCommandLine,
   prepareDirectories,
+  protectSocketFile,
   reloadConfiguration,
   socketModeOf,
 } from "./config/index.js";
@@ -207,11 +208,17 @@ async function start(): Promise<Daemon> {
   });
   await openDoors(server, places, configuration);
   metrics.start();
-  logger.info({ socket: places.socketPath, mode: places.mode, pid: process.pid, version: VERSION }, "cisternd is ready");
+  // What starting took is no delay of anybody's call.
+  eventLoop.reset();
+  logger.info(
+    { socket: places.socketPath, mode: places.mode, pid: process.pid, version: VERSION },
+    "cisternd is ready",
+  );
 
   return {
     log,
-    writeMetrics: () => metrics.write().catch((error: unknown) => logger.warn({ err: error }, "could not write metrics")),
+    writeMetrics: () =>
+      metrics.write().catch((error: unknown) => logger.warn({ err: error }, "could not write metrics")),
     reload: async () => {
       logger.info("reloading");
       try {
@@ -244,13 +251,10 @@ async function start(): Promise<Daemon> {
 
 async function openDoors(server: RpcServer, places: Places, configuration: Configuration): Promise<void> {
   const group = configuration.socketGroup === null ? null : await findGroup(configuration.socketGroup);
-  await server.listen({ path: places.socketPath, readOnly: false, mode: socketModeOf(configuration), group });
-  await server.listen({
-    path: places.readOnlySocketPath,
-    readOnly: true,
-    mode: configuration.readOnlySocketMode,
-    group,
-  });
+  const open = (path: string, readOnly: boolean, mode: number): Promise<void> =>
+    server.listen({ path, readOnly, protect: () => protectSocketFile(path, mode, group) });
+  await open(places.socketPath, false, socketModeOf(configuration));
+  await open(places.readOnlySocketPath, true, configuration.readOnlySocketMode);
 }
 
 function serverSettings(configuration: Configuration): ServerSettings {

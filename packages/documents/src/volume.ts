@@ -18,7 +18,12 @@ export interface VolumeEncryption {
   readonly format: "default" | "qcow" | "luks" | "luks2";
   readonly engine: "qemu" | "librbd" | null;
   readonly secrets: readonly EncryptionSecret[];
-  readonly cipher: { readonly name: string; readonly sizeBits: number; readonly mode: string | null; readonly hash: string | null } | null;
+  readonly cipher: {
+    readonly name: string;
+    readonly sizeBits: number;
+    readonly mode: string | null;
+    readonly hash: string | null;
+  } | null;
   readonly ivgen: { readonly name: string; readonly hash: string | null } | null;
 }
 export const VOLUME_FEATURES = ["lazy_refcounts", "extended_l2"] as const;

@@ -12,9 +12,6 @@ const recording = JSON.parse(readFileSync(new URL("fixtures/malformed.json", imp
   rows: { document: string; message: string }[];
 };
 
-/**
- * Wanted differences, by document: libvirt 9.0.0 takes 257 levels, the newer libxml2 256. Nothing nests so deep.
- */
 const fromBytes = (latin1: string) => decodeBytes(Buffer.from(latin1, "latin1"));
 
 function messageFor(xml: string, options = POOL): string {

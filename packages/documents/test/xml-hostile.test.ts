@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DocumentErrorDomain } from "../dist/errors.js";
+import { readPool } from "../dist/pool-reader.js";
 import { MAX_DOCUMENT_BYTES, MAX_DOCUMENT_NODES } from "../dist/xml/limits.js";
 import { parseDocument } from "../dist/xml/parse.js";
-import { readPool } from "../dist/pool-reader.js";
 
 const parse = (xml: string) =>
   parseDocument(xml, { kind: "storage_pool_definition", domain: DocumentErrorDomain.STORAGE, root: "pool" });
@@ -25,7 +25,11 @@ const bomb = `<!DOCTYPE pool [<!ENTITY a "${"a".repeat(1000)}">${numbered(9, (i)
 const refused: [string, string, RegExp][] = [
   ["an entity bomb", bomb, /:1: Document type declaration with an internal subset is not accepted$/],
   ["a subset behind a quoted bracket", `<!DOCTYPE pool SYSTEM "[" [<!ENTITY a "b">]><pool/>`, /internal subset/],
-  ["a subset behind comments", "<?xml version='1.0'?>\n<!-- > -->\n<!DOCTYPE pool\n[]><pool/>", /:4: .*internal subset/],
+  [
+    "a subset behind comments",
+    "<?xml version='1.0'?>\n<!-- > -->\n<!DOCTYPE pool\n[]><pool/>",
+    /:4: .*internal subset/,
+  ],
   ["4 MiB of nesting", fill("<a>"), new RegExp(`more than ${MAX_DOCUMENT_NODES} tags`)],
   ["100,000 levels", "<pool>".repeat(100_000), /Excessive depth in document: 256 use XML_PARSE_HUGE option/],
   ["more than 4 MiB", fill("x") + "x".repeat(65), new RegExp(`larger than ${MAX_DOCUMENT_BYTES} bytes`)],

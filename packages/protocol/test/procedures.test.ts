@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { byEffort } from "../../../tests/support/effort.js";
 import {
   type AnyMessage,
   type AnyProcedure,
@@ -30,7 +31,7 @@ const bodies: readonly (readonly [name: string, schema: Schema<unknown>])[] = [
   ["stream hole", streamHole],
 ];
 
-const runs = { numRuns: Number(process.env["PROPERTY_RUNS"] ?? 25) };
+const runs = { numRuns: byEffort({ fast: 10, normal: 25, long: 2000 }) };
 
 describe.each(bodies)("%s", (_name, schema) => {
   const anyValue = arbitraryValue(schema);

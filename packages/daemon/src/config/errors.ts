@@ -8,6 +8,10 @@ export const exitStatus = { clean: 0, failure: 1, usage: 2, inUse: 3 } as const;
 export class UsageError extends Error {
   override readonly name = "UsageError";
   readonly exitStatus = exitStatus.usage;
+
+  constructor(sentence: string) {
+    super(`${sentence} See cisternd --help.`);
+  }
 }
 
 /** The configuration file, or a place it or the command line names, cannot be used. */

@@ -3,7 +3,6 @@ export { loadConfiguration, readConfiguration, reloadConfiguration } from "./con
 export { ConfigurationError, exitStatus, exitStatusOf, InUseError, UsageError } from "./errors.js";
 export { findGroup } from "./group.js";
 export { acquireLock, type HeldLock, type LockDescriptor } from "./lock.js";
-export { openLogDescriptor } from "./log-descriptor.js";
 export { findPlaces, type Places, type PlacesMode, type Surroundings } from "./places.js";
 export { prepareDirectories } from "./prepare.js";
 export {
@@ -17,4 +16,4 @@ export {
   standardConfiguration,
   type UriScheme,
 } from "./settings.js";
-export { clearSocketFile } from "./socket-file.js";
+export { clearSocketFile, protectSocketFile } from "./socket-file.js";

@@ -1,4 +1,4 @@
-import { readFile, unlink } from "node:fs/promises";
+import { chmod, chown, readFile, unlink } from "node:fs/promises";
 import { codeOf, InUseError } from "./errors.js";
 
 /** The kernel's flag of a socket that listens (`__SO_ACCEPTCON`), in /proc/net/unix. */
@@ -18,6 +18,12 @@ export async function clearSocketFile(path: string): Promise<void> {
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }
+}
+
+/** Says who may connect: `group` null leaves the daemon's own. */
+export async function protectSocketFile(path: string, mode: number, group: number | null): Promise<void> {
+  if (group !== null) await chown(path, -1, group);
+  await chmod(path, mode);
 }
 
 /** A line is "ffff…: 00000002 00000000 00010000 0001 01 12345 /run/libvirt/libvirt-sock": the fourth word has the flags. */

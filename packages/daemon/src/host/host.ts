@@ -123,13 +123,19 @@ export interface ScannedEntry {
   readonly name: string;
   /** The entry itself is a symlink; `facts` are those of what it leads to. */
   readonly isSymlink: boolean;
-  /** null: the entry cannot be used (dangling symlink, vanished, not permitted); `errno` says why. */
+  /**
+   * null: the entry cannot be used; `errno` says why (dangling symlink, vanished, not permitted; ETIMEDOUT for a symlink
+   * to storage that does not answer). An unchanged entry's label is not looked up: it cannot change without ctime.
+   */
   readonly facts: FileFacts | null;
   readonly errno: number;
   /** null: not read, because `evidence` equals the known one, or the kind has no content. */
   readonly head: Uint8Array | null;
   readonly windows: readonly Uint8Array[];
-  /** null where a later scan may not trust it (symlink, device, changed within the clock's granularity). */
+  /**
+   * null where a later scan may not trust it: not a regular file, reached by a symlink, or changed so shortly before the
+   * scan that the clock may not tell a further write apart. Of an unchanged entry: the known evidence.
+   */
   readonly evidence: ScanEvidence | null;
 }
 
@@ -158,9 +164,9 @@ export interface File extends AsyncDisposable {
   write(offsetBytes: bigint, bytes: Uint8Array, options?: CallOptions): Promise<void>;
   truncate(sizeBytes: bigint, options?: CallOptions): Promise<void>;
   /** posix_fallocate: reserves space, extends the file. */
-  allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void>;
+  allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void>;
   /** Makes a range read as zeros, freeing space where the file system can; never extends the file. */
-  zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void>;
+  zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void>;
   /** Writes zeros over a range (a wipe: no hole is punched), in large blocks, with progress. */
   overwriteWithZeros(offsetBytes: bigint, lengthBytes: bigint, options?: BulkOptions): Promise<void>;
   /**

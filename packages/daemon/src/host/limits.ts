@@ -13,6 +13,8 @@ export const hostLimits = {
   remoteChildren: 16,
   /** Children of one mount point that were killed but sit in the kernel. More would only pile up behind the same server. */
   remoteAbandonedPerMount: 4,
+  /** Threads of a child's file calls: more than a few files that hang can occupy. */
+  remoteThreads: 8,
   /** A child nobody uses ends after this time. */
   remoteIdleMs: 60_000,
   /** A child answers that it is ready, or has failed to start. */

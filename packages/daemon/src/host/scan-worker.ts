@@ -107,31 +107,28 @@ class Scan {
     let errno = native.statEntrySync(directory, this.#name, this.#statx);
     if (errno !== 0) return batch.addUnusable(name, false, errno);
     const isSymlink = this.#kind === S_IFLNK;
-    if (factsOnly && this.#kind !== S_IFREG) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
+    if (factsOnly) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
     if (isSymlink) {
       const elsewhere = this.#leadsElsewhere(name);
       if (elsewhere !== null) return batch.addElsewhere(name, elsewhere);
       errno = native.statTargetSync(directory, this.#name, this.#statx);
       if (errno !== 0) return batch.addUnusable(name, true, errno);
     }
-    if (factsOnly && !this.#labelled) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
     // Opening a FIFO wakes its writer, and a character device may rewind a tape: their facts are enough.
     if (!isOpened.has(this.#kind)) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
     const fd = native.openAtSync(directory, this.#name, openFlags | (isSymlink ? 0 : constants.O_NOFOLLOW));
     if (fd < 0) return batch.addUnusable(name, isSymlink, -fd);
-    this.#addOpen(batch, name, isSymlink, fd, factsOnly);
+    this.#addOpen(batch, name, isSymlink, fd);
     native.closeSync(fd);
   }
 
-  #addOpen(batch: BatchWriter, name: string, isSymlink: boolean, fd: number, factsOnly: boolean): void {
+  #addOpen(batch: BatchWriter, name: string, isSymlink: boolean, fd: number): void {
     // The entry may have been replaced between the look and the opening: what was opened counts.
     const errno = native.statOpenSync(fd, this.#statx);
     if (errno !== 0) return batch.addUnusable(name, isSymlink, errno);
     if (this.#kind === S_IFBLK) this.#statxSize[0] = native.sizeSync(fd) ?? 0n;
     const label = this.#labelled ? native.labelSync(fd) : null;
-    if (factsOnly || (this.#kind !== S_IFREG && this.#kind !== S_IFBLK)) {
-      return batch.addUsable(name, isSymlink, this.#statxKept, label, null);
-    }
+    if (this.#kind !== S_IFREG && this.#kind !== S_IFBLK) return batch.addUsable(name, isSymlink, this.#statxKept, label, null);
     const size = Number(this.#statxSize[0]);
     const free = batch.free;
     const head = readRange(fd, 0, this.#job.headBytes, size, free);

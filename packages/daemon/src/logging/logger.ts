@@ -67,7 +67,10 @@ export function createLogger(options: LoggerOptions): DaemonLogger {
     close() {
       lowestLevel = Number.POSITIVE_INFINITY; // nothing can be written to what is closed
       return new Promise((resolve) => {
-        const deadline = setTimeout(resolve, LAST_LINES_MS);
+        const deadline = setTimeout(() => {
+          output.destroy(); // or pino would wait for ever while the process ends
+          resolve();
+        }, LAST_LINES_MS);
         const done = () => {
           clearTimeout(deadline);
           resolve();

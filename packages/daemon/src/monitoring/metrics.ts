@@ -24,11 +24,15 @@ export class Metrics {
 
   constructor(directory: Directory, sources: MetricSources) {
     this.#directory = directory;
-    this.#gauge("cistern_event_loop_delay_max_seconds", "Longest delay of the event loop since the start", () =>
-      sources.eventLoop.maxMs / 1000,
+    this.#gauge(
+      "cistern_event_loop_delay_max_seconds",
+      "Longest delay of the event loop since the start",
+      () => sources.eventLoop.maxMs / 1000,
     );
-    this.#gauge("cistern_event_loop_delay_p99_seconds", "99th percentile of the event loop's delay", () =>
-      sources.eventLoop.percentileMs(99) / 1000,
+    this.#gauge(
+      "cistern_event_loop_delay_p99_seconds",
+      "99th percentile of the event loop's delay",
+      () => sources.eventLoop.percentileMs(99) / 1000,
     );
     this.#gauge("cistern_clients", "Connected clients", sources.clients);
     this.#gauge("cistern_jobs", "Slow work under way", sources.jobs);

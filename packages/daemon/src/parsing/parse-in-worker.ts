@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { limits } from "../limits.js";
-import type { ParseRequest } from "./parser.js";
+import type { ParseRequest } from "./parse.js";
 
 /** What the worker answers: the document, or the refusal's parts (an Error loses its own fields on the way). */
 export type ParseAnswer =

@@ -1,28 +1,7 @@
-import {
-  type PoolDocument,
-  type PoolType,
-  readPool,
-  readSecret,
-  readVolume,
-  type SecretDocument,
-  validatePool,
-  validateSecret,
-  validateVolume,
-  type VolumeDocument,
-} from "@cistern/documents";
+import type { PoolDocument, PoolType, SecretDocument, VolumeDocument } from "@cistern/documents";
 import { limits } from "../limits.js";
+import { type ParseRequest, parse, type VolumeReading } from "./parse.js";
 import { parseInWorker } from "./parse-in-worker.js";
-
-export interface VolumeReading {
-  readonly validate: boolean;
-  readonly capacity: "required" | "optional-with-backing" | "optional";
-}
-
-/** What is to be read, as plain data, so that a worker can be asked as well. */
-export type ParseRequest =
-  | { readonly kind: "pool"; readonly xml: string; readonly validate: boolean }
-  | { readonly kind: "secret"; readonly xml: string; readonly validate: boolean }
-  | { readonly kind: "volume"; readonly xml: string; readonly poolType: PoolType; readonly reading: VolumeReading };
 
 /** Reads documents: small ones at once, long ones in a worker with a deadline, so that no client can stop the others. */
 export class DocumentParser {
@@ -39,18 +18,4 @@ export class DocumentParser {
 
 async function read(request: ParseRequest): Promise<unknown> {
   return request.xml.length > limits.inlineDocumentBytes ? parseInWorker(request) : parse(request);
-}
-
-export function parse(request: ParseRequest): PoolDocument | SecretDocument | VolumeDocument {
-  switch (request.kind) {
-    case "pool":
-      if (request.validate) validatePool(request.xml);
-      return readPool(request.xml);
-    case "secret":
-      if (request.validate) validateSecret(request.xml);
-      return readSecret(request.xml);
-    case "volume":
-      if (request.reading.validate) validateVolume(request.xml);
-      return readVolume(request.xml, request.poolType, { capacity: request.reading.capacity });
-  }
 }

@@ -1,6 +1,6 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
 import { LibvirtError } from "@cistern/protocol";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PoolScan, StorageDriver } from "../drivers/driver.js";
 import type { Host } from "../host/index.js";
 import type { Pool } from "./pool.js";

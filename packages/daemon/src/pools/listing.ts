@@ -2,7 +2,14 @@ import { POOL_TYPES } from "@cistern/documents";
 import type { Pool } from "./pool.js";
 import { checkFlags } from "./refusals.js";
 
-const ListFlags = { INACTIVE: 0x1, ACTIVE: 0x2, PERSISTENT: 0x4, TRANSIENT: 0x8, AUTOSTART: 0x10, NO_AUTOSTART: 0x20 } as const;
+const ListFlags = {
+  INACTIVE: 0x1,
+  ACTIVE: 0x2,
+  PERSISTENT: 0x4,
+  TRANSIENT: 0x8,
+  AUTOSTART: 0x10,
+  NO_AUTOSTART: 0x20,
+} as const;
 
 /** The bit of a pool type: they follow the other filters, in libvirt's order of types. */
 const FIRST_TYPE_BIT = 0x40;

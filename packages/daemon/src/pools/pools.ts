@@ -5,7 +5,14 @@ import type { DocumentParser } from "../parsing/parser.js";
 import { abandon, activate, deactivate, isTimeout, type PoolBackends, scanInto } from "./activation.js";
 import type { PoolEvents } from "./events.js";
 import { Pool } from "./pool.js";
-import { checkFlags, poolAlreadyActive, poolHasJobs, poolNotActive, poolStarting, poolStillActive } from "./refusals.js";
+import {
+  checkFlags,
+  poolAlreadyActive,
+  poolHasJobs,
+  poolNotActive,
+  poolStarting,
+  poolStillActive,
+} from "./refusals.js";
 import type { PoolRegistry } from "./registry.js";
 
 /** A pool as a client names it: the UUID decides. */
@@ -252,10 +259,7 @@ export class Pools {
    * Runs `change` with the pool that `document` may redefine, or a new one, under its lock. What was admitted before
    * the wait for the lock is asked again after it.
    */
-  async #withAdmitted(
-    document: PoolDocument,
-    change: (pool: Pool, isNew: boolean) => Promise<void>,
-  ): Promise<Pool> {
+  async #withAdmitted(document: PoolDocument, change: (pool: Pool, isNew: boolean) => Promise<void>): Promise<Pool> {
     for (;;) {
       const existing = this.registry.admit(document);
       const pool = existing ?? new Pool(document);

@@ -1,5 +1,5 @@
 import type { PoolDocument } from "@cistern/documents";
-import { activate, abandon, isTimeout, type PoolBackends, scanInto } from "./activation.js";
+import { abandon, activate, isTimeout, type PoolBackends, scanInto } from "./activation.js";
 import { Pool } from "./pool.js";
 import type { PoolRegistry } from "./registry.js";
 
@@ -13,7 +13,11 @@ export interface StartupReport {
  * the storage of each (libvirt calls a pool active whose storage is found usable, even when it was not before), and
  * once per boot the autostart. A pool in trouble is reported and stays inactive; one that hangs delays nobody else.
  */
-export async function restorePools(registry: PoolRegistry, backends: PoolBackends, report: StartupReport): Promise<void> {
+export async function restorePools(
+  registry: PoolRegistry,
+  backends: PoolBackends,
+  report: StartupReport,
+): Promise<void> {
   await loadStates(registry, backends);
   await loadDefinitions(registry, backends, report);
   const firstSinceBoot = await backends.store.claimAutostart();
@@ -28,7 +32,11 @@ export async function restorePools(registry: PoolRegistry, backends: PoolBackend
 }
 
 /** SIGHUP: definitions made by hand are taken in, and what should run is started, whatever the marker says. */
-export async function reloadPools(registry: PoolRegistry, backends: PoolBackends, report: StartupReport): Promise<void> {
+export async function reloadPools(
+  registry: PoolRegistry,
+  backends: PoolBackends,
+  report: StartupReport,
+): Promise<void> {
   await loadDefinitions(registry, backends, report);
   await Promise.all([...registry].map((pool) => pool.lock.run(() => autostartPool(pool, backends, report))));
 }

@@ -1,5 +1,11 @@
-import { type PoolDocument, readPool, readPoolState, writePoolConfigFile, writePoolStateFile } from "@cistern/documents";
-import { decodeUtf8, encodeUtf8, ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import {
+  type PoolDocument,
+  readPool,
+  readPoolState,
+  writePoolConfigFile,
+  writePoolStateFile,
+} from "@cistern/documents";
+import { decodeUtf8, ErrorCode, ErrorDomain, encodeUtf8, LibvirtError } from "@cistern/protocol";
 import type { Directory } from "../host/index.js";
 import { HostError } from "../host/index.js";
 import { limits } from "../limits.js";
@@ -38,7 +44,10 @@ export class PoolStore {
     await definitions
       .writeFileAtomically(file, encodeUtf8(writePoolConfigFile(document)), PRIVATE)
       .catch((error: unknown) => {
-        throw systemError(error, `cannot write the definition of pool '${document.name}' to '${definitions.path}/${file}'`);
+        throw systemError(
+          error,
+          `cannot write the definition of pool '${document.name}' to '${definitions.path}/${file}'`,
+        );
       });
   }
 

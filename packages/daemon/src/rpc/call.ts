@@ -1,4 +1,4 @@
-import type { procedures, Procedure } from "@cistern/protocol";
+import type { Procedure, procedures } from "@cistern/protocol";
 import type { Caller } from "../access/caller.js";
 import type { Download } from "../volumes/download.js";
 import type { Upload } from "../volumes/upload.js";

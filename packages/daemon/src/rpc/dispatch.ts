@@ -91,9 +91,7 @@ function decodeArgs(procedure: AnyProcedure, frame: Frame): unknown {
 /** Whether the client answers pings is settled before CONNECT_OPEN, by a call that otherwise comes after it. */
 function mayPrecedeOpen(procedure: AnyProcedure, args: unknown): boolean {
   if (BEFORE_OPEN.has(procedure)) return true;
-  return (
-    procedure === procedures.connectSupportsFeature && (args as { feature: number }).feature === FEATURE_KEEPALIVE
-  );
+  return procedure === procedures.connectSupportsFeature && (args as { feature: number }).feature === FEATURE_KEEPALIVE;
 }
 
 function rpcError(detail: string): LibvirtError {

@@ -1,8 +1,7 @@
-import { chmod, chown } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { events } from "@cistern/protocol";
 import type { Identity } from "../access/caller.js";
-import { peerCredentialsOf } from "../host/index.js";
+import { peerIdentity } from "../access/peer.js";
 import { limits } from "../limits.js";
 import type { Logger } from "../logging/index.js";
 import { POOL_LIFECYCLE_EVENTS, type PoolEvent } from "../pools/events.js";
@@ -27,10 +26,8 @@ export interface ServerSettings {
 export interface Door {
   readonly path: string;
   readonly readOnly: boolean;
-  /** Permission bits of the socket file. */
-  readonly mode: number;
-  /** null: the daemon's own group. */
-  readonly group: number | null;
+  /** Gives the socket's file the owner and mode that say who may connect. */
+  protect(): Promise<void>;
 }
 
 const LIFECYCLE_EVENT = 0;
@@ -69,7 +66,7 @@ export class RpcServer {
     return this.#sessions.size;
   }
 
-  /** Only the owner can connect until the socket has its mode. */
+  /** Only the owner can connect until the socket's file is given its mode. */
   async listen(door: Door): Promise<void> {
     const server = createServer({ allowHalfOpen: false }, (socket) => this.#accept(socket, door.readOnly));
     const umask = process.umask(0o177);
@@ -86,8 +83,7 @@ export class RpcServer {
     }
     server.on("error", (error) => this.#log.error({ err: error, socket: door.path }, "socket failed"));
     this.#servers.push(server);
-    if (door.group !== null) await chown(door.path, -1, door.group);
-    await chmod(door.path, door.mode);
+    await door.protect();
   }
 
   /** No new clients; replies under way are flushed, for a while. */
@@ -110,8 +106,15 @@ export class RpcServer {
       socket.destroy();
       return;
     }
+    let identity: Identity;
+    try {
+      identity = peerIdentity(socket);
+    } catch (error) {
+      this.#log.debug({ err: error }, "a client was gone before it could be identified");
+      socket.destroy();
+      return;
+    }
     const id = this.#nextClient++;
-    const identity = identityOf(socket);
     const session = new Session(socket, {
       id,
       readOnly,
@@ -153,15 +156,4 @@ export class RpcServer {
       }
     }
   }
-}
-
-function identityOf(socket: Socket): Identity {
-  const peer = peerCredentialsOf(socket);
-  return {
-    userId: peer?.uid ?? null,
-    groupId: peer?.gid ?? null,
-    processId: peer?.pid ?? null,
-    onBehalfOf: null,
-    elevated: false,
-  };
 }

@@ -156,12 +156,18 @@ export class Session implements ClientConnection {
       const procedure = this.#options.dispatcher.procedureOf(frame);
       name = procedure.name;
       this.#refuseTooManyStreams(procedure);
-      const outcome = await this.#options.dispatcher.run(procedure, frame, { id, caller: this.#caller, connection: this });
+      const outcome = await this.#options.dispatcher.run(procedure, frame, {
+        id,
+        caller: this.#caller,
+        connection: this,
+      });
       this.#reply(procedure, frame, outcome);
       this.#options.log.debug({ call: id, procedure: name, ms: performance.now() - startedAt }, "call answered");
     } catch (error) {
       const refusal = LibvirtError.from(error);
-      this.#send(encodePacket({ ...frame, type: MessageType.REPLY, status: MessageStatus.ERROR }, remoteError, refusal.toWire()));
+      this.#send(
+        encodePacket({ ...frame, type: MessageType.REPLY, status: MessageStatus.ERROR }, remoteError, refusal.toWire()),
+      );
       this.#options.log.info(
         {
           call: id,
@@ -205,8 +211,7 @@ export class Session implements ClientConnection {
 
   #streamWire(frame: Frame): StreamWire {
     const header = (type: number, status: number): FrameHeader => ({ ...frame, type, status });
-    const packet = (status: number): Uint8Array =>
-      encodePacket(header(MessageType.STREAM, status), nothing, undefined);
+    const packet = (status: number): Uint8Array => encodePacket(header(MessageType.STREAM, status), nothing, undefined);
     return {
       data: async (bytes) => {
         this.#send(encodeHeader(header(MessageType.STREAM, MessageStatus.CONTINUE), bytes.length));

@@ -17,7 +17,6 @@ import {
   type TypedParameter,
 } from "@cistern/protocol";
 import { connectLocalSocket, HostError } from "../host/index.js";
-import { limits } from "../limits.js";
 
 type LocalSocket = Awaited<ReturnType<typeof connectLocalSocket>>;
 
@@ -25,6 +24,8 @@ export interface DaemonConnectionOptions {
   readonly socketPath: string;
   /** What is opened there: "secret:///system". */
   readonly uri: string;
+  /** How long connecting, and each call, may take. */
+  readonly timeoutMs: number;
   /** Who speaks, for a daemon that decides by it; null: whoever the socket says. */
   readonly identity: readonly TypedParameter[] | null;
   /** Events, in the order they came. */
@@ -64,7 +65,7 @@ export class DaemonConnection {
 
   /** @throws LibvirtError 38/7 as libvirt's clients have it when the daemon cannot be reached */
   static async open(options: DaemonConnectionOptions): Promise<DaemonConnection> {
-    const connection = new DaemonConnection(await connect(options.socketPath), options);
+    const connection = new DaemonConnection(await connect(options), options);
     try {
       await connection.#introduce();
       return connection;
@@ -87,7 +88,7 @@ export class DaemonConnection {
       }
       const serial = this.#nextSerial++;
       const packet = encodeCall(procedure, serial, args);
-      const deadline = setTimeout(() => this.#hang(procedure.api), limits.secretDaemonMs);
+      const deadline = setTimeout(() => this.#hang(procedure.api), this.#options.timeoutMs);
       const settled = (): void => {
         clearTimeout(deadline);
         this.#waiting.delete(serial);
@@ -169,9 +170,9 @@ export class DaemonConnection {
   }
 }
 
-async function connect(path: string): Promise<LocalSocket> {
+async function connect({ socketPath: path, timeoutMs }: DaemonConnectionOptions): Promise<LocalSocket> {
   try {
-    return await connectLocalSocket(path, limits.secretDaemonMs);
+    return await connectLocalSocket(path, timeoutMs);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     throw LibvirtError.system(ErrorDomain.RPC, error.errno, `Failed to connect socket to '${path}'`, { cause: error });

@@ -22,6 +22,8 @@ const FIRST_PAUSE_MS = 500;
 
 export interface RemoteSecretsOptions {
   readonly socketPath: string;
+  /** How long a call may take; default `limits.secretDaemonMs`. */
+  readonly timeoutMs?: number;
   readonly token: SystemToken;
   /** Told what an administrator should know: that events are missed while the daemon is gone, and from when on not. */
   readonly report: (text: string, reason?: unknown) => void;
@@ -45,18 +47,21 @@ export class RemoteSecrets implements SecretProvider {
 
   constructor(options: RemoteSecretsOptions) {
     this.#options = options;
+    const daemon = {
+      socketPath: options.socketPath,
+      timeoutMs: options.timeoutMs ?? limits.secretDaemonMs,
+      uri: URI,
+    };
     this.#plain = new Reconnecting(() =>
       DaemonConnection.open({
-        socketPath: options.socketPath,
-        uri: URI,
+        ...daemon,
         identity: null,
         onEvent: (frame) => this.#receive(frame),
       }),
     );
     this.#elevated = new Reconnecting(async () =>
       DaemonConnection.open({
-        socketPath: options.socketPath,
-        uri: URI,
+        ...daemon,
         identity: identityWith(await options.token.read()),
         onEvent: () => {},
       }),

@@ -74,6 +74,10 @@ export class SecretFiles {
     await this.#directory.sync();
   }
 
+  async close(): Promise<void> {
+    await this.#directory.close();
+  }
+
   async #write(file: string, content: Uint8Array): Promise<void> {
     try {
       await this.#directory.writeFileAtomically(file, content, PRIVATE);

@@ -145,6 +145,7 @@ export class SecretStore implements SecretProvider {
     await this.#changes.run(async () => {
       for (const { value } of this.#secrets.values()) value?.fill(0);
       this.#secrets.clear();
+      await this.#files.close();
     });
   }
 

@@ -7,7 +7,14 @@ import type { Pool } from "../pools/pool.js";
 import type { PoolHandle, Pools } from "../pools/pools.js";
 import { checkFlags, noPoolWithName, poolNotActive, volumeBuilding } from "../pools/refusals.js";
 import type { Volume } from "../pools/volume-table.js";
-import { moveAllocation, type PlacedVolume, type VolumeBackends, type VolumeHandle, type Volumes, volumeContext } from "./volumes.js";
+import {
+  moveAllocation,
+  type PlacedVolume,
+  type VolumeBackends,
+  type VolumeHandle,
+  type Volumes,
+  volumeContext,
+} from "./volumes.js";
 
 const PREALLOCATE_METADATA = 1;
 const REFLINK = 2;
@@ -125,8 +132,7 @@ export class VolumeCreation {
     const { name } = volume.document;
     await this.#backends.jobs.run(`create volume '${name}' in pool '${pool.name}'`, async (job) => {
       const context = volumeContext(this.#backends, host, job);
-      const content =
-        source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
+      const content = source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
       await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
       if (operations?.refresh === undefined) return;
       try {

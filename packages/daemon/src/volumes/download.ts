@@ -1,5 +1,5 @@
-import { limits } from "../limits.js";
 import type { File } from "../host/index.js";
+import { limits } from "../limits.js";
 import { streamError } from "./stream-error.js";
 
 export type DownloadPart =

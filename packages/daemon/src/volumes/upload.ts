@@ -1,5 +1,5 @@
-import { HostError } from "../host/index.js";
 import type { File } from "../host/index.js";
+import { HostError } from "../host/index.js";
 import { streamError } from "./stream-error.js";
 
 const ENOSPC = 28;

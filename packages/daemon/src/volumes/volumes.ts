@@ -61,11 +61,7 @@ export class Volumes {
       const volume = pool.active ? pool.volumes.byKey(key) : undefined;
       if (volume !== undefined) return { pool, volume };
     }
-    throw LibvirtError.of(
-      ErrorCode.NO_STORAGE_VOL,
-      ErrorDomain.STORAGE,
-      `no storage vol with matching key ${key}`,
-    );
+    throw LibvirtError.of(ErrorCode.NO_STORAGE_VOL, ErrorDomain.STORAGE, `no storage vol with matching key ${key}`);
   }
 
   byPath(path: string): PlacedVolume {
@@ -145,11 +141,7 @@ export class Volumes {
   async wipe(handle: VolumeHandle, algorithm: number, flags: number): Promise<void> {
     checkFlags(flags, 0, "storageVolWipePattern");
     if (algorithm >= WIPE_ALGORITHMS) {
-      throw LibvirtError.of(
-        ErrorCode.INVALID_ARG,
-        ErrorDomain.STORAGE,
-        `wiping algorithm ${algorithm} not supported`,
-      );
+      throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, `wiping algorithm ${algorithm} not supported`);
     }
     const { pool, volume } = this.resolve(handle);
     this.#mustBeIdle(volume);

@@ -90,7 +90,8 @@ describe("preparing the places", () => {
     );
   });
 
-  it.skipIf(process.getuid?.() !== 0)("says before acting that a user may not write there", async () => {
+  it("says before acting that a user may not write there", async (context) => {
+    context.skip(process.getuid?.() !== 0, "needs root to become another user");
     const program = `
       import { findPlaces, parseCommandLine, prepareDirectories } from ${JSON.stringify(fileURLToPath(new URL("../../dist/config/index.js", import.meta.url)))};
       process.setgid(65534); process.setuid(65534);

@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { callLogger, createLogger, type DaemonLogger, type LoggerOptions } from "../../dist/logging/index.js";
 
+const LOGGING = JSON.stringify(fileURLToPath(new URL("../../dist/logging/index.js", import.meta.url)));
+
 let directory = "";
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "cistern-log-"));
@@ -104,10 +106,9 @@ describe("the log", () => {
 
   it("does not stop the daemon when nobody reads it", async () => {
     const program = `
-      import { createLogger } from ${moduleOf("logging")};
-      import { openLogDescriptor } from ${moduleOf("config")};
+      import { createLogger } from ${LOGGING};
       import { writeFileSync } from "node:fs";
-      const log = createLogger({ level: "info", format: "json", descriptor: 2 });
+      const log = createLogger({ level: "info", format: "json" });
       const line = "x".repeat(1000);
       let longestMs = 0, rounds = 0, last = performance.now();
       const timer = setInterval(() => {
@@ -139,7 +140,3 @@ describe("the log", () => {
     }
   });
 });
-
-function moduleOf(room: string): string {
-  return JSON.stringify(fileURLToPath(new URL(`../../dist/${room}/index.js`, import.meta.url)));
-}

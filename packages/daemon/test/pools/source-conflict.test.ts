@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { sourcesConflict } from "../../dist/pools/source-conflict.js";
 
 const pool = (type: string, source: string, target = "/t"): PoolDocument =>
-  readPool(`<pool type='${type}'><name>p</name><source>${source}</source><target><path>${target}</path></target></pool>`);
+  readPool(
+    `<pool type='${type}'><name>p</name><source>${source}</source><target><path>${target}</path></target></pool>`,
+  );
 const host = (name: string, port = ""): string => `<host name='${name}'${port && ` port='${port}'`}/>`;
 const device = (path: string): string => `<device path='${path}'/>`;
 
@@ -42,7 +44,12 @@ const rows: readonly [what: string, wanted: PoolDocument, other: PoolDocument, c
     true,
   ],
   ["mpath: any two", pool("mpath", ""), pool("mpath", ""), true],
-  ["gluster: one volume", pool("gluster", `${host("h")}<name>v</name>`), pool("gluster", `${host("h")}<name>v</name>`), true],
+  [
+    "gluster: one volume",
+    pool("gluster", `${host("h")}<name>v</name>`),
+    pool("gluster", `${host("h")}<name>v</name>`),
+    true,
+  ],
   ["rbd: never", pool("rbd", `${host("h")}<name>v</name>`), pool("rbd", `${host("h")}<name>v</name>`), false],
 ];
 

@@ -23,8 +23,18 @@ describe("the capacity that a resize asks for", () => {
   });
 
   it.each([
-    ["below the allocation, even with leave", 100n, SHRINK, "invalid argument: can't shrink capacity below existing allocation"],
-    ["a delta larger than the volume", 99999n, DELTA | SHRINK, "invalid argument: can't shrink capacity below existing allocation"],
+    [
+      "below the allocation, even with leave",
+      100n,
+      SHRINK,
+      "invalid argument: can't shrink capacity below existing allocation",
+    ],
+    [
+      "a delta larger than the volume",
+      99999n,
+      DELTA | SHRINK,
+      "invalid argument: can't shrink capacity below existing allocation",
+    ],
     [
       "smaller without leave",
       5000n,

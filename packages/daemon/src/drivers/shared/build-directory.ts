@@ -43,7 +43,7 @@ export async function buildTarget(pool: PoolDocument, host: Host): Promise<void>
     throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, `path '${path}' is not absolute`);
   }
   const { permissions } = pool.target;
-  await failingAs(`cannot create path '${path}'`, makeParents(path, host));
+  await failingAs(`cannot create path '${path}'`, host.makeDirectories(posix.dirname(path)));
   const isNew = await failingAs(`failed to create directory '${path}'`, makeTarget(path, host), ErrorDomain.NONE);
   await using directory = await failingAs(
     `failed to create directory '${path}'`,
@@ -61,14 +61,6 @@ export async function deleteTarget(pool: PoolDocument, host: Host, flags: number
   LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendDeleteLocal", flags, 0);
   const path = targetPath(pool);
   await failingAs(`failed to remove pool '${path}'`, host.removeDirectory(path));
-}
-
-async function makeParents(path: string, host: Host): Promise<void> {
-  try {
-    await host.makeDirectories(posix.dirname(path));
-  } catch (thrown) {
-    if (!isErrno(thrown, "EEXIST")) throw thrown;
-  }
 }
 
 /** False when it was there already. Nobody but root can enter a new one until it has its owner and mode. */

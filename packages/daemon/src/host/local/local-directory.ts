@@ -15,7 +15,7 @@ import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
 
 /**
  * An open directory. An entry is named `/proc/self/fd/N/name`: the kernel starts at the open directory itself, wherever it
- * is called now, as openat would (docs/decisions/0002-openat-through-proc-self-fd.md).
+ * is called now, as openat would (docs/decisions/0010-files-by-handle.md).
  */
 export class LocalDirectory implements Directory {
   readonly host: LocalHost;

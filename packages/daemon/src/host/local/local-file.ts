@@ -91,17 +91,18 @@ export class LocalFile implements File {
     });
   }
 
-  async allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void> {
+  async allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {
     for (let done = 0n; done < lengthBytes; done += hostLimits.allocateStepBytes) {
       const step = lengthBytes - done < hostLimits.allocateStepBytes ? lengthBytes - done : hostLimits.allocateStepBytes;
       await this.#slowCall("Allocating", options, async (fd) => {
         const errno = await native.allocate(fd, offsetBytes + done, step);
         if (errno !== 0) throw hostErrorOfErrno(errno, `"${this.path}" cannot be allocated`);
       });
+      options?.progress?.(done + step, lengthBytes);
     }
   }
 
-  async zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void> {
+  async zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {
     const size = await this.sizeBytes(options);
     const end = offsetBytes + lengthBytes < size ? offsetBytes + lengthBytes : size;
     const length = end - offsetBytes;

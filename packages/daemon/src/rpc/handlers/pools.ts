@@ -1,5 +1,5 @@
-import { ErrorCode, ErrorDomain, LibvirtError, type PoolReference } from "@cistern/protocol";
 import { writePool } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError, type PoolReference } from "@cistern/protocol";
 import { limits } from "../../limits.js";
 import { filterPools } from "../../pools/listing.js";
 import type { Pool } from "../../pools/pool.js";

@@ -82,7 +82,8 @@ const pciAddress = element(
   "address",
   optional(attribute("domain", hex("[0-9a-fA-F]{1,8}"))),
   optional(attribute("bus", hex("[0-9a-fA-F]{1,2}"))),
-  optional(attribute("slot", hex("([01]?[0-9a-fA-F]|2[0-9]|3[01])"))),
+  // 0 to 31, in decimal too.
+  optional(attribute("slot", data("string", { pattern: "(0x)?[01]?[0-9a-fA-F]|2[0-9]|3[01]" }))),
   optional(attribute("function", hex("[0-7]"))),
   optional(attribute("multifunction", words(["on", "off"]))),
   empty,

@@ -1,0 +1,228 @@
+import type { Connection, Pool, PoolInfo } from "@cistern/client";
+import { ErrorCode, LibvirtError } from "@cistern/protocol";
+import type { Command } from "commander";
+import { type Context, findPool } from "../context.js";
+import { directoryPoolXml, readDocument } from "../documents.js";
+import { UsageError } from "../exit-status.js";
+import { formatSize } from "../output/size.js";
+import { type Column, formatFacts, formatTable, yesNo } from "../output/table.js";
+import { printable } from "../output/text.js";
+
+type ContextOf = (command: Command) => Context;
+
+interface PoolRow extends PoolInfo {
+  readonly name: string;
+  readonly uuid: string;
+  readonly autostart: boolean;
+  readonly persistent: boolean;
+}
+
+const columns: readonly Column<PoolRow>[] = [
+  { title: "NAME", cell: ({ name }) => name },
+  { title: "STATE", cell: ({ state }) => state },
+  { title: "AUTOSTART", cell: ({ autostart }) => yesNo(autostart) },
+  { title: "PERSISTENT", cell: ({ persistent }) => yesNo(persistent) },
+  { title: "CAPACITY", align: "right", cell: ({ state, capacityBytes }) => sizeIf(state, capacityBytes) },
+  { title: "ALLOCATION", align: "right", cell: ({ state, allocationBytes }) => sizeIf(state, allocationBytes) },
+  { title: "AVAILABLE", align: "right", cell: ({ state, availableBytes }) => sizeIf(state, availableBytes) },
+];
+
+export function addPoolCommands(program: Command, contextOf: ContextOf): void {
+  const pool = program.command("pool").description("Show and manage storage pools");
+
+  pool
+    .command("list")
+    .description("List pools")
+    .option("--active", "only those that are started")
+    .option("--inactive", "only those that are not")
+    .action((options: { active?: boolean; inactive?: boolean }, command: Command) => list(contextOf(command), options));
+
+  pool
+    .command("info <pool>")
+    .description("Show a pool's facts (by name or UUID)")
+    .action((name: string, _options: unknown, command: Command) => info(contextOf(command), name));
+
+  pool
+    .command("show <pool>")
+    .description("Print a pool's XML document")
+    .option("--inactive", "as it will be after its next start")
+    .action((name: string, options: { inactive?: boolean }, command: Command) => {
+      const context = contextOf(command);
+      return withPool(context, name, async (found) => context.printDocument(await found.xml(options, context.call)));
+    });
+
+  pool
+    .command("define [file]")
+    .description('Define a pool by an XML document ("-": standard input), or a directory pool by its path')
+    .option("--name <name>", "with --directory: the pool's name")
+    .option("--directory <path>", "make a directory pool of this path")
+    .option("--validate", "check the document against the schema first")
+    .action((file: string | undefined, options: DefineOptions, command: Command) =>
+      define(contextOf(command), file, options),
+    );
+
+  change(pool, contextOf, "start", "Start a pool", "started", {
+    configure: (command) =>
+      command
+        .option("--build", "prepare its storage first")
+        .option("--overwrite", "with --build: also over data that is there"),
+    run: (found, options, call) => {
+      if (options["overwrite"] === true && options["build"] !== true) throw new UsageError("--overwrite needs --build");
+      return found.start({ build: options["overwrite"] === true ? "overwrite" : options["build"] === true }, call);
+    },
+  });
+  change(pool, contextOf, "stop", "Stop a pool; its storage stays as it is", "stopped", {
+    run: (found, _options, call) => found.stop(call),
+  });
+  change(pool, contextOf, "refresh", "Look again at what is in a pool", "refreshed", {
+    run: (found, _options, call) => found.refresh(call),
+  });
+  change(pool, contextOf, "build", "Prepare a pool's storage (directory, file system, volume group …)", "built", {
+    configure: (command) =>
+      command
+        .option("--overwrite", "also over data that is there")
+        .option("--keep-existing", "fail where data is there"),
+    run: (found, options, call) => {
+      if (options["overwrite"] === true && options["keepExisting"] === true) {
+        throw new UsageError("--overwrite and --keep-existing exclude each other");
+      }
+      const existing = options["overwrite"] === true ? "overwrite" : options["keepExisting"] === true ? "refuse" : null;
+      return found.build(existing === null ? {} : { existing }, call);
+    },
+  });
+  change(pool, contextOf, "delete", "Remove a stopped pool's storage; its definition stays", "deleted", {
+    run: (found, _options, call) => found.delete(call),
+  });
+  change(pool, contextOf, "undefine", "Forget a stopped pool's definition; its storage stays", "undefined", {
+    run: (found, _options, call) => found.undefine(call),
+  });
+  change(pool, contextOf, "autostart", "Start a pool together with the daemon", "changed", {
+    configure: (command) => command.option("--disable", "no longer do so"),
+    run: (found, options, call) => found.setAutostart(options["disable"] !== true, call),
+  });
+}
+
+interface DefineOptions {
+  readonly name?: string;
+  readonly directory?: string;
+  readonly validate?: boolean;
+}
+
+interface Change {
+  configure?(command: Command): Command;
+  run(pool: Pool, options: Readonly<Record<string, unknown>>, call: Context["call"]): Promise<void>;
+}
+
+/** A command that does one thing to one or more pools, one after the other. */
+function change(
+  parent: Command,
+  contextOf: ContextOf,
+  name: string,
+  description: string,
+  done: string,
+  { configure, run }: Change,
+): void {
+  const command = parent.command(`${name} <pool...>`).description(description);
+  configure?.(command);
+  command.action((names: string[], options: Readonly<Record<string, unknown>>, self: Command) => {
+    const context = contextOf(self);
+    return context.withConnection(async (connection) => {
+      for (const poolName of names) {
+        const found = await findPool(connection, poolName, context.call);
+        await run(found, options, context.call);
+        context.printDone(`Pool ${printable(found.name)} ${done}`, {
+          pool: found.name,
+          uuid: found.uuid,
+          [done]: true,
+        });
+      }
+    });
+  });
+}
+
+async function list(context: Context, options: { active?: boolean; inactive?: boolean }): Promise<void> {
+  if (options.active === true && options.inactive === true)
+    throw new UsageError("--active and --inactive exclude each other");
+  const active = options.active === true ? true : options.inactive === true ? false : undefined;
+  await context.withConnection(async (connection) => {
+    const pools = await connection.listPools({ active }, context.call);
+    const rows = (await Promise.all(pools.map((found) => readRow(found, context)))).filter((row) => row !== null);
+    context.printResult(rows, () => formatTable(columns, rows));
+  });
+}
+
+/** null: it was undefined meanwhile. */
+async function readRow(pool: Pool, { call }: Context): Promise<PoolRow | null> {
+  try {
+    const [facts, autostart, persistent] = await Promise.all([
+      pool.info(call),
+      pool.autostart(call),
+      pool.isPersistent(call),
+    ]);
+    return { name: pool.name, uuid: pool.uuid, ...facts, autostart, persistent };
+  } catch (error) {
+    if (error instanceof LibvirtError && error.code === ErrorCode.NO_STORAGE_POOL) return null;
+    throw error;
+  }
+}
+
+async function info(context: Context, name: string): Promise<void> {
+  // Only here, because it brings an XML parser along.
+  const { readPool } = await import("@cistern/documents");
+  await withPool(context, name, async (pool, connection) => {
+    const [row, document] = await Promise.all([
+      readRow(pool, context),
+      pool.xml({}, context.call).then((xml) => readPool(xml)),
+    ]);
+    // Gone meanwhile: let the server say so.
+    if (row === null) return void (await connection.lookupPool(name, context.call));
+    const volumes = row.state === "running" ? (await pool.listVolumes(context.call)).length : null;
+    const facts = { ...row, type: document.type, targetPath: document.target.path, volumes };
+    context.printResult(facts, () =>
+      formatFacts({
+        Name: row.name,
+        UUID: row.uuid,
+        Type: document.type,
+        State: row.state,
+        Persistent: yesNo(row.persistent),
+        Autostart: yesNo(row.autostart),
+        Target: document.target.path,
+        Volumes: volumes === null ? null : String(volumes),
+        Capacity: volumes === null ? null : formatSize(row.capacityBytes),
+        Allocation: volumes === null ? null : formatSize(row.allocationBytes),
+        Available: volumes === null ? null : formatSize(row.availableBytes),
+      }),
+    );
+  });
+}
+
+async function define(context: Context, file: string | undefined, options: DefineOptions): Promise<void> {
+  const xml = await definition(context, file, options);
+  await context.withConnection(async (connection) => {
+    const { name, uuid } = await connection.definePool(xml, { validate: options.validate === true }, context.call);
+    context.printDone(`Pool ${printable(name)} defined`, { pool: name, uuid, defined: true });
+  });
+}
+
+async function definition(context: Context, file: string | undefined, options: DefineOptions): Promise<string> {
+  const { name, directory } = options;
+  if (file !== undefined && (name !== undefined || directory !== undefined)) {
+    throw new UsageError("Give a file, or --name and --directory, not both");
+  }
+  if (file !== undefined) return readDocument(file, context.surroundings.stdin);
+  if (name === undefined || directory === undefined) throw new UsageError("Give a file, or --name and --directory");
+  if (!directory.startsWith("/")) throw new UsageError(`--directory needs an absolute path, not "${directory}"`);
+  return directoryPoolXml(name, directory);
+}
+
+async function withPool(
+  context: Context,
+  name: string,
+  work: (pool: Pool, connection: Connection) => Promise<void>,
+): Promise<void> {
+  await context.withConnection(async (connection) => work(await findPool(connection, name, context.call), connection));
+}
+
+function sizeIf(state: PoolInfo["state"], bytes: bigint): string {
+  return state === "inactive" ? "-" : formatSize(bytes);
+}

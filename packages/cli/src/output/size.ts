@@ -1,0 +1,31 @@
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
+
+/** A size for people: "512 B", "1.50 GiB". Three figures at least, never rounded up to the next unit's 1024. */
+export function formatSize(bytes: bigint): string {
+  let unit = 0;
+  let scale = 1n;
+  while (unit < UNITS.length - 1 && bytes >= scale * 1024n) {
+    scale *= 1024n;
+    unit++;
+  }
+  if (unit === 0) return `${bytes} B`;
+  const hundredths = (bytes * 100n) / scale;
+  return `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")} ${UNITS[unit]}`;
+}
+
+const LARGEST_SIZE_BYTES = 2n ** 63n - 1n;
+
+/**
+ * A size as people write it, in bytes: "1073741824", "10G", "10GiB" (powers of 1024), "10GB" (powers of 1000), "1.5T".
+ * null for anything else, and for sizes that no file has.
+ */
+export function parseSize(text: string): bigint | null {
+  const match = /^(\d+)(?:\.(\d{1,9}))?\s*(?:([KMGTPE])(i?B)?|B|bytes?)?$/i.exec(text.trim());
+  if (match === null) return null;
+  const [, whole = "0", fraction = "", prefix = "", suffix = ""] = match;
+  const power = BigInt("KMGTPE".indexOf(prefix.toUpperCase() || " ") + 1);
+  const scale = (suffix.toUpperCase() === "B" ? 1000n : 1024n) ** power;
+  if (fraction !== "" && power === 0n) return null;
+  const bytes = BigInt(whole) * scale + (BigInt(fraction || "0") * scale) / 10n ** BigInt(fraction.length);
+  return bytes > LARGEST_SIZE_BYTES ? null : bytes;
+}

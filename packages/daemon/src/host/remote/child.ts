@@ -1,0 +1,240 @@
+import { open } from "node:fs/promises";
+import type { PreparedArgument } from "../command-line.js";
+import { hostError, hostErrorFrom } from "../errors.js";
+import type { CommandResult, ScanEvidence, ScanRequest } from "../host.js";
+import { hostLimits } from "../limits.js";
+import { LocalDirectory } from "../local/local-directory.js";
+import { LocalFile } from "../local/local-file.js";
+import { LocalHost } from "../local/local-host.js";
+import { NativeThread } from "../local/native-thread.js";
+import { runCommand } from "../run.js";
+import { ScanThreads } from "../scan.js";
+import { type FromChild, type HandleLocation, type SentArgument, type SentCommand, servedMethods, type ToChild } from "./messages.js";
+
+/**
+ * Entry of the child process of a remote home: the local implementation, called by messages. It may hang wherever the
+ * storage does; the daemon then kills it. It ends when the daemon does, whose end of the channel closes.
+ */
+
+const host = new LocalHost({
+  router: null,
+  nativeThread: new NativeThread(),
+  scans: new ScanThreads(),
+  run: () => Promise.reject(hostError("ENOSYS", "Commands come by message")),
+  evidenceAgeNs: hostLimits.remoteEvidenceAgeNs,
+});
+
+type Target = LocalHost | LocalDirectory | LocalFile;
+
+interface RunningCall {
+  readonly abort: AbortController;
+  /** Batches of a scan that the daemon has not yet taken. */
+  ahead: number;
+  wake: () => void;
+}
+
+interface CallContext {
+  readonly id: number;
+  readonly args: readonly unknown[];
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly running: RunningCall;
+}
+
+const handles = new Map<number, LocalDirectory | LocalFile>();
+const runningCalls = new Map<number, RunningCall>();
+const knownOfScans = new Map<number, Map<string, ScanEvidence>>();
+let nextHandle = 1;
+
+/** How often a long call that is still alive says so. */
+const progressIntervalMs = 100;
+
+async function answer(message: Extract<ToChild, { type: "call" }>): Promise<void> {
+  const { id, target, method, args, timeoutMs } = message;
+  const abort = new AbortController();
+  const running = { abort, ahead: 0, wake: () => undefined };
+  runningCalls.set(id, running);
+  try {
+    const object = target === 0 ? host : handles.get(target);
+    if (object === undefined) throw hostError("EBADF", "No such handle");
+    const context = { id, args, signal: abort.signal, timeoutMs, running };
+    const special = specialMethods.get(method);
+    const value = special !== undefined ? await special(object, context) : await serve(object, method, context);
+    send({ type: "result", id, value: sendable(value) });
+  } catch (failure) {
+    const { code, errno, message } = hostErrorFrom(failure);
+    send({ type: "error", id, code, errno, message });
+  } finally {
+    runningCalls.delete(id);
+    knownOfScans.delete(id);
+  }
+}
+
+/** Calls the method of the same name; an object as the last argument is joined with the options. */
+function serve(object: Target, method: string, { id, args, signal, timeoutMs }: CallContext): Promise<unknown> {
+  const kind = object instanceof LocalHost ? "host" : object instanceof LocalDirectory ? "directory" : "file";
+  if (!servedMethods[kind].some((served) => served === method)) throw hostError("ENOSYS", `No method "${method}"`);
+  const options = { signal, timeoutMs, progress: progressTo(id) };
+  const call: unknown = Reflect.get(object, method);
+  if (typeof call !== "function") throw hostError("ENOSYS", `No method "${method}"`);
+  if (method === "lookup") return Reflect.apply(call, object, [args[0], { ...options, ...(args[1] as object) }]);
+  return Reflect.apply(call, object, [...args, options]);
+}
+
+const specialMethods = new Map<string, (object: Target, context: CallContext) => Promise<unknown>>([
+  ["scan", scan],
+  ["run", (_, context) => run(context)],
+  ["cloneFrom", (object, { args, signal, timeoutMs }) => fileOf(object).cloneFrom(fileOf(handles.get(Number(args[0]))), { signal, timeoutMs })],
+  ["copyFrom", copy],
+  ["location", location],
+  ["close", close],
+]);
+
+function fileOf(object: Target | undefined): LocalFile {
+  if (object instanceof LocalFile) return object;
+  throw hostError("EBADF", "Not an open file");
+}
+
+async function scan(object: Target, { id, args, signal, running }: CallContext): Promise<null> {
+  if (!(object instanceof LocalDirectory)) throw hostError("ENOTDIR", "Not an open directory");
+  const request = args[0] as Omit<ScanRequest, "known">;
+  const known = knownOfScans.get(id);
+  for await (const entries of object.scan({ ...request, ...(known === undefined ? {} : { known }) }, { signal })) {
+    while (running.ahead >= hostLimits.scanBatchesAhead && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        running.wake = resolve;
+        signal.addEventListener("abort", () => resolve(), { once: true });
+        send({ type: "progress", id, doneBytes: null, totalBytes: null });
+      });
+    }
+    if (signal.aborted) break;
+    running.ahead += 1;
+    send({ type: "batch", id, entries });
+  }
+  return null;
+}
+
+async function copy(object: Target, { id, args, signal }: CallContext): Promise<void> {
+  const [source, lengthBytes, { sparse }] = args as [number, bigint, { sparse: boolean }];
+  await fileOf(object).copyFrom(fileOf(handles.get(source)), lengthBytes, { signal, sparse, progress: progressTo(id) });
+}
+
+async function location(object: Target): Promise<HandleLocation> {
+  if (object instanceof LocalHost) throw hostError("EBADF", "Not an open file");
+  const { device, inode } = await object.facts();
+  const { fd, release } = object.hold();
+  release();
+  return { pid: process.pid, fd, device, inode };
+}
+
+async function close(object: Target): Promise<void> {
+  if (object instanceof LocalHost) return;
+  for (const [handle, open] of handles) if (open === object) handles.delete(handle);
+  // Waits for calls that still use it; nobody need wait for that.
+  object.close().catch(() => undefined);
+}
+
+/** While the command runs, the daemon hears that this process is alive; the command itself is watched by `runCommand`. */
+async function run({ id, args, signal }: CallContext): Promise<CommandResult> {
+  const [command, temporaryDirectory] = args as [SentCommand, string];
+  const { program, environment, timeoutMs, inactivityMs, outputLimitBytes, input } = command;
+  const releases: (() => void)[] = [];
+  const alive = setInterval(() => send({ type: "progress", id, doneBytes: null, totalBytes: null }), hostLimits.commandSampleMs);
+  try {
+    const prepared: PreparedArgument[] = [];
+    for (const argument of command.args) prepared.push(await preparedArgument(argument, releases));
+    return await runCommand(
+      { program, args: prepared, environment },
+      {
+        signal,
+        ...(timeoutMs === null ? {} : { timeoutMs }),
+        ...(outputLimitBytes === null ? {} : { outputLimitBytes }),
+        ...(input === null ? {} : { input }),
+      },
+      { temporaryDirectory, inactivityMs, started: (processGroup) => send({ type: "started", id, processGroup }) },
+    );
+  } finally {
+    clearInterval(alive);
+    for (const release of releases) release();
+  }
+}
+
+async function preparedArgument(argument: SentArgument, releases: (() => void)[]): Promise<PreparedArgument> {
+  if (typeof argument === "string") return argument;
+  const { at, ...rest } = argument;
+  if ("handle" in at) {
+    const handle = handles.get(at.handle);
+    if (handle === undefined) throw hostError("EBADF", `"${argument.shown}" is not open any more`);
+    const { fd, release } = handle.hold();
+    releases.push(release);
+    return { ...rest, fd };
+  }
+  return { ...rest, fd: await openElsewhere(at, argument.shown, releases) };
+}
+
+/** Only a reference (O_PATH, which Node has no name for): nothing is asked of the storage, and nothing can be read by it. */
+const O_PATH = 0o10000000;
+
+/** A handle of another process. Should that have ended, its number may be another file's by now: the inode tells. */
+async function openElsewhere(at: HandleLocation, shown: string, releases: (() => void)[]): Promise<number> {
+  const handle = await open(`/proc/${at.pid}/fd/${at.fd}`, O_PATH);
+  releases.push(() => void handle.close());
+  const { dev, ino } = await handle.stat({ bigint: true });
+  if (dev !== at.device || ino !== at.inode) throw hostError("ESTALE", `"${shown}" is not open any more`);
+  return handle.fd;
+}
+
+function progressTo(id: number): (doneBytes: bigint, totalBytes: bigint) => void {
+  let last = 0;
+  return (doneBytes, totalBytes) => {
+    const now = performance.now();
+    if (now - last < progressIntervalMs && doneBytes < totalBytes) return;
+    last = now;
+    send({ type: "progress", id, doneBytes, totalBytes });
+  };
+}
+
+function sendable(value: unknown): unknown {
+  if (!(value instanceof LocalDirectory) && !(value instanceof LocalFile)) return value;
+  const handle = nextHandle++;
+  handles.set(handle, value);
+  return { handle, path: value.path };
+}
+
+function send(message: FromChild): void {
+  // A daemon that has gone needs no answer; "disconnect" ends this process.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+process.on("message", (message: ToChild) => {
+  switch (message.type) {
+    case "call":
+      void answer(message);
+      return;
+    case "cancel":
+      runningCalls.get(message.id)?.abort.abort();
+      return;
+    case "known": {
+      const known = knownOfScans.get(message.id) ?? new Map<string, ScanEvidence>();
+      for (const [name, evidence] of message.entries) known.set(name, evidence);
+      knownOfScans.set(message.id, known);
+      return;
+    }
+    case "more": {
+      const running = runningCalls.get(message.id);
+      if (running === undefined) return;
+      running.ahead -= 1;
+      running.wake();
+      return;
+    }
+  }
+});
+// Not `exit`, which would wait for threads that hang.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+// The daemon decides when this process ends.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+process.on("uncaughtException", (failure) => {
+  send({ type: "fatal", message: failure.stack ?? String(failure) });
+  process.exit(1);
+});
+send({ type: "ready" });

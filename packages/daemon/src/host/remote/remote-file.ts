@@ -1,0 +1,142 @@
+import { hostError } from "../errors.js";
+import type { BulkOptions, CallOptions, File, FileFacts } from "../host.js";
+import { copyBetween } from "../local/bulk.js";
+import type { FileResults, HandleLocation } from "./messages.js";
+import type { RemoteChild } from "./remote-child.js";
+import type { RemoteHost } from "./remote-host.js";
+
+/** A file that a child process has open. It is dead (ESTALE) once that child is. */
+export class RemoteFile implements File {
+  readonly host: RemoteHost;
+  readonly child: RemoteChild;
+  readonly handle: number;
+  readonly path: string;
+  #closed: Promise<void> | null = null;
+
+  constructor(host: RemoteHost, child: RemoteChild, handle: number, path: string) {
+    this.host = host;
+    this.child = child;
+    this.handle = handle;
+    this.path = path;
+    child.adopted();
+  }
+
+  facts(options?: CallOptions): Promise<FileFacts> {
+    return this.#call("facts", "Looking at", [], options);
+  }
+
+  sizeBytes(options?: CallOptions): Promise<bigint> {
+    return this.#call("sizeBytes", "Looking at", [], options);
+  }
+
+  checkOffset(offsetBytes: bigint, options?: CallOptions): Promise<void> {
+    return this.#call("checkOffset", "Seeking in", [offsetBytes], options);
+  }
+
+  read(offsetBytes: bigint, lengthBytes: number, options?: CallOptions): Promise<Uint8Array> {
+    return this.#call("read", "Reading", [offsetBytes, lengthBytes], options);
+  }
+
+  write(offsetBytes: bigint, bytes: Uint8Array, options?: CallOptions): Promise<void> {
+    return this.#call("write", "Writing", [offsetBytes, bytes], options);
+  }
+
+  truncate(sizeBytes: bigint, options?: CallOptions): Promise<void> {
+    return this.#call("truncate", "Truncating", [sizeBytes], options);
+  }
+
+  allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {
+    return this.#slowCall("allocate", "Allocating", [offsetBytes, lengthBytes], options);
+  }
+
+  zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {
+    return this.#slowCall("zero", "Zeroing", [offsetBytes, lengthBytes], options);
+  }
+
+  overwriteWithZeros(offsetBytes: bigint, lengthBytes: bigint, options?: BulkOptions): Promise<void> {
+    return this.#slowCall("overwriteWithZeros", "Overwriting", [offsetBytes, lengthBytes], options);
+  }
+
+  seekData(offsetBytes: bigint, options?: CallOptions): Promise<bigint | null> {
+    return this.#call("seekData", "Searching", [offsetBytes], options);
+  }
+
+  seekHole(offsetBytes: bigint, options?: CallOptions): Promise<bigint> {
+    return this.#call("seekHole", "Searching", [offsetBytes], options);
+  }
+
+  async cloneFrom(source: File, options?: CallOptions): Promise<void> {
+    // Blocks can only be shared within one file system, whose files all have the same home.
+    if (!this.#sharesChildWith(source)) throw hostError("EXDEV", `"${this.path}" cannot share blocks with "${source.path}"`);
+    await this.#slowCall("cloneFrom", "Cloning into", [source.handle], options);
+  }
+
+  /** Within one child, the content does not pass through the daemon. */
+  async copyFrom(source: File, lengthBytes: bigint, options?: BulkOptions & { readonly sparse?: boolean }): Promise<void> {
+    if (!this.#sharesChildWith(source)) return copyBetween(source, this, lengthBytes, options);
+    await this.#slowCall("copyFrom", "Copying to", [source.handle, lengthBytes, { sparse: options?.sparse ?? false }], options);
+  }
+
+  sync(options?: CallOptions): Promise<void> {
+    return this.#slowCall("sync", "Flushing", [], options);
+  }
+
+  changeMode(mode: number, options?: CallOptions): Promise<void> {
+    return this.#call("changeMode", "Changing the mode of", [mode], options);
+  }
+
+  changeOwner(owner: number, group: number, options?: CallOptions): Promise<void> {
+    return this.#call("changeOwner", "Changing the owner of", [owner, group], options);
+  }
+
+  setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void> {
+    return this.#call("setNoCopyOnWrite", "Changing the flags of", [value], options);
+  }
+
+  /** For a command that another process runs. */
+  location(): Promise<HandleLocation> {
+    return this.#call("location", "Looking at", [], undefined);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.child.closeHandle(this.handle).then(() => undefined);
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #sharesChildWith(source: File): source is RemoteFile {
+    return source instanceof RemoteFile && source.child === this.child;
+  }
+
+  async #call<Method extends keyof FileResults>(
+    method: Method,
+    doing: string,
+    args: readonly unknown[],
+    options: (CallOptions & BulkOptions) | undefined,
+  ): Promise<FileResults[Method]> {
+    if (this.#closed !== null) throw hostError("EBADF", `"${this.path}" was closed`);
+    const call = {
+      target: this.handle,
+      method,
+      args,
+      what: `${doing} "${this.path}"`,
+      timeoutMs: options?.timeoutMs ?? this.host.callMs,
+      signal: options?.signal,
+      progress: options?.progress,
+    };
+    // The child serves the method of this name, and answers as it does.
+    return (await this.child.call(call)) as FileResults[Method];
+  }
+
+  #slowCall<Method extends keyof FileResults>(
+    method: Method,
+    doing: string,
+    args: readonly unknown[],
+    options: (CallOptions & BulkOptions) | undefined,
+  ): Promise<FileResults[Method]> {
+    return this.#call(method, doing, args, { timeoutMs: this.host.slowCallMs, ...options });
+  }
+}

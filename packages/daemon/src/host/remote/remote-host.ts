@@ -1,0 +1,162 @@
+import { hostError } from "../errors.js";
+import type {
+  CallOptions,
+  Command,
+  CommandArgument,
+  CommandResult,
+  Directory,
+  File,
+  FileAccess,
+  FileFacts,
+  Host,
+  RunOptions,
+} from "../host.js";
+import { hostLimits } from "../limits.js";
+import { LocalDirectory } from "../local/local-directory.js";
+import { LocalFile } from "../local/local-file.js";
+import { joinPath } from "../names.js";
+import type { HostResults, SentArgument, SentCommand } from "./messages.js";
+import { RemoteChild } from "./remote-child.js";
+import { RemoteDirectory } from "./remote-directory.js";
+import { RemoteFile } from "./remote-file.js";
+import type { RemoteHosts } from "./remote-hosts.js";
+
+/** The home of one mount of storage that can hang: each call is made by a child process, and ends at its deadline. */
+export class RemoteHost implements Host {
+  readonly home = "remote";
+  readonly #mountPoint: string;
+  readonly #hosts: RemoteHosts;
+  /** Killed, but not yet vanished. */
+  readonly #abandoned = new Set<RemoteChild>();
+  #child: RemoteChild | null = null;
+
+  constructor(mountPoint: string, hosts: RemoteHosts) {
+    this.#mountPoint = mountPoint;
+    this.#hosts = hosts;
+  }
+
+  get isInUse(): boolean {
+    return this.#child !== null || this.#abandoned.size > 0;
+  }
+
+  get callMs(): number {
+    return this.#hosts.options.callMs;
+  }
+
+  /** For calls whose work grows with the data; for bulk calls, the longest time without progress. */
+  get slowCallMs(): number {
+    return this.callMs * hostLimits.remoteSlowCallFactor;
+  }
+
+  async openDirectory(path: string, options?: CallOptions): Promise<Directory> {
+    const child = this.#current();
+    const { handle } = await this.#call(child, "openDirectory", `Opening "${path}"`, [path], options);
+    return new RemoteDirectory(this, child, handle, path);
+  }
+
+  async facts(path: string, options?: CallOptions): Promise<FileFacts> {
+    return this.#call(this.#current(), "facts", `Looking at "${path}"`, [path], options);
+  }
+
+  async openFile(path: string, access: FileAccess, options?: CallOptions): Promise<File> {
+    const child = this.#current();
+    const { handle } = await this.#call(child, "openFile", `Opening "${path}"`, [path, access], options);
+    return new RemoteFile(this, child, handle, path);
+  }
+
+  async makeDirectories(path: string, options?: CallOptions): Promise<void> {
+    return this.#call(this.#current(), "makeDirectories", `Making "${path}"`, [path], options);
+  }
+
+  async makeDirectory(path: string, mode: number, options?: CallOptions): Promise<void> {
+    return this.#call(this.#current(), "makeDirectory", `Making "${path}"`, [path, mode], options);
+  }
+
+  async removeDirectory(path: string, options?: CallOptions): Promise<void> {
+    return this.#call(this.#current(), "removeDirectory", `Removing "${path}"`, [path], options);
+  }
+
+  /**
+   * Runs the command in the child that has its handles open, so that they are inherited. Handles of other processes are
+   * opened there through /proc/PID/fd. `timeoutMs` limits the command; this call ends when the child shows no life.
+   */
+  async run(command: Command, options?: RunOptions): Promise<CommandResult> {
+    const owner = command.args.flatMap((argument) => ownerOf(argument) ?? []).find(({ host }) => host === this)?.child;
+    const child = owner ?? this.#current();
+    const releases: (() => void)[] = [];
+    try {
+      const args: SentArgument[] = [];
+      for (const argument of command.args) args.push(await sentArgument(argument, child, releases));
+      const sent: SentCommand = {
+        program: command.program,
+        args,
+        environment: command.environment ?? {},
+        timeoutMs: options?.timeoutMs ?? null,
+        inactivityMs: this.slowCallMs,
+        outputLimitBytes: options?.outputLimitBytes ?? null,
+        input: options?.input ?? null,
+      };
+      const timing = { timeoutMs: this.slowCallMs, ...(options?.signal === undefined ? {} : { signal: options.signal }) };
+      return await this.#call(child, "run", `Running "${command.program}"`, [sent, await this.#hosts.options.temporaryDirectory()], timing);
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
+  #call<Method extends keyof HostResults>(
+    child: RemoteChild,
+    method: Method,
+    what: string,
+    args: readonly unknown[],
+    options: CallOptions | undefined,
+  ): Promise<HostResults[Method]> {
+    const timeoutMs = options?.timeoutMs ?? this.callMs;
+    // The child serves the method of this name, and answers as it does.
+    return child.call({ target: 0, method, args, what, timeoutMs, signal: options?.signal }) as Promise<HostResults[Method]>;
+  }
+
+  #current(): RemoteChild {
+    if (this.#child?.isUsable) return this.#child;
+    if (this.#abandoned.size >= hostLimits.remoteAbandonedPerMount) {
+      throw hostError("ETIMEDOUT", `"${this.#mountPoint}" does not answer; ${this.#abandoned.size} processes wait for it in the kernel`);
+    }
+    this.#hosts.makeRoom(this.#mountPoint);
+    const child: RemoteChild = new RemoteChild(
+      this.#mountPoint,
+      () => {
+        if (this.#child === child) this.#child = null;
+        this.#abandoned.add(child);
+        this.#hosts.ended(child);
+      },
+      () => {
+        this.#abandoned.delete(child);
+        this.#hosts.gone(child);
+      },
+    );
+    this.#child = child;
+    this.#hosts.started(child);
+    return child;
+  }
+}
+
+function ownerOf(argument: CommandArgument): { readonly host: Host; readonly child: RemoteChild } | null {
+  if (typeof argument === "string") return null;
+  const handle = "in" in argument ? argument.in : argument.file;
+  return handle instanceof RemoteDirectory || handle instanceof RemoteFile ? { host: handle.host, child: handle.child } : null;
+}
+
+async function sentArgument(argument: CommandArgument, child: RemoteChild, releases: (() => void)[]): Promise<SentArgument> {
+  if (typeof argument === "string") return argument;
+  const { before = "", after = "", name } = argument;
+  const handle = "in" in argument ? argument.in : argument.file;
+  const [kind, shown] = "in" in argument ? (["entry", joinPath(handle.path, name)] as const) : (["file", handle.path] as const);
+  const sent = { before, after, kind, name, shown };
+  if (handle instanceof RemoteDirectory || handle instanceof RemoteFile) {
+    return { ...sent, at: handle.child === child ? { handle: handle.handle } : await handle.location() };
+  }
+  if (!(handle instanceof LocalDirectory) && !(handle instanceof LocalFile)) throw hostError("EBADF", `"${handle.path}" is open elsewhere`);
+  const { fd, release } = handle.hold();
+  releases.push(release);
+  const { device, inode } = await handle.facts();
+  return { ...sent, at: { pid: process.pid, fd, device, inode } };
+}

@@ -1,0 +1,215 @@
+import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import { LibvirtError } from "@cistern/protocol";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { StorageDriver, VolumeOperations } from "../../dist/drivers/driver.js";
+import { drivers } from "../../dist/drivers/index.js";
+import { create, Laboratory, scan } from "./laboratory.js";
+
+const SHRINK = 4;
+
+/** What the suite needs to know of a technology. */
+export interface Technology {
+  readonly driver: StorageDriver;
+  /** A pool that is not there yet; the laboratory is new. */
+  pool(laboratory: Laboratory): Promise<PoolDocument>;
+  /** Makes the storage itself where `build` of the driver does not. */
+  prepare?(pool: PoolDocument, laboratory: Laboratory): Promise<void>;
+  /** A volume that can be made in it, of a capacity that the technology keeps as it is. */
+  volume(name: string): VolumeDocument;
+}
+
+/**
+ * The contract of `StorageDriver` that every driver keeps, run on the real thing. A driver's own test file calls this
+ * in a few lines and then tests what is special about its technology.
+ */
+export function complies(name: string, technology: Technology): void {
+  const { driver } = technology;
+  describe(`${name} keeps the contract of drivers`, () => {
+    let laboratory: Laboratory;
+    let pool: PoolDocument;
+
+    beforeEach(async () => {
+      laboratory = new Laboratory();
+      pool = frozen(await technology.pool(laboratory));
+    });
+    afterEach(() => laboratory.close());
+
+    const up = async (): Promise<void> => {
+      await driver.build?.(pool, laboratory.host, 0);
+      await technology.prepare?.(pool, laboratory);
+      await driver.start?.(pool, laboratory.host);
+    };
+
+    test("it is registered under its type", () => {
+      expect(drivers[driver.type]).toBe(driver);
+    });
+
+    test("a pool that is not there is not usable, and scanning it fails with libvirt's error", async () => {
+      expect(await driver.check(pool, laboratory.host)).toBe(false);
+      await expect(scan(driver, pool, laboratory.host)).rejects.toBeInstanceOf(LibvirtError);
+    });
+
+    test("a pool that was built and started is usable", async () => {
+      await up();
+      expect(await driver.check(pool, laboratory.host)).toBe(true);
+    });
+
+    test("a scan of an empty pool: sizes that add up, no volumes", async () => {
+      await up();
+      const found = await scan(driver, pool, laboratory.host);
+      expect(found.volumes).toEqual([]);
+      expect(found.capacityBytes).toBeGreaterThan(0n);
+      expect(found.allocationBytes + found.availableBytes).toBe(found.capacityBytes);
+      expect({ ...found.pool, target: null }).toEqual({ ...pool, target: null });
+    });
+
+    if (driver.delete !== undefined) {
+      const remove = driver.delete;
+      test("a pool can be deleted, and is gone; unknown flags are refused", async () => {
+        await up();
+        await expect(remove(pool, laboratory.host, 64)).rejects.toMatchObject({ code: 8, domain: 18 });
+        await driver.stop?.(pool, laboratory.host);
+        await remove(pool, laboratory.host, 0);
+        expect(await driver.check(pool, laboratory.host)).toBe(false);
+      });
+    }
+
+    if (driver.volumes !== undefined) volumesComply(technology, driver.volumes, () => ({ laboratory, pool, up }));
+  });
+}
+
+interface Setting {
+  readonly laboratory: Laboratory;
+  readonly pool: PoolDocument;
+  readonly up: () => Promise<void>;
+}
+
+function volumesComply({ driver, volume }: Technology, operations: VolumeOperations, setting: () => Setting): void {
+  const capacityFound = async ({ laboratory, pool }: Setting): Promise<bigint | undefined> =>
+    (await scan(driver, pool, laboratory.host)).volumes[0]?.document.capacityBytes;
+  const made = async (): Promise<Setting & { made: VolumeDocument }> => {
+    const { laboratory, pool, up } = setting();
+    await up();
+    return { laboratory, pool, up, made: await create(driver, pool, frozen(volume("v1")), await laboratory.context()) };
+  };
+
+  test("a new volume has a name, a key and a path, and is what was wanted", async () => {
+    const { made: document } = await made();
+    expect(document).toMatchObject({ name: "v1", capacityBytes: volume("v1").capacityBytes });
+    expect(document.key).not.toBeNull();
+    expect(document.target.path).not.toBeNull();
+    expect(document.type).toBe(driver.traits.volumeKind);
+  });
+
+  test("a scan finds it, again the same, and the same when it is told what it found", async () => {
+    const { laboratory, pool, made: document } = await made();
+    const first = await scan(driver, pool, laboratory.host);
+    expect(first.volumes).toHaveLength(1);
+    expect(first.volumes[0]?.document).toMatchObject({ name: "v1", key: document.key, type: document.type });
+    const second = await scan(driver, pool, laboratory.host);
+    const third = await scan(driver, pool, laboratory.host, second.volumes);
+    expect(documentsOf(third)).toEqual(documentsOf(second));
+  });
+
+  test("a second volume of the name is refused", async () => {
+    const { laboratory, pool } = await made();
+    const again = operations.allocate(pool, volume("v1"), await laboratory.context());
+    await expect(again).rejects.toBeInstanceOf(LibvirtError);
+  });
+
+  test("filling that was given up fails and leaves nothing behind", async () => {
+    const { laboratory, pool, up } = setting();
+    await up();
+    const context = await laboratory.context();
+    const document = await operations.allocate(pool, volume("v1"), context);
+    laboratory.abort();
+    if (operations.fill === undefined) return;
+    await expect(operations.fill(pool, document, null, 0, context)).rejects.toBeInstanceOf(LibvirtError);
+    expect((await scan(driver, pool, laboratory.host)).volumes).toEqual([]);
+  });
+
+  if (operations.refresh !== undefined) {
+    const { refresh } = operations;
+    test("looking again changes nothing; a volume that is gone is libvirt's error 50", async () => {
+      const { laboratory, pool, made: document } = await made();
+      const again = await refresh(pool, document, false, laboratory.host);
+      expect(comparable(again)).toEqual(comparable(document));
+      await operations.remove?.(pool, document, 0, await laboratory.context());
+      await expect(refresh(pool, document, false, laboratory.host)).rejects.toMatchObject({ code: 50, domain: 18 });
+    });
+  }
+
+  if (operations.remove !== undefined) {
+    const { remove } = operations;
+    test("removing: unknown flags are refused, it is gone, and gone twice is no error", async () => {
+      const { laboratory, pool, made: document } = await made();
+      const context = await laboratory.context();
+      await expect(remove(pool, document, 64, context)).rejects.toMatchObject({ code: 8, domain: 18, int1: 0 });
+      await remove(pool, document, 0, context);
+      expect((await scan(driver, pool, laboratory.host)).volumes).toEqual([]);
+      await expect(remove(pool, document, 0, context)).resolves.toBeUndefined();
+    });
+  }
+
+  if (operations.resize !== undefined) {
+    const { resize } = operations;
+    test("resizing, up and down", async () => {
+      const { laboratory, pool, made: document } = await made();
+      const context = await laboratory.context();
+      const [grown, shrunk] = [document.capacityBytes * 4n, document.capacityBytes * 2n];
+      await resize(pool, document, grown, 0, context);
+      expect(await capacityFound(setting())).toBe(grown);
+      await resize(pool, { ...document, capacityBytes: grown }, shrunk, SHRINK, context);
+      expect(await capacityFound(setting())).toBe(shrunk);
+    });
+  }
+
+  if (operations.openForUpload !== undefined && operations.openForDownload !== undefined) {
+    const { openForUpload, openForDownload } = operations;
+    test("what was written is read", async () => {
+      const { laboratory, pool, made: document } = await made();
+      const bytes = new TextEncoder().encode("what a guest wrote");
+      const writing = await openForUpload(pool, document, laboratory.host);
+      await writing.write(4_096n, bytes);
+      await writing.close();
+      const reading = await openForDownload(pool, document, laboratory.host);
+      expect(new Uint8Array(await reading.read(4_096n, bytes.length))).toEqual(bytes);
+      await reading.close();
+    });
+
+    if (operations.wipe !== undefined) {
+      const { wipe } = operations;
+      test("what was wiped reads as zeros, and is as long as before", async () => {
+        const { laboratory, pool, made: document } = await made();
+        const writing = await openForUpload(pool, document, laboratory.host);
+        await writing.write(4_096n, new Uint8Array(65_536).fill(7));
+        const sizeBytes = await writing.sizeBytes();
+        await writing.close();
+        await wipe(pool, document, 0, await laboratory.context());
+        const reading = await openForDownload(pool, document, laboratory.host);
+        expect(await reading.sizeBytes()).toBe(sizeBytes);
+        const content = await reading.read(0n, Number(sizeBytes));
+        await reading.close();
+        expect(content.every((byte) => byte === 0)).toBe(true);
+      });
+    }
+  }
+}
+
+/** Access times change with every look. */
+function documentsOf({ volumes }: { readonly volumes: readonly { readonly document: VolumeDocument }[] }): unknown[] {
+  return volumes.map(({ document }) => comparable(document));
+}
+function comparable(document: VolumeDocument): unknown {
+  const timestamps = { ...document.target.timestamps, accessNs: null };
+  return { ...document, target: { ...document.target, timestamps } };
+}
+
+/** A driver gives back new documents; the ones it is handed are the pool's. */
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const member of Object.values(value)) frozen(member);
+  }
+  return value;
+}

@@ -1,0 +1,194 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import type { VolumeDocument } from "@cistern/documents";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { directoryDriver } from "../../dist/drivers/directory.js";
+import { qemuImg } from "../images/shared.js";
+import { pool, volume, type Wanted } from "./documents.js";
+import { create, errorOf, Laboratory } from "./laboratory.js";
+
+let laboratory: Laboratory;
+let images: string;
+beforeEach(() => {
+  laboratory = new Laboratory();
+  images = laboratory.path("images");
+  mkdirSync(images);
+});
+afterEach(() => laboratory.close());
+
+const MiB = 1_048_576n;
+const at = (name: string): string => laboratory.path("images", name);
+const definition = () => pool("dir", images);
+const make = async (name: string, wanted: Wanted = {}) =>
+  create(directoryDriver, definition(), volume(name, wanted), await laboratory.context());
+const { volumes } = directoryDriver;
+if (volumes === undefined) throw new Error("a directory has volumes");
+const { refresh, remove, resize, wipe, openForDownload, openForUpload } = volumes;
+
+describe("a file that is gone", () => {
+  let gone: VolumeDocument;
+  beforeEach(async () => {
+    gone = await make("v1");
+    rmSync(at("v1"));
+  });
+  const rows: [string, (gone: VolumeDocument) => Promise<unknown> | undefined, string][] = [
+    ["refresh", (v) => refresh?.(definition(), v, false, laboratory.host), "50/18 Storage volume not found: no storage vol with matching path '@/v1'"],
+    ["probe", (v) => refresh?.(definition(), v, true, laboratory.host), "50/18 Storage volume not found: no storage vol with matching path '@/v1'"],
+    ["wipe", async (v) => wipe?.(definition(), v, 0, await laboratory.context()), "38/18 Failed to open storage volume with path '@/v1': No such file or directory"],
+    ["resize", async (v) => resize?.(definition(), v, MiB, 0, await laboratory.context()), "38/0 Unable to open '@/v1': No such file or directory"],
+    ["upload", (v) => openForUpload?.(definition(), v, laboratory.host), "38/38 Unable to open stream for '@/v1': No such file or directory"],
+    ["download", (v) => openForDownload?.(definition(), v, laboratory.host), "38/38 Unable to open stream for '@/v1': No such file or directory"],
+    ["remove", async (v) => remove?.(definition(), v, 0, await laboratory.context()), "no error"],
+    ["remove with flags", async (v) => remove?.(definition(), v, 2, await laboratory.context()), "8/18 unsupported flags (0x2) in function virStorageBackendVolDeleteLocal"],
+  ];
+  test.each(rows)("%s", async (_, call, expected) => {
+    expect((await errorOf(call(gone) ?? Promise.resolve())).replaceAll(images, "@")).toBe(expected);
+  });
+
+  test("with its whole directory", async () => {
+    rmSync(images, { recursive: true });
+    expect(await errorOf(refresh?.(definition(), gone, false, laboratory.host) ?? Promise.resolve())).toContain("50/18");
+    expect(await errorOf(remove?.(definition(), gone, 0, await laboratory.context()) ?? Promise.resolve())).toBe("no error");
+  });
+});
+
+describe("remove", () => {
+  test("a directory must be empty; a ploop image is removed with all it has", async () => {
+    const directory = await make("dd", { format: "dir" });
+    writeFileSync(laboratory.path("images", "dd", "x"), "");
+    const context = await laboratory.context();
+    expect(await errorOf(remove?.(definition(), directory, 0, context) ?? Promise.resolve())).toBe(
+      `38/18 cannot remove directory '${at("dd")}': Directory not empty`,
+    );
+    mkdirSync(laboratory.path("images", "dd", "deeper"));
+    await remove?.(definition(), { ...directory, type: "ploop" }, 0, context);
+    expect(existsSync(at("dd"))).toBe(false);
+  });
+
+  test("a file that became a directory", async () => {
+    const file = await make("v");
+    rmSync(at("v"));
+    mkdirSync(at("v"));
+    expect(await errorOf(remove?.(definition(), file, 0, await laboratory.context()) ?? Promise.resolve())).toBe(
+      `38/18 cannot unlink file '${at("v")}': Is a directory`,
+    );
+  });
+});
+
+describe("resize", () => {
+  const to = async (document: VolumeDocument, capacityBytes: bigint, flags = 0) =>
+    resize?.(definition(), document, capacityBytes, flags, await laboratory.context());
+
+  test("raw: longer, shorter, allocated", async () => {
+    const document = await make("v", { allocationBytes: 0n });
+    await to(document, 3_000_001n);
+    expect(statSync(at("v"))).toMatchObject({ size: 3_000_001, blocks: 0 });
+    await to({ ...document, capacityBytes: 3_000_001n }, 8_192n, 4);
+    expect(statSync(at("v")).size).toBe(8_192);
+    await to(document, 65_536n, 1);
+    expect(statSync(at("v"))).toMatchObject({ size: 65_536, blocks: 128 });
+  });
+
+  test("qcow2: in sectors, down only with --shrink", async () => {
+    const document = await make("v", { format: "qcow2", compat: "1.1" });
+    await to(document, 4_194_305n);
+    const grown = await refresh?.(definition(), document, false, laboratory.host);
+    expect(grown?.capacityBytes).toBe(4_194_816n);
+    if (grown !== undefined) await to(grown, MiB, 4);
+    expect((await refresh?.(definition(), document, false, laboratory.host))?.capacityBytes).toBe(MiB);
+  });
+
+  test("an overlay whose backing file has a relative name", async () => {
+    await make("base", { format: "qcow2" });
+    const overlay = await make("overlay", { format: "qcow2", backing: { path: "base", format: "qcow2" } });
+    await to(overlay, 2n * MiB);
+    expect((await refresh?.(definition(), overlay, false, laboratory.host))?.capacityBytes).toBe(2n * MiB);
+  });
+
+  const refusals: [string, Wanted, number, string][] = [
+    ["allocating qcow2", { format: "qcow2" }, 1, "84/18 Operation not supported: preallocate is only supported for raw type volume"],
+    ["a format that cannot", { format: "qcow" }, 0, "1/0 internal error: Child process (/usr/bin/qemu-img resize @/v 2097152) unexpected exit status 1: qemu-img: "],
+  ];
+  test.each(refusals)("%s", async (_, wanted, flags, expected) => {
+    const document = await make("v", wanted);
+    const resizing = wanted.format === "qcow" ? to({ ...document, capacityBytes: 4n * MiB }, 2n * MiB) : to(document, 2n * MiB, flags);
+    expect((await errorOf(resizing ?? Promise.resolve())).replaceAll(images, "@")).toContain(expected.slice(0, 40));
+  });
+});
+
+describe("wipe", () => {
+  const wiped = async (document: VolumeDocument, algorithm: number) =>
+    wipe?.(definition(), document, algorithm, await laboratory.context());
+
+  test("zero: a full file keeps its blocks and its odd length, with progress", async () => {
+    const document = await make("v", { capacityBytes: 1_000_001n });
+    writeFileSync(at("v"), "x".repeat(1_000_001));
+    const { blocks } = statSync(at("v"));
+    await wiped(document, 0);
+    expect(statSync(at("v"))).toMatchObject({ size: 1_000_001, blocks });
+    expect(readFileSync(at("v")).every((byte) => byte === 0)).toBe(true);
+    expect(laboratory.progress.at(-1)).toEqual([1_000_001n, 1_000_001n]);
+  });
+
+  test("zero: a file with holes has nothing but holes afterwards", async () => {
+    const document = await make("v", { allocationBytes: 0n });
+    writeFileSync(at("v"), "data");
+    truncateSync(at("v"), Number(MiB));
+    await wiped(document, 0);
+    expect(statSync(at("v"))).toMatchObject({ size: Number(MiB), blocks: 0 });
+  });
+
+  test("an image is raw afterwards, which a probe finds out", async () => {
+    const document = await make("v", { format: "qcow2" });
+    await wiped(document, 0);
+    expect((await refresh?.(definition(), document, true, laboratory.host))?.target).toMatchObject({ format: "raw", clusterSizeBytes: 0n });
+  });
+
+  test("a pattern of scrub", async () => {
+    const document = await make("v", { capacityBytes: 65_536n });
+    writeFileSync(at("v"), "x".repeat(65_536));
+    await wiped(document, 8);
+    const content = readFileSync(at("v"));
+    expect(content).toHaveLength(65_536);
+    expect(content.includes("xxxx")).toBe(false);
+  });
+
+  test("trim is refused, before the volume is looked for", async () => {
+    const document = await make("v");
+    rmSync(at("v"));
+    expect(await errorOf(wiped(document, 9) ?? Promise.resolve())).toBe(
+      "74/18 argument unsupported: 'trim' algorithm not supported",
+    );
+  });
+
+  test("a wipe that is given up ends", async () => {
+    const document = await make("v", { capacityBytes: 64n * MiB });
+    const context = await laboratory.context();
+    const job = { ...context.job, progress: () => laboratory.abort() };
+    const wiping = wipe?.(definition(), document, 0, { ...context, job });
+    expect(await errorOf(wiping ?? Promise.resolve())).toMatch(/^78\/18 operation aborted: /);
+  });
+});
+
+describe("refresh", () => {
+  test("sees a longer file, another mode, and a backing file's times", async () => {
+    await make("base", { format: "qcow2" });
+    const overlay = await make("v", { format: "qcow2", backing: { path: at("base"), format: "qcow2" } });
+    qemuImg("resize", "-q", at("base"), "2M");
+    const again = await refresh?.(definition(), overlay, false, laboratory.host);
+    const before = overlay.backingStore?.timestamps?.modificationNs ?? 0n;
+    expect(again?.backingStore?.timestamps?.modificationNs).toBeGreaterThan(before);
+    expect(again?.target).toMatchObject({ format: "qcow2", compat: null, clusterSizeBytes: 0n });
+  });
+
+  test("an image that was overwritten by something else is as large as the file", async () => {
+    const document = await make("v", { format: "qcow2" });
+    writeFileSync(at("v"), "no image any more");
+    expect((await refresh?.(definition(), document, false, laboratory.host))?.capacityBytes).toBe(17n);
+  });
+
+  test("follows the directory by its name, not the one that was there before", async () => {
+    const document = await make("v");
+    renameSync(images, laboratory.path("old"));
+    expect(await errorOf(refresh?.(definition(), document, false, laboratory.host) ?? Promise.resolve())).toContain("50/18");
+  });
+});

@@ -1,0 +1,101 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { FoundVolume, KnownVolumes, PoolScan, StorageDriver, VolumeContext } from "../../dist/drivers/driver.js";
+import type { Directory, Host } from "../../dist/host/host.js";
+import { Hosts } from "../../dist/host/index.js";
+
+/** A place of its own for one test: a real directory, a real host, and what operations are handed. */
+export class Laboratory {
+  readonly root = mkdtempSync(join(tmpdir(), "cistern-drivers-"));
+  readonly hosts = new Hosts();
+  readonly progress: [bigint, bigint][] = [];
+  /** Passphrases by uuid or usage. */
+  readonly secrets = new Map<string, string>();
+  readonly #controller = new AbortController();
+  #privateDirectory: Directory | null = null;
+
+  get host(): Host {
+    return this.hosts.local;
+  }
+
+  path(...names: string[]): string {
+    return join(this.root, ...names);
+  }
+
+  async context(): Promise<VolumeContext> {
+    const path = this.path("private");
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    this.#privateDirectory ??= await this.host.openDirectory(path);
+    return {
+      host: this.host,
+      job: { signal: this.#controller.signal, progress: (done, total) => this.progress.push([done, total]) },
+      secret: async (lookup) => {
+        const id = "uuid" in lookup ? lookup.uuid : lookup.usage;
+        const value = this.secrets.get(id);
+        if (value !== undefined) return new TextEncoder().encode(value);
+        const kind = "uuid" in lookup ? "uuid" : "usage";
+        const text = `no secret with matching ${kind} '${id}'`;
+        throw LibvirtError.of(ErrorCode.NO_SECRET, ErrorDomain.SECRET, text);
+      },
+      privateDirectory: this.#privateDirectory,
+    };
+  }
+
+  /** What a caller who lost patience does. */
+  abort(): void {
+    this.#controller.abort(new Error("the test gave up"));
+  }
+
+  async close(): Promise<void> {
+    await this.#privateDirectory?.close();
+    await this.hosts.close();
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+export const nothingKnown: KnownVolumes = known([]);
+
+/** What the last scan found, as the pool gives it to the next. */
+export function known(volumes: readonly FoundVolume[]): KnownVolumes {
+  const byName = new Map(volumes.map((volume) => [volume.document.name, volume]));
+  return { get: (name) => byName.get(name), [Symbol.iterator]: () => byName.values() };
+}
+
+export function scan(
+  driver: StorageDriver,
+  pool: PoolDocument,
+  host: Host,
+  before: readonly FoundVolume[] = [],
+): Promise<PoolScan> {
+  return driver.scan(pool, host, known(before), new AbortController().signal);
+}
+
+/** Allocates and fills, as the daemon does; gives the volume as it then is. */
+export async function create(
+  driver: StorageDriver,
+  pool: PoolDocument,
+  wanted: VolumeDocument,
+  context: VolumeContext,
+  more: { readonly source?: VolumeDocument; readonly flags?: number } = {},
+): Promise<VolumeDocument> {
+  const { volumes } = driver;
+  if (volumes === undefined) throw new Error(`${driver.type} has no volume operations`);
+  const volume = await volumes.allocate(pool, wanted, context);
+  const source = more.source === undefined ? null : { pool, document: more.source };
+  await volumes.fill?.(pool, volume, source, more.flags ?? 0, context);
+  return (await volumes.refresh?.(pool, volume, false, context.host)) ?? volume;
+}
+
+/** The code, domain and text of an error, as libvirt's recordings have them. */
+export async function errorOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+  } catch (thrown) {
+    if (thrown instanceof LibvirtError) return `${thrown.code}/${thrown.domain} ${thrown.message}`;
+    throw thrown;
+  }
+  return "no error";
+}

@@ -1,0 +1,65 @@
+import { POOL_TYPES } from "@cistern/documents";
+import { describe, expect, test } from "vitest";
+import { driverOf, findSources, hasDriver, type Operation, unsupported } from "../../dist/drivers/index.js";
+import { errorOf } from "./laboratory.js";
+
+describe("types whose driver has not landed", () => {
+  const absent = POOL_TYPES.filter((type) => !hasDriver(type));
+  test.each(absent.map((type) => [type, POOL_TYPES.indexOf(type)] as const))("%s", (type, number) => {
+    expect(() => driverOf(type)).toThrow(
+      expect.objectContaining({ code: 1, domain: 18, message: `internal error: missing backend for pool type ${number} (${type})` }),
+    );
+  });
+
+  test("libvirt's numbers of types", () => {
+    expect(() => driverOf("zfs")).toThrow("pool type 12 (zfs)");
+    expect(() => driverOf("sheepdog")).toThrow("pool type 10 (sheepdog)");
+  });
+});
+
+test("every type with a driver has its own", () => {
+  for (const type of POOL_TYPES.filter(hasDriver)) expect(driverOf(type).type).toBe(type);
+  expect(hasDriver("dir")).toBe(true);
+});
+
+describe("what a technology cannot do", () => {
+  const rows: [Operation, string][] = [
+    ["pool.delete", "pool does not support pool deletion"],
+    ["pool.discover", "pool type 'dir' does not support source discovery"],
+    ["volume.create", "storage pool does not support volume creation"],
+    ["volume.createFrom", "storage pool does not support volume creation from an existing volume"],
+    ["volume.remove", "storage pool does not support vol deletion"],
+    ["volume.resize", "storage pool does not support changing of volume capacity"],
+    ["volume.wipe", "storage pool doesn't support volume wiping"],
+    ["volume.download", "storage pool doesn't support volume download"],
+    ["volume.upload", "storage pool doesn't support volume upload"],
+  ];
+  test.each(rows)("%s", (operation, text) => {
+    expect(unsupported(operation, "dir")).toMatchObject({
+      code: 3,
+      domain: 18,
+      message: `this function is not supported by the connection driver: ${text}`,
+    });
+  });
+});
+
+describe("find sources, as recorded", () => {
+  const unsupportedType = (type: string) =>
+    `3/18 this function is not supported by the connection driver: pool type '${type}' does not support source discovery`;
+  const noHost = (sources: string) => `8/18 invalid argument: hostname must be specified for ${sources} sources`;
+  const rows: [string, string | null, number, string][] = [
+    ["foo", null, 0, "1/18 internal error: unknown storage pool type foo"],
+    ...["dir", "fs", "disk", "rbd", "mpath", "scsi"].map(
+      (type): [string, null, number, string] => [type, null, 0, unsupportedType(type)],
+    ),
+    ["netfs", null, 0, noHost("netfs")],
+    ["iscsi", null, 0, noHost("iscsi")],
+    ["iscsi-direct", null, 0, noHost("iscsi")],
+    ["gluster", null, 0, noHost("gluster")],
+    ["zfs", null, 0, "1/18 internal error: missing backend for pool type 12 (zfs)"],
+    ["logical", null, 1, "8/18 unsupported flags (0x1) in function virStorageBackendLogicalFindPoolSources"],
+  ];
+  test.each(rows)("%s (%s, flags %i)", async (type, specification, flags, expected) => {
+    expect(await errorOf(findSources(type, specification, flags))).toBe(expected);
+  });
+});

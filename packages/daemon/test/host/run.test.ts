@@ -1,0 +1,137 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { beforeAll, describe, expect, it } from "vitest";
+import { describeFailure, type Directory, findProgram, type HostError } from "../../dist/host/index.js";
+import { codeOf, scratchDirectory, testHosts, writeNew } from "./support.ts";
+
+const root = scratchDirectory();
+const temporaryDirectory = scratchDirectory();
+const hosts = testHosts({ temporaryDirectory });
+let directory: Directory;
+
+beforeAll(async () => {
+  directory = await hosts.local.openDirectory(root);
+  return () => directory.close();
+});
+
+const shell = (script: string) => ({ program: "sh", args: ["-c", script] });
+
+describe("a command", () => {
+  it("gives its outcome, its output and its line as a person would type it", async () => {
+    const result = await hosts.local.run({ program: "sh", args: ["-c", "echo out; echo 'it fails' >&2; exit 3"] });
+    expect(result).toEqual({
+      line: `${await findProgram("sh")} -c 'echo out; echo '\\''it fails'\\'' >&2; exit 3'`,
+      exitStatus: 3,
+      signal: null,
+      stdout: "out\n",
+      stderr: "it fails\n",
+    });
+    expect(describeFailure(result)).toBe(`Child process (${result.line}) unexpected exit status 3: it fails\n`);
+  });
+
+  it("is described as libvirt does", () => {
+    const result = { line: "/bin/x -y", exitStatus: 1, signal: null, stderr: "" };
+    expect(describeFailure(result)).toBe("Child process (/bin/x -y) unexpected exit status 1");
+    expect(describeFailure({ ...result, exitStatus: null, signal: "SIGKILL" })).toBe("Child process (/bin/x -y) unexpected fatal signal 9");
+  });
+
+  it("has an empty stdin, messages in English, the environment it is given, and no descriptors but its own", async () => {
+    const { stdout } = await hosts.local.run({ ...shell("cat; echo $LC_ALL $COLOUR; ls /proc/self/fd"), environment: { COLOUR: "blue" } });
+    expect(stdout).toBe("C blue\n0\n1\n2\n3\n");
+  });
+
+  it("reads the input it is given", async () => {
+    expect((await hosts.local.run(shell("wc -c"), { input: Buffer.alloc(100_000) })).stdout.trim()).toBe("100000");
+    expect((await hosts.local.run(shell("exit 0"), { input: Buffer.alloc(1_000_000) })).exitStatus).toBe(0);
+  });
+
+  it("that is not installed is ENOENT with its name", async () => {
+    const missing = hosts.local.run({ program: "no-such-tool", args: [] });
+    await expect(missing).rejects.toMatchObject({ code: "ENOENT", message: expect.stringContaining("no-such-tool") } satisfies Partial<HostError>);
+    expect(await codeOf(hosts.local.run({ program: "/etc/passwd", args: [] }))).toBe("ENOENT");
+  });
+
+  it("may say more than is kept, and is never held up by that", async () => {
+    const { stdout, exitStatus } = await hosts.local.run(shell("head -c 10000000 /dev/zero | tr '\\0' x"), { outputLimitBytes: 1_000 });
+    expect({ length: stdout.length, exitStatus }).toEqual({ length: 1_000, exitStatus: 0 });
+  });
+
+  it("ends with all it started when its time is over", async () => {
+    const started = performance.now();
+    const call = hosts.local.run(shell("sleep 1000 & sleep 1000"), { timeoutMs: 200 });
+    expect(await codeOf(call)).toBe("ETIMEDOUT");
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
+  it("ends with all it started when it is given up, even if it ignores the first request", async () => {
+    const abort = new AbortController();
+    const marker = `sleep 98${process.pid}`;
+    const call = codeOf(hosts.local.run(shell(`trap '' TERM; ${marker} & ${marker}`), { signal: abort.signal }));
+    await delay(200);
+    expect(running(marker)).toBeGreaterThan(0);
+    abort.abort();
+    expect(await call).toBe("ECANCELED");
+    await delay(50);
+    expect(running(marker)).toBe(0);
+  });
+
+  it("does not wait for what it leaves in the background", async () => {
+    const started = performance.now();
+    const result = await hosts.local.run(shell("sleep 3 & echo done"));
+    expect(result.stdout).toBe("done\n");
+    expect(performance.now() - started).toBeLessThan(2_500);
+  });
+});
+
+describe("a file handed to a command", () => {
+  it("is an entry of the open directory, wherever that is called now", async () => {
+    await directory.makeDirectory("moved", 0o755);
+    const moved = await directory.openDirectory("moved");
+    await writeNew(moved, "data", "through the handle");
+    await directory.rename("moved", "elsewhere");
+    await directory.makeDirectory("moved", 0o755);
+    const { stdout, line } = await hosts.local.run({ program: "cat", args: [{ in: moved, name: "data" }] });
+    expect(stdout).toBe("through the handle");
+    expect(line).toBe(`${await findProgram("cat")} ${root}/moved/data`);
+    await moved.close();
+  });
+
+  it("is an open file under a name of its own, which is gone afterwards", async () => {
+    await writeNew(directory, "target.bin", "");
+    await using file = await directory.open("target.bin", { access: "read-write" });
+    const args = ["-c", 'echo "$1"; basename "${1#of=}"; printf x > "${1#of=}"', "sh", { before: "of=", file, name: "shown.vmdk" }];
+    const { stdout } = await hosts.local.run({ program: "sh", args });
+    expect(stdout).toBe(`of=${root}/target.bin\nshown.vmdk\n`);
+    expect(statSync(`${root}/target.bin`).size).toBe(1);
+    expect(readdirSync(temporaryDirectory)).toEqual([]);
+  });
+
+  it("is called what a person would call it in the command's messages", async () => {
+    const { stderr, exitStatus } = await hosts.local.run({ program: "cat", args: [{ in: directory, name: "absent" }] });
+    expect({ stderr, exitStatus }).toEqual({ stderr: `cat: ${root}/absent: No such file or directory\n`, exitStatus: 1 });
+  });
+
+  it("may have a name of any bytes, and so may plain arguments", async () => {
+    await writeNew(directory, "a\udcff 'b", "odd");
+    const args = ["-c", 'cat "$1"; printf %s "$2"', "sh", { in: directory, name: "a\udcff 'b" }, "\udcfe;x"];
+    const result = await hosts.local.run({ program: "sh", args });
+    expect(result).toMatchObject({ stdout: "odd\udcfe;x", stderr: "", exitStatus: 0 });
+    expect(readdirSync(temporaryDirectory)).toEqual([]);
+  });
+});
+
+function running(commandLine: string): number {
+  const lines = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return lines.filter((pid) => {
+    try {
+      // A zombie has no status of sleeping.
+      return /State:\s+[SRD]/.test(read(`/proc/${pid}/status`)) && read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim() === commandLine;
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+function read(path: string): string {
+  return readFileSync(path, "utf8");
+}

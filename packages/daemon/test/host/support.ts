@@ -1,0 +1,38 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { afterAll } from "vitest";
+import { type File, type Directory, HostError, Hosts, type HostsOptions } from "../../dist/host/index.js";
+
+/** A directory of the test file's own, removed after it. */
+export function scratchDirectory(): string {
+  const path = mkdtempSync(`${tmpdir()}/cistern-host-`);
+  afterAll(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Hosts of the test file's own, closed after it. */
+export function testHosts(options?: HostsOptions): Hosts {
+  const hosts = new Hosts(options);
+  afterAll(() => hosts.close());
+  return hosts;
+}
+
+/** The code a call fails with; "succeeded" when it does not. */
+export async function codeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "succeeded";
+  } catch (failure) {
+    if (failure instanceof HostError) return failure.code;
+    throw failure;
+  }
+}
+
+export async function writeNew(directory: Directory, name: string, content: string, mode = 0o644): Promise<void> {
+  await using file: File = await directory.open(name, { access: "write", create: "exclusive", mode });
+  await file.write(0n, Buffer.from(content));
+}
+
+export function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("utf8");
+}

@@ -1,0 +1,55 @@
+"""A read-only connection: what it sees and every call it may not make."""
+
+from compat import WORK, active_pool, connect, connect_read_only, defined_pool, dir_pool, fact, raw_volume, step
+
+c = connect()
+active_pool(c, "active").createXML(raw_volume("v"), 0)
+defined_pool(c, "inactive")
+ro = connect_read_only()
+for name in ("active", "inactive"):
+    pool = step(name + ": lookup", ro.storagePoolLookupByName, name)
+    step(name + ": info", pool.info)
+    step(name + ": document", pool.XMLDesc, 0)
+    step(name + ": inactive document", pool.XMLDesc, 1)
+    step(name + ": is active", pool.isActive)
+    step(name + ": is persistent", pool.isPersistent)
+    step(name + ": autostart", pool.autostart)
+    step(name + ": number", pool.numOfVolumes)
+    step(name + ": names", pool.listVolumes)
+    step(name + ": volumes", pool.listAllVolumes, 0)
+    step(name + ": build", pool.build, 0)
+    step(name + ": build with bad flags", pool.build, 0x100)
+    step(name + ": start", pool.create, 0)
+    step(name + ": stop", pool.destroy)
+    step(name + ": delete", pool.delete, 0)
+    step(name + ": undefine", pool.undefine)
+    step(name + ": refresh", pool.refresh, 0)
+    step(name + ": set autostart", pool.setAutostart, 1)
+    step(name + ": create a volume", pool.createXML, raw_volume("w"), 0)
+step("define", ro.storagePoolDefineXML, dir_pool("x"), 0)
+step("define, not XML", ro.storagePoolDefineXML, "<", 0)
+step("create", ro.storagePoolCreateXML, dir_pool("x"), 0)
+v = step("volume by path", ro.storageVolLookupByPath, WORK + "/active/v")
+step("volume by key", ro.storageVolLookupByKey, WORK + "/active/v")
+step("volume by name", ro.storagePoolLookupByName("active").storageVolLookupByName, "v")
+step("pool by volume", v.storagePoolLookupByVolume)
+step("pool by target path", ro.storagePoolLookupByTargetPath, WORK + "/active")
+step("volume: info", v.info)
+step("volume: physical", v.infoFlags, 1)
+step("volume: document", v.XMLDesc, 0)
+step("volume: path", v.path)
+step("volume: delete", v.delete, 0)
+step("volume: wipe", v.wipe, 0)
+step("volume: wipe pattern", v.wipePattern, 0, 0)
+step("volume: resize", v.resize, 1, 0)
+step("volume: clone", ro.storagePoolLookupByName("active").createXMLFrom, raw_volume("w"), v, 0)
+
+
+def transfer(name):
+    stream = ro.newStream(0)
+    getattr(v, name)(stream, 0, 0, 0)
+
+
+step("volume: upload", transfer, "upload")
+step("volume: download", transfer, "download")
+fact("nothing changed", [pool.name() for pool in sorted(c.listAllStoragePools(0), key=lambda pool: pool.name())])
