@@ -4,7 +4,7 @@ import { mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
 import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
@@ -28,12 +28,15 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable }) => {
   let images: string;
   let side: Awaited<ReturnType<typeof prepare>>;
 
-  beforeAll(async ({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
+  beforeAll(async () => {
+    if (unavailable !== undefined) return;
     root = await mkdtemp(join(tmpdir(), "cl-"));
     images = join(root, "images");
     side = await prepare(root);
     await side.daemon.start();
+  });
+  beforeEach(({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable);
   });
   afterAll(async () => {
     if (unavailable !== undefined) return;

@@ -23,7 +23,7 @@ const reason = libvirtdUnavailable() ?? (ours === "cisternd" ? cisterndUnavailab
 const wantedDifferences = ours === "cisternd" ? WANTED_DIFFERENCES : [];
 const SCRIPT_TIMEOUT_MS = 150_000;
 
-const scripts = await filesIn("scripts", /\.(?:py|virsh)$/);
+const scripts = await filesIn("scripts", /\.(?:py|pl|virsh)$/);
 const programs = await filesIn("programs", /\.py$/);
 
 let base: string;

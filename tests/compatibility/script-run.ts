@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { mkdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,6 +7,7 @@ import type { Side } from "./side.js";
 
 const LIBRARY = fileURLToPath(new URL("lib", import.meta.url));
 const PYTHON = "/usr/bin/python3";
+const PERL = "/usr/bin/perl";
 const SCRIPT_TIMEOUT_MS = 120_000;
 const STDERR_LIMIT_CHARS = 20_000;
 /** How long a daemon has for a reload: SIGHUP has no answer. */
@@ -26,27 +26,26 @@ export interface Step {
 export async function runScript(side: Side, file: string): Promise<Step[]> {
   const name = basename(file);
   const work = join(side.workPlace, name.replace(/\.\w+$/, ""));
-  const virsh = name.endsWith(".virsh");
-  const command = virsh ? [join(LIBRARY, "virsh.py"), file] : [file];
-  return runPython(side, command, work);
+  if (name.endsWith(".virsh")) return run(side, [PYTHON, join(LIBRARY, "virsh.py"), file], work);
+  return run(side, [name.endsWith(".pl") ? PERL : PYTHON, file], work);
 }
 
 /** Runs one of the plain programs, that knows nothing of this harness: its lines are its steps. */
 export async function runProgram(side: Side, file: string): Promise<Step[]> {
   const work = join(side.workPlace, `program-${basename(file).replace(/\.\w+$/, "")}`);
-  return runPython(side, [file, work], work, (line) => ({ label: "(line)", outcome: line }));
+  return run(side, [PYTHON, file, work], work, (line) => ({ label: "(line)", outcome: line }));
 }
 
 /** Removes all pools and secrets of a side; what refused to go. */
 export async function cleanSide(side: Side): Promise<string> {
-  const steps = await runPython(side, [join(LIBRARY, "clean.py")], side.workPlace, (line) => ({
+  const steps = await run(side, [PYTHON, join(LIBRARY, "clean.py")], side.workPlace, (line) => ({
     label: "left",
     outcome: line,
   }));
   return steps.map((step) => JSON.stringify(step.outcome)).join("\n");
 }
 
-async function runPython(
+async function run(
   side: Side,
   command: readonly string[],
   work: string,
@@ -54,7 +53,7 @@ async function runPython(
 ): Promise<Step[]> {
   const child = side.namespace.run(
     "/bin/sh",
-    ["-c", 'mkdir -p "$0" && cd "$0" && exec "$@"', work, PYTHON, ...command],
+    ["-c", 'mkdir -p "$0" && cd "$0" && exec "$@"', work, ...command],
     { env: environment(side, work), stdio: ["pipe", "pipe", "pipe"] },
   );
   const ended = once(child, "close");
@@ -140,15 +139,4 @@ async function obey(side: Side, request: string): Promise<string> {
   } catch (error) {
     return String(error).replaceAll("\n", " ");
   }
-}
-
-/** The first line of a script's description, for test titles. */
-export async function describeScript(file: string): Promise<string> {
-  const text = await readFile(file, "utf8");
-  return /^(?:"""|#\s*)(.*?)(?:"""|\n)/.exec(text)?.[1]?.trim() ?? basename(file);
-}
-
-/** Makes sure that the directory for a script's files exists inside the namespace's work place. */
-export async function ensureWorkPlace(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
 }

@@ -54,7 +54,7 @@ it("a table's columns stand under their titles, numbers to the right", () => {
     { name: "größer", size: 5n },
     { name: "x\ny", size: 12345n },
   ];
-  expect(formatTable(columns, rows)).toBe("NAME      SIZE\ngrößer       5\nx\\x0ay  12345\n");
+  expect(formatTable(columns, rows)).toBe("NAME     SIZE\ngrößer      5\nx\\x0ay  12345\n");
   expect(formatTable(columns, [])).toBe("NAME  SIZE\n");
 });
 

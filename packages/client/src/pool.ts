@@ -106,7 +106,7 @@ export class Pool {
   }
 
   /** Prepares the storage: makes the directory, the file system, the partition table, the volume group. */
-  async build(settings: { existing?: Overwrite } = {}, options?: CallOptions): Promise<void> {
+  async build(settings: { existing?: Overwrite | undefined } = {}, options?: CallOptions): Promise<void> {
     const { existing } = settings;
     const flags = existing === "overwrite" ? Build.OVERWRITE : existing === "refuse" ? Build.NO_OVERWRITE : 0;
     await this.#connection.call(storage.storagePoolBuild, { ...this.#self, flags }, options);

@@ -16,6 +16,12 @@ export const limits = {
   clients: 5_000,
   /** Calls of one client under way at once; beyond, its socket is not read. libvirt has 5, few pipelining clients know. */
   requestsPerClient: 64,
+  /** What packets of all clients may take of one turn of the event loop, a fifth of the longest wait that is promised. */
+  turnMs: 10,
+  /** Bodies of one client's calls under way: four of the longest documents. One longer packet is taken all the same. */
+  requestBytesPerClient: 16_777_216,
+  /** Packets of one client taken before the others get their turn: under 1 ms of the event loop. */
+  packetsPerTurn: 32,
   /** Event registrations of one client: a client needs one per pool and kind at most. */
   registrationsPerClient: 4_096,
   /** Transfers one client may have open at once. */
@@ -24,6 +30,10 @@ export const limits = {
   streamPacketBytes: 262_120,
   /** Stream data a writer may lag behind its socket before the socket is not read any more. */
   streamBacklogBytes: 8_388_608,
+  /** What a waiting stream packet costs besides its data: without it, a client could queue millions of empty holes. */
+  streamPacketCostBytes: 512,
+  /** Replies a client has not read yet; beyond, its calls are not read either. */
+  replyBacklogBytes: 8_388_608,
   /** Bytes queued to a client that does not read; beyond, it is disconnected (its events cannot be held for ever). */
   clientBacklogBytes: 134_217_728,
   /** How long a change of a pool waits for the one before it. Longer than any hung storage's deadline, shorter than patience. */

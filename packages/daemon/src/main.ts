@@ -98,6 +98,7 @@ function complain(error: unknown): void {
 interface Daemon {
   readonly log: DaemonLogger;
   reload(): Promise<void>;
+  /** Writes the numbers now, and begins a new measurement of the event loop's delay. */
   writeMetrics(): Promise<void>;
   /** Pools stay as they are: mounted, logged in, listed as active for the next daemon. */
   stop(): Promise<void>;
@@ -217,8 +218,10 @@ async function start(): Promise<Daemon> {
 
   return {
     log,
-    writeMetrics: () =>
-      metrics.write().catch((error: unknown) => logger.warn({ err: error }, "could not write metrics")),
+    writeMetrics: async () => {
+      await metrics.write().catch((error: unknown) => logger.warn({ err: error }, "could not write metrics"));
+      eventLoop.reset();
+    },
     reload: async () => {
       logger.info("reloading");
       try {

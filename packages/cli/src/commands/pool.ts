@@ -1,4 +1,4 @@
-import type { Connection, Pool, PoolInfo } from "@cistern/client";
+import type { CallOptions, Connection, Pool, PoolInfo } from "@cistern/client";
 import { ErrorCode, LibvirtError } from "@cistern/protocol";
 import type { Command } from "commander";
 import { type Context, findPool } from "../context.js";
@@ -61,44 +61,68 @@ export function addPoolCommands(program: Command, contextOf: ContextOf): void {
       define(contextOf(command), file, options),
     );
 
-  change(pool, contextOf, "start", "Start a pool", "started", {
-    configure: (command) =>
-      command
-        .option("--build", "prepare its storage first")
-        .option("--overwrite", "with --build: also over data that is there"),
-    run: (found, options, call) => {
-      if (options["overwrite"] === true && options["build"] !== true) throw new UsageError("--overwrite needs --build");
-      return found.start({ build: options["overwrite"] === true ? "overwrite" : options["build"] === true }, call);
+  change(pool, contextOf, {
+    name: "start",
+    description: "Start a pool",
+    done: "started",
+    options: [
+      ["--build", "prepare its storage first"],
+      ["--overwrite", "with --build: also over data that is there"],
+    ],
+    plan: ({ build, overwrite }) => {
+      if (overwrite === true && build !== true) throw new UsageError("--overwrite needs --build");
+      return (found, call) => found.start({ build: overwrite === true ? "overwrite" : build === true }, call);
     },
   });
-  change(pool, contextOf, "stop", "Stop a pool; its storage stays as it is", "stopped", {
-    run: (found, _options, call) => found.stop(call),
+  change(pool, contextOf, {
+    name: "stop",
+    description: "Stop a pool; its storage stays as it is",
+    done: "stopped",
+    plan: () => (found, call) => found.stop(call),
   });
-  change(pool, contextOf, "refresh", "Look again at what is in a pool", "refreshed", {
-    run: (found, _options, call) => found.refresh(call),
+  change(pool, contextOf, {
+    name: "refresh",
+    description: "Look again at what is in a pool",
+    done: "refreshed",
+    plan: () => (found, call) => found.refresh(call),
   });
-  change(pool, contextOf, "build", "Prepare a pool's storage (directory, file system, volume group …)", "built", {
-    configure: (command) =>
-      command
-        .option("--overwrite", "also over data that is there")
-        .option("--keep-existing", "fail where data is there"),
-    run: (found, options, call) => {
-      if (options["overwrite"] === true && options["keepExisting"] === true) {
+  change(pool, contextOf, {
+    name: "build",
+    description: "Prepare a pool's storage (directory, file system, volume group …)",
+    done: "built",
+    options: [
+      ["--overwrite", "also over data that is there"],
+      ["--keep-existing", "fail where data is there"],
+    ],
+    plan: ({ overwrite, keepExisting }) => {
+      if (overwrite === true && keepExisting === true) {
         throw new UsageError("--overwrite and --keep-existing exclude each other");
       }
-      const existing = options["overwrite"] === true ? "overwrite" : options["keepExisting"] === true ? "refuse" : null;
-      return found.build(existing === null ? {} : { existing }, call);
+      const existing = overwrite === true ? "overwrite" : keepExisting === true ? "refuse" : undefined;
+      return (found, call) => found.build({ existing }, call);
     },
   });
-  change(pool, contextOf, "delete", "Remove a stopped pool's storage; its definition stays", "deleted", {
-    run: (found, _options, call) => found.delete(call),
+  change(pool, contextOf, {
+    name: "delete",
+    description: "Remove a stopped pool's storage; its definition stays",
+    done: "deleted",
+    plan: () => (found, call) => found.delete(call),
   });
-  change(pool, contextOf, "undefine", "Forget a stopped pool's definition; its storage stays", "undefined", {
-    run: (found, _options, call) => found.undefine(call),
+  change(pool, contextOf, {
+    name: "undefine",
+    description: "Forget a stopped pool's definition; its storage stays",
+    done: "undefined",
+    plan: () => (found, call) => found.undefine(call),
   });
-  change(pool, contextOf, "autostart", "Start a pool together with the daemon", "changed", {
-    configure: (command) => command.option("--disable", "no longer do so"),
-    run: (found, options, call) => found.setAutostart(options["disable"] !== true, call),
+  change(pool, contextOf, {
+    name: "autostart",
+    description: "Start a pool together with the daemon",
+    done: "changed",
+    options: [["--disable", "no longer do so"]],
+    plan:
+      ({ disable }) =>
+      (found, call) =>
+        found.setAutostart(disable !== true, call),
   });
 }
 
@@ -109,27 +133,28 @@ interface DefineOptions {
 }
 
 interface Change {
-  configure?(command: Command): Command;
-  run(pool: Pool, options: Readonly<Record<string, unknown>>, call: Context["call"]): Promise<void>;
+  readonly name: string;
+  readonly description: string;
+  /** What is said of the pool afterwards. */
+  readonly done: string;
+  readonly options?: readonly (readonly [flag: string, description: string])[];
+  /** Refuses options that make no sense together, before anything is done. */
+  plan(options: Readonly<Partial<Record<ChangeOption, boolean>>>): (pool: Pool, call: CallOptions) => Promise<void>;
 }
 
+type ChangeOption = "build" | "overwrite" | "keepExisting" | "disable";
+
 /** A command that does one thing to one or more pools, one after the other. */
-function change(
-  parent: Command,
-  contextOf: ContextOf,
-  name: string,
-  description: string,
-  done: string,
-  { configure, run }: Change,
-): void {
+function change(parent: Command, contextOf: ContextOf, { name, description, done, options = [], plan }: Change): void {
   const command = parent.command(`${name} <pool...>`).description(description);
-  configure?.(command);
-  command.action((names: string[], options: Readonly<Record<string, unknown>>, self: Command) => {
+  for (const [flag, meaning] of options) command.option(flag, meaning);
+  command.action(async (names: string[], chosen: Readonly<Partial<Record<ChangeOption, boolean>>>, self: Command) => {
     const context = contextOf(self);
-    return context.withConnection(async (connection) => {
+    const act = plan(chosen);
+    await context.withConnection(async (connection) => {
       for (const poolName of names) {
         const found = await findPool(connection, poolName, context.call);
-        await run(found, options, context.call);
+        await act(found, context.call);
         context.printDone(`Pool ${printable(found.name)} ${done}`, {
           pool: found.name,
           uuid: found.uuid,

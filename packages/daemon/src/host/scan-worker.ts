@@ -14,6 +14,8 @@ import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
 
 const { S_IFBLK, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } = constants;
 const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+/** A look shall leave no trace: neither a new access time nor the disk writes for it. Only owners and root may ask so. */
+const O_NOATIME = constants.O_NOATIME;
 
 const isOpened: ReadonlySet<number> = new Set([S_IFREG, S_IFBLK, S_IFDIR]);
 
@@ -116,7 +118,9 @@ class Scan {
     }
     // Opening a FIFO wakes its writer, and a character device may rewind a tape: their facts are enough.
     if (!isOpened.has(this.#kind)) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
-    const fd = native.openAtSync(directory, this.#name, openFlags | (isSymlink ? 0 : constants.O_NOFOLLOW));
+    const flags = openFlags | (isSymlink ? 0 : constants.O_NOFOLLOW);
+    let fd = native.openAtSync(directory, this.#name, flags | O_NOATIME);
+    if (fd === -osConstants.errno.EPERM) fd = native.openAtSync(directory, this.#name, flags);
     if (fd < 0) return batch.addUnusable(name, isSymlink, -fd);
     this.#addOpen(batch, name, isSymlink, fd);
     native.closeSync(fd);

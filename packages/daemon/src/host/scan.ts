@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { withDeadline } from "./deadline.js";
 import { hostError, hostErrorFrom } from "./errors.js";
@@ -123,6 +124,8 @@ class RunningScan {
       if (answer.type === "failed") throw new HostError(answer.code, answer.errno, answer.message);
       if (answer.type === "contents") continue;
       yield* hasKnown(this.#request.known) ? this.#compared(answer.number, answer.batch) : [await this.#finished(answer.batch)];
+      // Waiting messages of a thread are handled in one go, before anything else: no batch without a turn for the others.
+      await turn();
       this.#thread.send({ type: "more" });
     }
   }

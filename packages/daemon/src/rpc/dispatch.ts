@@ -1,15 +1,11 @@
 import {
   type AnyProcedure,
   auth,
-  decodeXdr,
+  decodeArguments,
   ErrorCode,
   ErrorDomain,
   type Frame,
   LibvirtError,
-  MessageStatus,
-  PROGRAM,
-  PROGRAM_VERSION,
-  procedureByNumber,
   procedures,
 } from "@cistern/protocol";
 import { authorize } from "../access/authorize.js";
@@ -37,7 +33,7 @@ const BEFORE_OPEN: ReadonlySet<AnyProcedure> = new Set<AnyProcedure>([
 ]);
 const FEATURE_KEEPALIVE = 10;
 
-/** From a CALL packet to its outcome. Refusals before the handler are libvirt's, in libvirt's order. */
+/** From the call of a known procedure to its outcome. Refusals before the handler are libvirt's, in libvirt's order. */
 export class Dispatcher {
   readonly #handlers: Handlers;
   readonly #streams: StreamHandlers;
@@ -47,19 +43,8 @@ export class Dispatcher {
     this.#streams = streams;
   }
 
-  /** The procedure a packet calls, or the refusal. */
-  procedureOf(frame: Frame): AnyProcedure {
-    if (frame.program !== PROGRAM.REMOTE || frame.version !== PROGRAM_VERSION) {
-      throw rpcError(`Cannot find program ${frame.program} version ${frame.version}`);
-    }
-    if (frame.status !== MessageStatus.OK) throw rpcError(`Unexpected message status ${frame.status}`);
-    const procedure = procedureByNumber(frame.procedure);
-    if (procedure === undefined) throw rpcError(`unknown procedure: ${frame.procedure}`);
-    return procedure;
-  }
-
   async run(procedure: AnyProcedure, frame: Frame, call: Call): Promise<Outcome> {
-    const args = decodeArgs(procedure, frame);
+    const args = decodeArguments(procedure, frame);
     if (call.connection.opened === null && !mayPrecedeOpen(procedure, args)) {
       throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.RPC, "hypervisor connection not open");
     }
@@ -84,16 +69,8 @@ export class Dispatcher {
   }
 }
 
-function decodeArgs(procedure: AnyProcedure, frame: Frame): unknown {
-  return decodeXdr(procedure.args, frame.payload).value;
-}
-
 /** Whether the client answers pings is settled before CONNECT_OPEN, by a call that otherwise comes after it. */
 function mayPrecedeOpen(procedure: AnyProcedure, args: unknown): boolean {
   if (BEFORE_OPEN.has(procedure)) return true;
   return procedure === procedures.connectSupportsFeature && (args as { feature: number }).feature === FEATURE_KEEPALIVE;
-}
-
-function rpcError(detail: string): LibvirtError {
-  return LibvirtError.of(ErrorCode.RPC, ErrorDomain.RPC, detail);
 }

@@ -14,6 +14,7 @@ import { secretHandlers } from "./handlers/secrets.js";
 import { volumeHandlers, volumeStreamHandlers } from "./handlers/volumes.js";
 import type { Services } from "./services.js";
 import { Session } from "./session.js";
+import { Turn } from "./turn.js";
 
 /** What may change while the server runs (SIGHUP); new connections take it up. */
 export interface ServerSettings {
@@ -42,6 +43,7 @@ export class RpcServer {
   readonly #sessions = new Set<Session>();
   readonly #servers: Server[] = [];
   readonly #stopListening: (() => void)[];
+  readonly #turn = new Turn();
   #nextClient = 1;
 
   constructor(services: Services, settings: ServerSettings) {
@@ -124,6 +126,7 @@ export class RpcServer {
       schemes: this.settings.schemes,
       opensSession: this.#services.opensSession,
       maxRequests: this.settings.maxRequests,
+      turn: this.#turn,
       keepalive: this.settings.keepalive,
     });
     this.#sessions.add(session);

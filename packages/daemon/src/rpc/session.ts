@@ -29,6 +29,7 @@ import { DownloadStream } from "./streams/download-stream.js";
 import type { ServerStream, StreamWire } from "./streams/server-stream.js";
 import { tooManyStreams, UploadStream } from "./streams/upload-stream.js";
 import { Subscriptions } from "./subscriptions.js";
+import type { Turn } from "./turn.js";
 
 const KEEPALIVE_PING = 1;
 const KEEPALIVE_PONG = 2;
@@ -42,6 +43,8 @@ export interface SessionOptions {
   readonly schemes: readonly string[];
   readonly opensSession: boolean;
   readonly maxRequests: number;
+  /** Shared by all sessions. */
+  readonly turn: Turn;
   readonly keepalive: { readonly intervalMs: number; readonly count: number };
 }
 
@@ -62,6 +65,9 @@ export class Session implements ClientConnection {
   #calls = 0;
   #closing = false;
   #corked = false;
+  /** Packets that came and were not looked at yet. */
+  readonly #untaken: Frame[] = [];
+  #deferred = false;
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#socket = socket;
@@ -114,13 +120,35 @@ export class Session implements ClientConnection {
   #receive(chunk: Buffer): void {
     this.#keepalive.heard();
     try {
-      for (const frame of this.#decoder.push(chunk)) {
-        if (this.#closing) return;
-        this.#take(frame);
-      }
+      this.#untaken.push(...this.#decoder.push(chunk));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#disconnect(error.message);
+    }
+    this.#takeAll();
+  }
+
+  get #mayTake(): boolean {
+    return !this.#closing && this.#running < this.#options.maxRequests;
+  }
+
+  /**
+   * Takes what came, in order. What does not fit into this turn of the event loop waits for the next, what is beyond
+   * the calls one client may have under way waits for their ends.
+   */
+  #takeAll(): void {
+    let taken = 0;
+    while (taken < this.#untaken.length && this.#mayTake && !this.#options.turn.isOver) {
+      const frame = this.#untaken[taken++];
+      if (frame !== undefined) this.#take(frame);
+    }
+    this.#untaken.splice(0, this.#closing ? this.#untaken.length : taken);
+    if (this.#untaken.length > 0 && this.#mayTake && !this.#deferred) {
+      this.#deferred = true;
+      setImmediate(() => {
+        this.#deferred = false;
+        this.#takeAll();
+      });
     }
     this.#balance();
   }
@@ -182,6 +210,7 @@ export class Session implements ClientConnection {
     } finally {
       this.#running--;
       if (this.#closing) this.#socket.end();
+      else if (this.#untaken.length > 0 && !this.#deferred) this.#takeAll();
       else this.#balance();
     }
   }
@@ -265,7 +294,8 @@ export class Session implements ClientConnection {
   #balance(): void {
     let backlog = 0;
     for (const stream of this.#streams.values()) backlog += stream.backlogBytes;
-    const busy = this.#running >= this.#options.maxRequests || backlog >= limits.streamBacklogBytes;
+    const busy =
+      this.#untaken.length > 0 || this.#running >= this.#options.maxRequests || backlog >= limits.streamBacklogBytes;
     if (busy) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }

@@ -36,7 +36,11 @@ describe("what libvirt 9.0.0 makes of a document, made the same", () => {
     ["cap odd", { capacityBytes: 1_000n }, { capacity: 1_000n, allocation: 4_096n }],
     ["cap MB", { capacityBytes: 1_000_000n }, { capacity: 1_000_000n, allocation: 1_003_520n }],
     ["alloc half", { allocationBytes: 524_288n }, { capacity: MiB, allocation: 524_288n }],
-    ["alloc>cap", { capacityBytes: 10n, allocationBytes: 1_000_000n }, { capacity: 1_000_000n, allocation: 1_003_520n }],
+    [
+      "alloc>cap",
+      { capacityBytes: 10n, allocationBytes: 1_000_000n },
+      { capacity: 1_000_000n, allocation: 1_003_520n },
+    ],
     ["sparse", { allocationBytes: 0n }, { capacity: MiB, allocation: 0n }],
     ["mode 644", { mode: 0o644 }, { capacity: MiB, allocation: MiB, mode: 0o644 }],
     ["compat raw", { compat: "1.1", features: ["lazy_refcounts"] }, { capacity: MiB, allocation: MiB }],
@@ -137,32 +141,99 @@ describe("refusals, as recorded", () => {
   const noSecret = "11111111-2222-3333-4444-555555555555";
   const unknown = luks({ secrets: [{ type: "passphrase", lookup: { uuid: noSecret } }] });
   const byUsage = luks({ secrets: [{ type: "passphrase", lookup: { usage: "/a/b" } }] });
-  const single = "8/18 invalid argument: A single <secret type='passphrase'...> element is expected in encryption description";
+  const single =
+    "8/18 invalid argument: A single <secret type='passphrase'...> element is expected in encryption description";
   const rows: [string, Wanted, string, number?][] = [
-    ["compat of vmdk", { format: "vmdk", compat: "1.1" }, "67/18 unsupported configuration: compatibility option only available with qcow2"],
-    ["lazy 0.10", { format: "qcow2", compat: "0.10", features: ["lazy_refcounts"] }, "67/18 unsupported configuration: lazy_refcounts not supported with compat level 0.10"],
-    ["extl2 0.10", { format: "qcow2", compat: "0.10", features: ["extended_l2"] }, "67/18 unsupported configuration: 'extended_l2' not supported with compat level 0.10"],
+    [
+      "compat of vmdk",
+      { format: "vmdk", compat: "1.1" },
+      "67/18 unsupported configuration: compatibility option only available with qcow2",
+    ],
+    [
+      "lazy 0.10",
+      { format: "qcow2", compat: "0.10", features: ["lazy_refcounts"] },
+      "67/18 unsupported configuration: lazy_refcounts not supported with compat level 0.10",
+    ],
+    [
+      "extl2 0.10",
+      { format: "qcow2", compat: "0.10", features: ["extended_l2"] },
+      "67/18 unsupported configuration: 'extended_l2' not supported with compat level 0.10",
+    ],
     ["enc default raw", { encryption: luks({ format: "default", secrets: [] }) }, single],
     ["enc qcow qcow2", { format: "qcow2", encryption: luks({ format: "qcow", secrets: [] }) }, single],
     ["enc luks nosec", { encryption: luks({ secrets: [] }) }, single],
-    ["enc luks vmdk", { format: "vmdk", encryption: unknown }, `66/30 Secret not found: no secret with matching uuid '${noSecret}'`],
+    [
+      "enc luks vmdk",
+      { format: "vmdk", encryption: unknown },
+      `66/30 Secret not found: no secret with matching uuid '${noSecret}'`,
+    ],
     ["enc luks missing usage", { encryption: byUsage }, "66/30 Secret not found: no secret with matching usage '/a/b'"],
-    ["enc vmdk", { format: "vmdk", encryption: luks() }, "67/18 unsupported configuration: volume encryption unsupported with format vmdk"],
-    ["backing raw", { backing: { path: "/b", format: "raw" } }, "3/18 this function is not supported by the connection driver: backing storage not supported for raw volumes"],
-    ["backing missing", { format: "qcow2", backing: { path: "/nope", format: "raw" } }, "38/18 inaccessible backing store volume /nope: No such file or directory"],
-    ["backing rel missing", { format: "qcow2", backing: { path: "nope", format: "raw" } }, "38/18 inaccessible backing store volume nope: No such file or directory"],
-    ["clusterSize odd", { format: "qcow2", clusterSizeBytes: 1_000n }, "1/0 internal error: Child process (/usr/bin/qemu-img create -f qcow2 -o compat=0.10,cluster_size=1000 @/x 1024K) unexpected exit status 1: qemu-img: @/x: Cluster size must be a power of two between 512 and 2048k\n"],
+    [
+      "enc vmdk",
+      { format: "vmdk", encryption: luks() },
+      "67/18 unsupported configuration: volume encryption unsupported with format vmdk",
+    ],
+    [
+      "backing raw",
+      { backing: { path: "/b", format: "raw" } },
+      "3/18 this function is not supported by the connection driver: backing storage not supported for raw volumes",
+    ],
+    [
+      "backing missing",
+      { format: "qcow2", backing: { path: "/nope", format: "raw" } },
+      "38/18 inaccessible backing store volume /nope: No such file or directory",
+    ],
+    [
+      "backing rel missing",
+      { format: "qcow2", backing: { path: "nope", format: "raw" } },
+      "38/18 inaccessible backing store volume nope: No such file or directory",
+    ],
+    [
+      "clusterSize odd",
+      { format: "qcow2", clusterSizeBytes: 1_000n },
+      "1/0 internal error: Child process (/usr/bin/qemu-img create -f qcow2 -o compat=0.10,cluster_size=1000 @/x 1024K) unexpected exit status 1: qemu-img: @/x: Cluster size must be a power of two between 512 and 2048k\n",
+    ],
     ["huge", { capacityBytes: 1n << 62n, allocationBytes: 0n }, "38/18 cannot extend file '@/x': File too large"],
-    ["huge alloc", { capacityBytes: 1n << 42n, allocationBytes: 1n << 42n }, "38/18 cannot allocate 4398046511104 bytes in file '@/x': No space left on device"],
-    ["dir backing", { format: "dir", backing: { path: "/b", format: "raw" } }, "3/18 this function is not supported by the connection driver: backing storage not supported for directories volumes"],
+    [
+      "huge alloc",
+      { capacityBytes: 1n << 42n, allocationBytes: 1n << 42n },
+      "38/18 cannot allocate 4398046511104 bytes in file '@/x': No space left on device",
+    ],
+    [
+      "dir backing",
+      { format: "dir", backing: { path: "/b", format: "raw" } },
+      "3/18 this function is not supported by the connection driver: backing storage not supported for directories volumes",
+    ],
     ["ploop", { format: "ploop" }, "1/18 internal error: unable to find ploop, please install ploop tools"],
-    ["bochs", { format: "bochs" }, "1/0 internal error: Child process (/usr/bin/qemu-img create -f bochs @/x 1024K) unexpected exit status 1: qemu-img: @/x: Format driver 'bochs' does not support image creation\n"],
-    ["cow", { format: "cow" }, "1/0 internal error: Child process (/usr/bin/qemu-img create -f cow @/x 1024K) unexpected exit status 1: qemu-img: @/x: Unknown file format 'cow'\n"],
-    ["fat", { format: "fat" }, "1/0 internal error: Child process (/usr/bin/qemu-img create -f fat @/x 1024K) unexpected exit status 1: qemu-img: @/x: Unknown file format 'fat'\n"],
+    [
+      "bochs",
+      { format: "bochs" },
+      "1/0 internal error: Child process (/usr/bin/qemu-img create -f bochs @/x 1024K) unexpected exit status 1: qemu-img: @/x: Format driver 'bochs' does not support image creation\n",
+    ],
+    [
+      "cow",
+      { format: "cow" },
+      "1/0 internal error: Child process (/usr/bin/qemu-img create -f cow @/x 1024K) unexpected exit status 1: qemu-img: @/x: Unknown file format 'cow'\n",
+    ],
+    [
+      "fat",
+      { format: "fat" },
+      "1/0 internal error: Child process (/usr/bin/qemu-img create -f fat @/x 1024K) unexpected exit status 1: qemu-img: @/x: Unknown file format 'fat'\n",
+    ],
     ["nocow", { noCopyOnWrite: true }, "38/0 unable to control COW flag on '@/x', not btrfs: Function not implemented"],
     ["prealloc raw", {}, "67/18 unsupported configuration: metadata preallocation is not supported for raw volumes", 1],
-    ["prealloc vmdk", { format: "vmdk" }, "67/18 unsupported configuration: metadata preallocation only available with qcow2", 1],
-    ["prealloc backing", { format: "qcow2", backing: { path: "/dev/null", format: "raw" } }, "67/18 unsupported configuration: metadata preallocation conflicts with backing store", 1],
+    [
+      "prealloc vmdk",
+      { format: "vmdk" },
+      "67/18 unsupported configuration: metadata preallocation only available with qcow2",
+      1,
+    ],
+    [
+      "prealloc backing",
+      { format: "qcow2", backing: { path: "/dev/null", format: "raw" } },
+      "67/18 unsupported configuration: metadata preallocation conflicts with backing store",
+      1,
+    ],
     ["reflink qcow2", { format: "qcow2" }, "8/18 unsupported flags (0x2) in function storageBackendCreateQemuImg", 2],
   ];
   test.each(rows)("%s", async (_, wanted, expected, flags = 0) => {
@@ -173,7 +244,9 @@ describe("refusals, as recorded", () => {
   });
 
   test("names", async () => {
-    expect(await errorOf(make("a/b", {}))).toBe("55/18 Requested operation is not valid: volume name 'a/b' cannot contain '/'");
+    expect(await errorOf(make("a/b", {}))).toBe(
+      "55/18 Requested operation is not valid: volume name 'a/b' cannot contain '/'",
+    );
     writeFileSync(at("ondisk"), "");
     for (const name of ["ondisk", ".", ".."]) {
       const text = `volume target path '${images}/${name}' already exists`;
@@ -185,69 +258,20 @@ describe("refusals, as recorded", () => {
 });
 
 describe("nobody can slip something in between", () => {
-  test.each(["raw", "qcow2"])("a symlink in the place of a new %s volume is not followed, nor removed", async (format) => {
-    const context = await laboratory.context();
-    const document = await directoryDriver.volumes?.allocate(definition(), volume("v", { format }), context);
-    writeFileSync(laboratory.path("precious"), "precious");
-    symlinkSync(laboratory.path("precious"), at("v"));
-    if (document === undefined) throw new Error("not allocated");
-    const filling = directoryDriver.volumes?.fill?.(definition(), document, null, 0, context);
-    expect(await errorOf(filling ?? Promise.resolve())).toBe(`38/18 Failed to create file '${at("v")}': File exists`);
-    expect(readFileSync(laboratory.path("precious"), "utf8")).toBe("precious");
-    expect(existsSync(at("v"))).toBe(true);
-  });
-});
-
-describe("LUKS", () => {
-  beforeEach(() => laboratory.secrets.set(LUKS_SECRET, "open sesame"));
-
-  const opens = (name: string, options: string): unknown => {
-    const secret = ["--object", "secret,id=k,data=open sesame"];
-    return JSON.parse(qemuImg("info", "--output=json", ...secret, "--image-opts", `${options},file.filename=${at(name)}`));
-  };
-
-  test("raw", async () => {
-    const cipher = { name: "aes", sizeBits: 128, mode: "cbc", hash: "sha256" };
-    const made = await make("secret.img", { encryption: luks({ cipher, ivgen: { name: "plain64", hash: null } }) });
-    expect(made).toMatchObject({ capacityBytes: MiB, target: { format: "raw", encryption: { format: "luks" } } });
-    expect(opens("secret.img", "driver=luks,key-secret=k")).toMatchObject({
-      "virtual-size": Number(MiB),
-      "format-specific": { data: { "cipher-alg": "aes-128", "cipher-mode": "cbc", "ivgen-alg": "plain64" } },
-    });
-    expect(readdirSync(laboratory.path("private"))).toEqual([]);
-  });
-
-  test("qcow2, with a name that is no name to qemu, and resized", async () => {
-    const made = await make("1, two.qcow2", { format: "qcow2", encryption: luks() });
-    expect(made).toMatchObject({ capacityBytes: MiB });
-    expect(info("1, two.qcow2")).toMatchObject({ format: "qcow2", encrypted: true });
-    await directoryDriver.volumes?.resize?.(definition(), made, 4n * MiB, 0, await laboratory.context());
-    expect(info("1, two.qcow2")["virtual-size"]).toBe(Number(4n * MiB));
-    expect(readdirSync(laboratory.path("private"))).toEqual([]);
-  });
-
-  test("clones: what a guest wrote, from plain to encrypted and back", async () => {
-    const content = Buffer.alloc(Number(MiB), "guest ");
-    writeFileSync(at("plain"), content);
-    const plain = await directoryDriver.volumes?.refresh?.(definition(), named("plain"), true, laboratory.host);
-    if (plain === undefined) throw new Error("no refresh");
-    const encrypted = await make("encrypted", { encryption: luks() }, { source: plain });
-    expect(readFileSync(at("encrypted")).includes("guest guest")).toBe(false);
-    await make("again", {}, { source: encrypted });
-    expect(readFileSync(at("again")).equals(content)).toBe(true);
-    expect(readdirSync(laboratory.path("private"))).toEqual([]);
-  });
-
-  test("the secret of a volume that a scan found is the one that names its path", async () => {
-    const made = await make("found", { encryption: luks() });
-    const seen = { ...made, target: { ...made.target, encryption: luks({ secrets: [] }) } };
-    const resize = async () =>
-      directoryDriver.volumes?.resize?.(definition(), seen, 2n * MiB, 0, await laboratory.context());
-    expect(await errorOf(resize())).toContain("8/18 invalid argument: A single <secret");
-    laboratory.secrets.set(at("found"), "open sesame");
-    await resize();
-    expect(opens("found", "driver=luks,key-secret=k")).toMatchObject({ "virtual-size": Number(2n * MiB) });
-  });
+  test.each(["raw", "qcow2"])(
+    "a symlink in the place of a new %s volume is not followed, nor removed",
+    async (format) => {
+      const context = await laboratory.context();
+      const document = await directoryDriver.volumes?.allocate(definition(), volume("v", { format }), context);
+      writeFileSync(laboratory.path("precious"), "precious");
+      symlinkSync(laboratory.path("precious"), at("v"));
+      if (document === undefined) throw new Error("not allocated");
+      const filling = directoryDriver.volumes?.fill?.(definition(), document, null, 0, context);
+      expect(await errorOf(filling ?? Promise.resolve())).toBe(`38/18 Failed to create file '${at("v")}': File exists`);
+      expect(readFileSync(laboratory.path("precious"), "utf8")).toBe("precious");
+      expect(existsSync(at("v"))).toBe(true);
+    },
+  );
 });
 
 describe("clones", () => {
@@ -307,7 +331,13 @@ describe("clones", () => {
     const context = await laboratory.context();
     const job = { ...context.job, progress: () => laboratory.abort() };
     const big = { ...from, capacityBytes: 256n * MiB };
-    const filling = create(directoryDriver, definition(), volume("x", { allocationBytes: 0n }), { ...context, job }, { source: big });
+    const filling = create(
+      directoryDriver,
+      definition(),
+      volume("x", { allocationBytes: 0n }),
+      { ...context, job },
+      { source: big },
+    );
     expect(await errorOf(filling)).toMatch(/^78\/18 operation aborted: /);
     expect(readdirSync(images)).toEqual(["source"]);
   });

@@ -43,8 +43,16 @@ describe("build", () => {
 
   const rows: [string, number, (path: string) => string][] = [
     ["unknown flags", 1, () => "8/18 unsupported flags (0x1) in function virStorageBackendFileSystemBuild"],
-    ["OVERWRITE", 8, () => "55/18 Requested operation is not valid: No source device specified when formatting pool 'ep'"],
-    ["NO_OVERWRITE", 4, () => "55/18 Requested operation is not valid: No source device specified when formatting pool 'ep'"],
+    [
+      "OVERWRITE",
+      8,
+      () => "55/18 Requested operation is not valid: No source device specified when formatting pool 'ep'",
+    ],
+    [
+      "NO_OVERWRITE",
+      4,
+      () => "55/18 Requested operation is not valid: No source device specified when formatting pool 'ep'",
+    ],
     [
       "both",
       12,
@@ -72,7 +80,9 @@ describe("build", () => {
   test("a parent that is a file", async () => {
     writeFileSync(laboratory.path("file"), "");
     const path = laboratory.path("file", "images");
-    expect(await errorOf(build(pool("dir", path)))).toMatch(/^38\/18 cannot create path '.*': (Not a directory|File exists)$/);
+    expect(await errorOf(build(pool("dir", path)))).toMatch(
+      /^38\/18 cannot create path '.*': (Not a directory|File exists)$/,
+    );
   });
 
   test("a target that is a file", async () => {

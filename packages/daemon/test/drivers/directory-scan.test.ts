@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, statSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { VolumeDocument } from "@cistern/documents";
@@ -194,12 +203,19 @@ describe("a second scan", () => {
     const { mtime } = statSync(at("overlay"));
     utimesSync(at("base"), new Date(1_000), new Date(2_000));
     const second = await found(first.volumes);
-    expect(second.get("base")?.target.timestamps).toMatchObject({ accessNs: 1_000_000_000n, modificationNs: 2_000_000_000n });
+    expect(second.get("base")?.target.timestamps).toMatchObject({
+      accessNs: 1_000_000_000n,
+      modificationNs: 2_000_000_000n,
+    });
     expect(second.get("overlay")?.backingStore?.timestamps?.modificationNs).toBe(2_000_000_000n);
     expect(statSync(at("overlay")).mtime).toEqual(mtime);
     unlinkSync(at("base"));
     const third = await found(first.volumes);
-    expect(third.get("overlay")?.backingStore).toMatchObject({ format: "qcow2", permissions: { mode: null }, timestamps: null });
+    expect(third.get("overlay")?.backingStore).toMatchObject({
+      format: "qcow2",
+      permissions: { mode: null },
+      timestamps: null,
+    });
   });
 
   test("sees a file that was rewritten in place", async () => {

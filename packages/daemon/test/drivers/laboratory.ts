@@ -94,8 +94,10 @@ export async function errorOf(call: Promise<unknown>): Promise<string> {
   try {
     await call;
   } catch (thrown) {
-    if (thrown instanceof LibvirtError) return `${thrown.code}/${thrown.domain} ${thrown.message}`;
-    throw thrown;
+    // A document's error is one of libvirt's under another name; anything else is a mistake in the driver.
+    const error = LibvirtError.from(thrown);
+    if (error.code === ErrorCode.INTERNAL_ERROR && error !== thrown) throw thrown;
+    return `${error.code}/${error.domain} ${error.message}`;
   }
   return "no error";
 }

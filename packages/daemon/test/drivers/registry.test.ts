@@ -7,7 +7,11 @@ describe("types whose driver has not landed", () => {
   const absent = POOL_TYPES.filter((type) => !hasDriver(type));
   test.each(absent.map((type) => [type, POOL_TYPES.indexOf(type)] as const))("%s", (type, number) => {
     expect(() => driverOf(type)).toThrow(
-      expect.objectContaining({ code: 1, domain: 18, message: `internal error: missing backend for pool type ${number} (${type})` }),
+      expect.objectContaining({
+        code: 1,
+        domain: 18,
+        message: `internal error: missing backend for pool type ${number} (${type})`,
+      }),
     );
   });
 
@@ -49,13 +53,24 @@ describe("find sources, as recorded", () => {
   const noHost = (sources: string) => `8/18 invalid argument: hostname must be specified for ${sources} sources`;
   const rows: [string, string | null, number, string][] = [
     ["foo", null, 0, "1/18 internal error: unknown storage pool type foo"],
-    ...["dir", "fs", "disk", "rbd", "mpath", "scsi"].map(
-      (type): [string, null, number, string] => [type, null, 0, unsupportedType(type)],
-    ),
+    ...["dir", "fs", "disk", "rbd", "mpath", "scsi"].map((type): [string, null, number, string] => [
+      type,
+      null,
+      0,
+      unsupportedType(type),
+    ]),
     ["netfs", null, 0, noHost("netfs")],
     ["iscsi", null, 0, noHost("iscsi")],
     ["iscsi-direct", null, 0, noHost("iscsi")],
     ["gluster", null, 0, noHost("gluster")],
+    ["netfs", "<source/>", 0, "67/18 unsupported configuration: Expected exactly 1 host for the storage pool"],
+    [
+      "netfs",
+      "<so",
+      0,
+      "35/18 (storage_source_specification):1: Couldn't find end of Start Tag so line 1\n<so\n---^",
+    ],
+    ["netfs", "<source><host name='h'/></source>", 0, "1/18 internal error: missing backend for pool type 2 (netfs)"],
     ["zfs", null, 0, "1/18 internal error: missing backend for pool type 12 (zfs)"],
     ["logical", null, 1, "8/18 unsupported flags (0x1) in function virStorageBackendLogicalFindPoolSources"],
   ];

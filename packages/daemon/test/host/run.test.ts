@@ -35,9 +35,10 @@ describe("a command", () => {
     expect(describeFailure({ ...result, exitStatus: null, signal: "SIGKILL" })).toBe("Child process (/bin/x -y) unexpected fatal signal 9");
   });
 
-  it("has an empty stdin, messages in English, the environment it is given, and no descriptors but its own", async () => {
-    const { stdout } = await hosts.local.run({ ...shell("cat; echo $LC_ALL $COLOUR; ls /proc/self/fd"), environment: { COLOUR: "blue" } });
-    expect(stdout).toBe("C blue\n0\n1\n2\n3\n");
+  it("has an empty stdin, messages in English, the environment it is given, and none of the daemon's files", async () => {
+    const { stdout } = await hosts.local.run({ ...shell("cat; echo $LC_ALL $COLOUR"), environment: { COLOUR: "blue" } });
+    expect(stdout).toBe("C blue\n");
+    expect((await hosts.local.run(shell("ls -l /proc/self/fd"))).stdout).not.toContain(root);
   });
 
   it("reads the input it is given", async () => {
@@ -108,7 +109,7 @@ describe("a file handed to a command", () => {
 
   it("is called what a person would call it in the command's messages", async () => {
     const { stderr, exitStatus } = await hosts.local.run({ program: "cat", args: [{ in: directory, name: "absent" }] });
-    expect({ stderr, exitStatus }).toEqual({ stderr: `cat: ${root}/absent: No such file or directory\n`, exitStatus: 1 });
+    expect({ stderr, exitStatus }).toEqual({ stderr: `${await findProgram("cat")}: ${root}/absent: No such file or directory\n`, exitStatus: 1 });
   });
 
   it("may have a name of any bytes, and so may plain arguments", async () => {

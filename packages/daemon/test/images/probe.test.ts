@@ -14,7 +14,13 @@ describe("images that qemu-img makes are recognised", () => {
     {
       name: "qcow2, version 3",
       create: ["-f", "qcow2", "-o", "lazy_refcounts=on"],
-      expected: { format: "qcow2", capacityBytes: MiB, compat: "1.1", features: ["lazy_refcounts"], clusterSizeBytes: 65_536n },
+      expected: {
+        format: "qcow2",
+        capacityBytes: MiB,
+        compat: "1.1",
+        features: ["lazy_refcounts"],
+        clusterSizeBytes: 65_536n,
+      },
     },
     {
       name: "qcow2 with extended L2 entries",
@@ -28,7 +34,14 @@ describe("images that qemu-img makes are recognised", () => {
     },
     {
       name: "qcow2 encrypted with LUKS",
-      create: ["-f", "qcow2", "--object", "secret,id=k,data=x", "-o", "encrypt.format=luks,encrypt.key-secret=k,encrypt.iter-time=10"],
+      create: [
+        "-f",
+        "qcow2",
+        "--object",
+        "secret,id=k,data=x",
+        "-o",
+        "encrypt.format=luks,encrypt.key-secret=k,encrypt.iter-time=10",
+      ],
       expected: { format: "qcow2", capacityBytes: MiB, encryption: "luks", payloadOffsetBytes: 0n },
     },
     { name: "qcow", create: ["-f", "qcow"], expected: { format: "qcow", capacityBytes: MiB, encryption: null } },
@@ -237,9 +250,7 @@ function contentOf(bytes: Uint8Array) {
   return { head: bytes, headBytes: bytes.length, sizeBytes: BigInt(bytes.length) };
 }
 
-function qcow2Header(
-  says: { capacityBytes?: bigint; backing?: Uint8Array; backingOffset?: number } = {},
-): Uint8Array {
+function qcow2Header(says: { capacityBytes?: bigint; backing?: Uint8Array; backingOffset?: number } = {}): Uint8Array {
   const header = new Uint8Array(1_024);
   const view = new DataView(header.buffer);
   header.set([0x51, 0x46, 0x49, 0xfb]);

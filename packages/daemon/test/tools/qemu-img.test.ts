@@ -69,11 +69,21 @@ describe("convert and resize", () => {
     [resizeImage({ image: output, key: null, capacityBytes: 4_194_305n, shrinks: false }), "resize /P/v 4194816"],
     [resizeImage({ image: output, key: null, capacityBytes: 1_024n, shrinks: true }), "resize --shrink /P/v 1024"],
     [
-      resizeImage({ image: output, key: { format: "luks", passphrase: key("v") }, capacityBytes: 512n, shrinks: false }),
+      resizeImage({
+        image: output,
+        key: { format: "luks", passphrase: key("v") },
+        capacityBytes: 512n,
+        shrinks: false,
+      }),
       "resize --object secret,id=v,file=/run/secrets/v --image-opts driver=luks,key-secret=v,file.filename=/P/v 512",
     ],
     [
-      resizeImage({ image: output, key: { format: "qcow2", passphrase: key("v") }, capacityBytes: 512n, shrinks: false }),
+      resizeImage({
+        image: output,
+        key: { format: "qcow2", passphrase: key("v") },
+        capacityBytes: 512n,
+        shrinks: false,
+      }),
       "resize --object secret,id=v,file=/run/secrets/v " +
         "--image-opts driver=qcow2,encrypt.key-secret=v,file.filename=/P/v 512",
     ],
@@ -85,7 +95,9 @@ describe("convert and resize", () => {
     const image = { in: { path: "/P" } as never, name: "a,b" };
     const withKey = { key: { format: "luks", passphrase: key("v") }, capacityBytes: 512n, shrinks: false };
     expect(typed(resizeImage({ image, ...withKey }).args)).toContain("file.filename=/P/a,,b");
-    expect(typed(resizeImage({ image, key: null, capacityBytes: 512n, shrinks: false }).args)).toBe("resize /P/a,b 512");
+    expect(typed(resizeImage({ image, key: null, capacityBytes: 512n, shrinks: false }).args)).toBe(
+      "resize /P/a,b 512",
+    );
   });
 
   test.each([
@@ -112,14 +124,23 @@ describe("options, in libvirt's order", () => {
   test.each<[string, ImageOptions, string | null]>([
     ["qcow2 is version 2 when nothing is said", qcow2, "compat=0.10"],
     ["other formats have none", { ...qcow2, format: "vmdk" }, null],
-    ["a compat level of a raw volume is none of qemu's", { ...qcow2, format: "luks", target: { ...target, compat: "1.1" } }, null],
+    [
+      "a compat level of a raw volume is none of qemu's",
+      { ...qcow2, format: "luks", target: { ...target, compat: "1.1" } },
+      null,
+    ],
     [
       "everything",
       {
         ...qcow2,
         backingFormat: "raw",
         preallocation: "falloc",
-        target: { noCopyOnWrite: true, compat: "1.1", clusterSizeBytes: 131_072n, features: ["lazy_refcounts", "extended_l2"] },
+        target: {
+          noCopyOnWrite: true,
+          compat: "1.1",
+          clusterSizeBytes: 131_072n,
+          features: ["lazy_refcounts", "extended_l2"],
+        },
       },
       "backing_fmt=raw,preallocation=falloc,nocow=on,compat=1.1,cluster_size=131072,lazy_refcounts,extended_l2=on",
     ],
@@ -152,17 +173,72 @@ describe("refusals before qemu-img is called", () => {
   const uuid = "11111111-2222-3333-4444-555555555555";
   const luks = encrypted("luks");
   const rows: [string, () => void, number, string][] = [
-    ["preallocation of vmdk", () => checkFormat(volume("v", { format: "vmdk" }), true), 67, "metadata preallocation only available with qcow2"],
-    ["compat of vmdk", () => checkFormat(volume("v", { format: "vmdk", compat: "1.1" }), false), 67, "compatibility option only available with qcow2"],
-    ["features of vmdk", () => checkFormat(volume("v", { format: "vmdk", features: [], compat: "1.1" }), false), 67, "compatibility option only available with qcow2"],
-    ["preallocation with a backing store", () => checkBacking(overlay("/b"), null, true), 67, "metadata preallocation conflicts with backing store"],
-    ["a clone with another backing store", () => checkBacking(overlay("/b"), overlay("/c"), false), 1, "a different backing store cannot be specified."],
-    ["no secret", () => singleSecret({ ...luks, secrets: [] }), 8, "A single <secret type='passphrase'...> element is expected in encryption description"],
-    ["two secrets", () => singleSecret({ ...luks, secrets: [...luks.secrets, ...luks.secrets] }), 8, "A single <secret type='passphrase'...> element is expected in encryption description"],
-    ["encrypted vmdk", () => checkEncryption(volume("v", { format: "vmdk", encryption: luks })), 67, "volume encryption unsupported with format vmdk"],
-    ["raw with qcow encryption", () => checkEncryption(volume("v", { format: "raw", encryption: encrypted("qcow") })), 67, "unsupported volume encryption format 1"],
-    ["luks2", () => checkEncryption(volume("v", { format: "qcow2", encryption: encrypted("luks2") })), 67, "unsupported volume encryption format 3"],
-    ["legacy encryption of qcow2", () => checkEncryption(volume("v", { format: "qcow2", encryption: encrypted("qcow") })), 67, "creation of qcow2 encrypted image is not supported"],
+    [
+      "preallocation of vmdk",
+      () => checkFormat(volume("v", { format: "vmdk" }), true),
+      67,
+      "metadata preallocation only available with qcow2",
+    ],
+    [
+      "compat of vmdk",
+      () => checkFormat(volume("v", { format: "vmdk", compat: "1.1" }), false),
+      67,
+      "compatibility option only available with qcow2",
+    ],
+    [
+      "features of vmdk",
+      () => checkFormat(volume("v", { format: "vmdk", features: [], compat: "1.1" }), false),
+      67,
+      "compatibility option only available with qcow2",
+    ],
+    [
+      "preallocation with a backing store",
+      () => checkBacking(overlay("/b"), null, true),
+      67,
+      "metadata preallocation conflicts with backing store",
+    ],
+    [
+      "a clone with another backing store",
+      () => checkBacking(overlay("/b"), overlay("/c"), false),
+      1,
+      "a different backing store cannot be specified.",
+    ],
+    [
+      "no secret",
+      () => singleSecret({ ...luks, secrets: [] }),
+      8,
+      "A single <secret type='passphrase'...> element is expected in encryption description",
+    ],
+    [
+      "two secrets",
+      () => singleSecret({ ...luks, secrets: [...luks.secrets, ...luks.secrets] }),
+      8,
+      "A single <secret type='passphrase'...> element is expected in encryption description",
+    ],
+    [
+      "encrypted vmdk",
+      () => checkEncryption(volume("v", { format: "vmdk", encryption: luks })),
+      67,
+      "volume encryption unsupported with format vmdk",
+    ],
+    [
+      "raw with qcow encryption",
+      () => checkEncryption(volume("v", { format: "raw", encryption: encrypted("qcow") })),
+      67,
+      "unsupported volume encryption format 1",
+    ],
+    [
+      "luks2",
+      () => checkEncryption(volume("v", { format: "qcow2", encryption: encrypted("luks2") })),
+      67,
+      "unsupported volume encryption format 3",
+    ],
+    [
+      "legacy encryption of qcow2",
+      () => checkEncryption(volume("v", { format: "qcow2", encryption: encrypted("qcow") })),
+      67,
+      "creation of qcow2 encrypted image is not supported",
+    ],
   ];
   test.each(rows)("%s", (_, check, code, text) => {
     expect(check).toThrow(expect.objectContaining({ code, domain: 18, message: expect.stringContaining(text) }));

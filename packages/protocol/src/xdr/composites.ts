@@ -55,16 +55,18 @@ type StructValue<F extends Fields> = { readonly [Name in keyof F]: Infer<F[Name]
 
 /** The fields one after the other, in the order in which they are written here. */
 export function struct<F extends Fields>(fields: F): Schema<StructValue<F>> {
-  const entries = Object.entries(fields);
+  const names = Object.keys(fields);
+  const schemas = Object.values(fields);
   return {
     shape: { kind: "struct", fields },
-    minBytes: entries.reduce((sum, [, schema]) => sum + schema.minBytes, 0),
+    minBytes: schemas.reduce((sum, schema) => sum + schema.minBytes, 0),
+    // Plain loops over indexes: lists have tens of thousands of structs, and the first must not wait for the compiler.
     encode: (writer: XdrWriter, value: StructValue<F>) => {
-      for (const [name, schema] of entries) schema.encode(writer, value[name]);
+      for (let index = 0; index < names.length; index++) schemas[index]?.encode(writer, value[names[index] ?? ""]);
     },
     decode: (reader) => {
       const value: Record<string, unknown> = {};
-      for (const [name, schema] of entries) value[name] = schema.decode(reader);
+      for (let index = 0; index < names.length; index++) value[names[index] ?? ""] = schemas[index]?.decode(reader);
       return value as StructValue<F>;
     },
   };

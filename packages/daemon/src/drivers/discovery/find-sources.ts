@@ -1,4 +1,4 @@
-import { POOL_TYPES, type PoolType } from "@cistern/documents";
+import { POOL_TYPES, type PoolType, readSourceSpecification } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { missingBackend } from "../absent.js";
 import { unsupported } from "../unsupported.js";
@@ -35,8 +35,14 @@ function checkArguments(type: PoolType, specification: string | null, flags: num
     LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendLogicalFindPoolSources", flags, 0);
   }
   const sources = ASKED_OF_A_HOST[type];
-  if (sources !== undefined && specification === null) {
+  if (sources === undefined) return;
+  if (specification === null) {
     const text = `hostname must be specified for ${sources} sources`;
     throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, text);
+  }
+  const { hosts } = readSourceSpecification(specification, type);
+  if (hosts.length !== 1) {
+    const text = "Expected exactly 1 host for the storage pool";
+    throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
   }
 }

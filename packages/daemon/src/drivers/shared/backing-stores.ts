@@ -65,8 +65,9 @@ export class BackingFiles {
   }
 
   /** A volume that the same scan found. */
-  seen(path: string, target: BackingFile): void {
-    if (target.format !== "dir" && target.format !== "ploop") this.#byPath.set(path, target);
+  seen(target: VolumeTarget): void {
+    const isFile = target.format !== "dir" && target.format !== "ploop";
+    if (isFile && target.path !== null) this.#byPath.set(target.path, target);
   }
 
   /** Looks at those that were not seen. Whatever does not answer in time stays unknown. */

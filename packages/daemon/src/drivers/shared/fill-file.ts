@@ -20,7 +20,10 @@ export async function fillFile(
   const { format } = volume.target;
   if (format === "dir") checkDirectory(volume, source?.document ?? null, flags);
   if (format === "ploop") throw ploopToolsMissing();
-  await using directory = await failingAs(`Failed to create file '${pathOf(volume)}'`, openTargetRaw(pool, context.host));
+  await using directory = await failingAs(
+    `Failed to create file '${pathOf(volume)}'`,
+    openTargetRaw(pool, context.host),
+  );
   const from = source?.document ?? null;
   if (format === "dir") await createDirectory(directory, volume);
   else if (needsQemuImg(volume) || (from !== null && needsQemuImg(from))) {

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorDomain } from "@cistern/protocol";
 import type { CallOptions, Directory, Host, ScanEvidence } from "../../host/host.js";
@@ -8,10 +7,11 @@ import { BackingFiles, withBackingFile } from "./backing-stores.js";
 import { failingAs, failure } from "./failure.js";
 import { lookCloser, type SeenVolume, seenVolume } from "./seen-volume.js";
 import { openTarget, targetPath } from "./target-directory.js";
+import { Turns } from "./turns.js";
 import { permissionsOf } from "./volume-document.js";
 
-/** Volumes gone through before the event loop gets a turn: about 2 ms. */
-const VOLUMES_PER_TURN = 2_000;
+/** Volumes gone through before looking at the clock. */
+const VOLUMES_PER_LOOK = 256;
 
 /**
  * Looks at a directory pool: every entry with what its first bytes say, the size of the file system, the owner of the
@@ -27,7 +27,7 @@ export async function scanDirectory(
   const path = targetPath(pool);
   await using directory = await openTarget(pool, host);
   const seen = await seenVolumes(directory, path, known, { signal });
-  const volumes = await withBackingStores(seen, path, host, { signal });
+  const volumes = await withBackingStores(seen, host, { signal });
   const facts = await failingAs(`cannot stat path '${path}'`, directory.facts({ signal }));
   const space = await failingAs(`cannot statvfs path '${path}'`, directory.space({ signal }));
   return {
@@ -47,6 +47,7 @@ async function seenVolumes(
 ): Promise<SeenVolume[]> {
   const request = { headBytes: SCAN_HEAD_BYTES, windows: SCAN_WINDOWS, known: await evidenceOf(known) };
   const seen: SeenVolume[] = [];
+  const turns = new Turns();
   try {
     for await (const batch of directory.scan(request, options)) {
       for (const entry of batch) {
@@ -54,6 +55,8 @@ async function seenVolumes(
         if (volume === "look") volume = await lookCloser(directory, entry.name, path, entry.evidence, options);
         if (volume !== null) seen.push(volume);
       }
+      // Batches that are already there come without a pause.
+      if (turns.isOver) await turns.next();
     }
   } catch (thrown) {
     throw failure(thrown, `cannot read directory '${path}'`, ErrorDomain.NONE);
@@ -63,10 +66,10 @@ async function seenVolumes(
 
 async function evidenceOf(known: KnownVolumes): Promise<ReadonlyMap<string, ScanEvidence>> {
   const byName = new Map<string, ScanEvidence>();
-  let turn = 0;
+  const turns = new Turns();
   for (const { document, evidence } of known) {
     if (evidence !== null) byName.set(document.name, evidence);
-    if (++turn % VOLUMES_PER_TURN === 0) await nextTurn();
+    if (byName.size % VOLUMES_PER_LOOK === 0 && turns.isOver) await turns.next();
   }
   return byName;
 }
@@ -77,17 +80,12 @@ async function evidenceOf(known: KnownVolumes): Promise<ReadonlyMap<string, Scan
  */
 async function withBackingStores(
   seen: readonly SeenVolume[],
-  poolPath: string,
   host: Host,
   options: CallOptions,
 ): Promise<FoundVolume[]> {
-  const files = new BackingFiles(host, options);
-  const overlays = seen.filter(({ document }) => document.backingStore !== null);
-  if (overlays.length > 0) {
-    for (const { document } of seen) files.seen(`${poolPath}/${document.name}`, document.target);
-    await files.open(overlays.map(({ document }) => document.backingStore?.path ?? ""));
-  }
+  const files = await backingFiles(seen, host, options);
   const volumes: FoundVolume[] = [];
+  const turns = new Turns();
   for (const { document, evidence, backingFormatIsUnknown } of seen) {
     const backing = document.backingStore;
     if (backing === null) {
@@ -96,7 +94,21 @@ async function withBackingStores(
       const backingStore = withBackingFile(backing, files.get(backing.path ?? ""), backingFormatIsUnknown);
       volumes.push({ document: { ...document, backingStore }, evidence });
     }
-    if (volumes.length % VOLUMES_PER_TURN === 0) await nextTurn();
+    if (volumes.length % VOLUMES_PER_LOOK === 0 && turns.isOver) await turns.next();
   }
   return volumes;
+}
+
+async function backingFiles(seen: readonly SeenVolume[], host: Host, options: CallOptions): Promise<BackingFiles> {
+  const files = new BackingFiles(host, options);
+  const wanted = new Set<string>();
+  for (const { document } of seen) {
+    if (document.backingStore?.path != null) wanted.add(document.backingStore.path);
+  }
+  if (wanted.size === 0) return files;
+  for (const { document } of seen) {
+    if (document.target.path !== null && wanted.has(document.target.path)) files.seen(document.target);
+  }
+  await files.open(wanted);
+  return files;
 }
