@@ -83,7 +83,6 @@ async function compare(file: string, run: (side: Side, file: string) => Promise<
   const [original, mine] = await Promise.all(
     sides.map(async (side) => normaliseSteps(side, await run(side, path))),
   );
-  await Promise.all(sides.map(resetSide));
   if (!original || !mine) throw new Error("a side has no steps");
   if (print) console.log(original.map((step) => `${step.label}\n    ${JSON.stringify(step.outcome)}`).join("\n"));
   scriptsRun += 1;
@@ -92,6 +91,7 @@ async function compare(file: string, run: (side: Side, file: string) => Promise<
   expect(end, `the script fails on libvirtd itself: ${JSON.stringify(end)}`).toBeUndefined();
   expect(original.length, "the script has steps").toBeGreaterThan(0);
   const unexpected = findDifferences(script, original, mine).filter((difference) => !isWanted(difference));
+  await Promise.all(sides.map((side) => resetSide(side, unexpected.length > 0)));
   unwanted.push(...unexpected);
   expect(unexpected.map(describeDifference).join("\n\n")).toBe("");
 }
@@ -108,9 +108,9 @@ function isWanted(difference: Difference): boolean {
 }
 
 /** Leaves nothing of a script behind for the next; a daemon that keeps something begins anew with empty directories. */
-async function resetSide(side: Side): Promise<void> {
+async function resetSide(side: Side, suspect: boolean): Promise<void> {
   const left = await cleanSide(side).catch(String);
-  if (left === "") return;
+  if (left === "" && !suspect) return;
   await side.daemon.stop();
   await forget(side);
   await side.daemon.start();

@@ -38,7 +38,7 @@ export async function runProgram(side: Side, file: string): Promise<Step[]> {
 
 /** Removes all pools and secrets of a side; what refused to go. */
 export async function cleanSide(side: Side): Promise<string> {
-  const steps = await run(side, [PYTHON, join(LIBRARY, "clean.py")], side.workPlace, (line) => ({
+  const steps = await run(side, [PYTHON, join(LIBRARY, "clean.py"), side.workPlace], side.workPlace, (line) => ({
     label: "left",
     outcome: line,
   }));

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,10 +16,12 @@ export class PrivateDaemon {
   readonly root: string;
   readonly #child: ChildProcess;
   readonly #connections: Connection[] = [];
+  readonly #log: () => string;
 
-  private constructor(root: string, child: ChildProcess) {
+  private constructor(root: string, child: ChildProcess, log: () => string) {
     this.root = root;
     this.#child = child;
+    this.#log = log;
   }
 
   static async start(configuration = ""): Promise<PrivateDaemon> {
@@ -31,7 +33,7 @@ export class PrivateDaemon {
     child.stderr?.on("data", (text) => {
       log = (log + String(text)).slice(-20_000);
     });
-    const daemon = new PrivateDaemon(root, child);
+    const daemon = new PrivateDaemon(root, child, () => log);
     const deadline = Date.now() + READY_MS;
     while (!log.includes("cisternd is ready")) {
       if (child.exitCode !== null || Date.now() > deadline) throw new Error(`cisternd did not start: ${log}`);
@@ -54,6 +56,33 @@ export class PrivateDaemon {
     const connection = await connect(`storage+unix:///system?socket=${this.socket}`);
     this.#connections.push(connection);
     return connection;
+  }
+
+  get readOnlySocket(): string {
+    return `${this.socket}-ro`;
+  }
+
+  /** Memory in use now, and the most since the start (or since `forgetPeak`). */
+  async memory(): Promise<{ readonly nowBytes: number; readonly peakBytes: number }> {
+    const status = await readFile(`/proc/${this.pid}/status`, "utf8");
+    const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) * 1024;
+    return { nowBytes: field("VmRSS"), peakBytes: field("VmHWM") };
+  }
+  async forgetPeak(): Promise<void> {
+    await writeFile(`/proc/${this.pid}/clear_refs`, "5");
+  }
+
+  /** What the daemon holds open, as /proc shows it ("/path", "socket:[…]"). */
+  async descriptors(): Promise<string[]> {
+    const directory = `/proc/${this.pid}/fd`;
+    const names = await readdir(directory);
+    const targets = await Promise.all(names.map((name) => readlink(join(directory, name)).catch(() => null)));
+    return targets.filter((target) => target !== null).sort();
+  }
+
+  /** What the daemon has said on stderr, its last part. */
+  get log(): string {
+    return this.#log();
   }
 
   /** The exported numbers, as they are now. */

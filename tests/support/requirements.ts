@@ -18,7 +18,9 @@ export function missing(requirements: Requirements): string | null {
 }
 
 function isInstalled(program: string): boolean {
-  return ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((directory) => isThere(`${directory}/${program}`, constants.X_OK));
+  return ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((directory) =>
+    isThere(`${directory}/${program}`, constants.X_OK),
+  );
 }
 
 function isThere(path: string, mode: number): boolean {

@@ -20,8 +20,6 @@ export const limits = {
   turnMs: 10,
   /** Bodies of one client's calls under way: four of the longest documents. One longer packet is taken all the same. */
   requestBytesPerClient: 16_777_216,
-  /** Packets of one client taken before the others get their turn: under 1 ms of the event loop. */
-  packetsPerTurn: 32,
   /** Event registrations of one client: a client needs one per pool and kind at most. */
   registrationsPerClient: 4_096,
   /** Transfers one client may have open at once. */

@@ -162,7 +162,9 @@ async function start(): Promise<Daemon> {
     stopping: stopping.signal,
     driverOf: (pool) => driverOf(pool.type),
     hasDriver: (pool) => hasDriver(pool.type),
-    hostOf: (pool) => (pool.target.path === null ? Promise.resolve(hosts.local) : hosts.forPath(pool.target.path)),
+    // A relative target is refused by the driver, in libvirt's words.
+    hostOf: (pool) =>
+      pool.target.path?.startsWith("/") ? hosts.forPath(pool.target.path) : Promise.resolve(hosts.local),
     secret: (lookup) => secrets.passphrase(lookup, "volume"),
     privateDirectory: await open(places.privateDirectory),
   };

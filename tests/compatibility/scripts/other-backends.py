@@ -18,12 +18,10 @@ KINDS = {
     "gluster": HOST + "<name>n</name>",
     "iscsi-direct": HOST + "<device path='iqn.b'/><initiator><iqn name='i'/></initiator>",
     "zfs": "<name>tank</name>",
-    "vstorage": "<name>cluster</name>",
-    "sheepdog": HOST + "<name>n</name>",
     "mpath": "",
 }
 for kind, source in KINDS.items():
-    pool = step(kind + ": define", c.storagePoolDefineXML, "<pool type='%s'><name>p</name><source>%s</source>%s</pool>" % (kind, source, T), 0)
+    pool = step(kind + ": define", c.storagePoolDefineXML, "<pool type='%s'><name>p</name><uuid>5e7a1f00-0000-0000-0000-000000000001</uuid><source>%s</source>%s</pool>" % (kind, source, T), 0)
     if pool is None:
         continue
     step(kind + ": is active", pool.isActive)

@@ -128,5 +128,3 @@ shown("gluster", pool("gluster", "<source><host name='h'/><name>vol</name></sour
 shown("gluster dir", pool("gluster", "<source><host name='h' port='7'/><dir path='/sub//d/'/><name>vol</name></source>"))
 shown("zfs", pool("zfs", "<source><name>tank/vols</name><device path='/dev/a'/><device path='/dev/b'/></source>" + target("/ignored")))
 shown("zfs without source", pool("zfs", ""))
-shown("vstorage", pool("vstorage", "<source><name>cluster</name></source>" + target("/x", "<permissions><mode>0770</mode></permissions>")))
-shown("sheepdog", pool("sheepdog", "<source><host name='localhost' port='7000'/><name>vms</name></source>"))

@@ -49,3 +49,10 @@ step("nothing is left of it", c.listAllStoragePools, 0)
 os.unlink(ETC + "/storage")
 step("define when the directory is missing", c.storagePoolDefineXML, dir_pool("again", WORK + "/f", uuid=UUID), 0)
 files("the directory was made")
+for pool in c.listAllStoragePools(0):
+    pool.undefine()
+for name in os.listdir(ETC + "/storage") if os.path.isdir(ETC + "/storage") else []:
+    os.rmdir(ETC + "/storage/" + name)
+if os.path.isdir(ETC + "/storage"):
+    os.rmdir(ETC + "/storage")
+os.rename(ETC + "/moved", ETC + "/storage")

@@ -7,7 +7,14 @@ c = connect()
 
 def pool(kind, name, source, target="<target><path>%s</path></target>"):
     path = "%s/%s" % (WORK, name)
-    return "<pool type='%s'><name>%s</name><source>%s</source>%s</pool>" % (kind, name, source, target % path if "%s" in target else target)
+    uuid = "5e7a1f00-0000-0000-0000-0000000000%02x" % ord(name)
+    return "<pool type='%s'><name>%s</name><uuid>%s</uuid><source>%s</source>%s</pool>" % (
+        kind,
+        name,
+        uuid,
+        source,
+        target % path if "%s" in target else target,
+    )
 
 
 def pairs(label, rows):
@@ -17,9 +24,8 @@ def pairs(label, rows):
         other = step("%s: pool %d beside the first" % (label, number + 1), c.storagePoolDefineXML, row, 0)
         if other is not None:
             other.undefine()
-        created = step("%s: pool %d created beside the first" % (label, number + 1), c.storagePoolCreateXML, row, 0)
-        if created is not None:
-            created.destroy()
+        else:
+            step("%s: pool %d created beside the first" % (label, number + 1), c.storagePoolCreateXML, row, 0)
     fact(label + ": left", c.listAllStoragePools(0))
     for left in c.listAllStoragePools(0):
         left.undefine()

@@ -92,7 +92,7 @@ step("download", sub {
     $stream->finish;
     length($got) . " " . substr($got, 998, 4) =~ s/\0/0/gr;
 });
-step("find sources", sub { $c->find_storage_pool_sources("netfs", undef) });
+step("find sources", sub { $c->find_storage_pool_sources("netfs", "<source/>") });
 step("capabilities begin", sub { substr $c->get_storage_pool_capabilities, 0, 24 });
 step("delete a volume", sub { $volume->delete });
 step("delete another", sub { $clone->delete });

@@ -84,8 +84,11 @@ export interface VolumeOperations {
     flags: number,
     context: VolumeContext,
   ): Promise<void>;
-  /** Looks at one volume again (sizes, times, and its format when `probe`). ENOENT: libvirt's 50. */
-  refresh?(pool: PoolDocument, volume: VolumeDocument, probe: boolean, host: Host): Promise<VolumeDocument>;
+  /**
+   * Looks at one volume again (sizes, times, and its format when `probe`). `evidence` spares the look into a file that
+   * was not touched. ENOENT: libvirt's 50.
+   */
+  refresh?(pool: PoolDocument, volume: FoundVolume, probe: boolean, host: Host): Promise<FoundVolume>;
   remove?(pool: PoolDocument, volume: VolumeDocument, flags: number, context: VolumeContext): Promise<void>;
   /** Flags: 1 ALLOCATE, 4 SHRINK (4 as libvirt's public flags). */
   resize?(

@@ -1,5 +1,5 @@
-import { constants } from "node:os";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { constants } from "node:os";
 import type { CommandResult } from "./host.js";
 import { bytesOfName, bytesOfText, hasEscapedBytes } from "./names.js";
 
@@ -34,7 +34,11 @@ export interface CommandLine {
 const firstInherited = 3;
 
 /** `temporaryDirectory`: where the command gets a directory (0700) of its own, if it needs one. */
-export async function commandLine(program: string, args: readonly PreparedArgument[], temporaryDirectory: string): Promise<CommandLine> {
+export async function commandLine(
+  program: string,
+  args: readonly PreparedArgument[],
+  temporaryDirectory: string,
+): Promise<CommandLine> {
   const inherited: number[] = [];
   const replacements: { readonly given: string; readonly shown: string }[] = [];
   const given: string[] = [];
@@ -118,7 +122,9 @@ function quoteAlways(argument: string): string {
 /** libvirt's text for a command that failed. */
 export function describeFailure(result: Pick<CommandResult, "line" | "exitStatus" | "signal" | "stderr">): string {
   const outcome =
-    result.exitStatus !== null ? `exit status ${result.exitStatus}` : `fatal signal ${signalNumber(result.signal) ?? result.signal}`;
+    result.exitStatus !== null
+      ? `exit status ${result.exitStatus}`
+      : `fatal signal ${signalNumber(result.signal) ?? result.signal}`;
   return `Child process (${result.line}) unexpected ${outcome}${result.stderr === "" ? "" : `: ${result.stderr}`}`;
 }
 

@@ -29,7 +29,8 @@ export function hostErrorFrom(thrown: unknown): HostError {
   if (thrown instanceof Error && "errno" in thrown && typeof thrown.errno === "number" && "code" in thrown) {
     // libuv gives errno negated; errors of its own making (UNKNOWN, EOF) lie below -4000.
     const errno = Math.abs(thrown.errno);
-    if (errno < 4_000) return new HostError(codeByErrno.get(errno) ?? String(thrown.code), errno, thrown.message, { cause: thrown });
+    if (errno < 4_000)
+      return new HostError(codeByErrno.get(errno) ?? String(thrown.code), errno, thrown.message, { cause: thrown });
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new HostError("EIO", constants.errno.EIO, message, { cause: thrown });

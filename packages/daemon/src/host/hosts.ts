@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import type { Command, CommandResult, Host, RunOptions } from "./host.js";
 import { hostLimits } from "./limits.js";
 import { LocalHost } from "./local/local-host.js";
-import { NativeThread } from "./local/native-thread.js";
 import { localRun } from "./local/local-run.js";
+import { NativeThread } from "./local/native-thread.js";
 import { type Location, locate, MountTableReader } from "./mounts.js";
 import { bytesOfPath, bytesOfText, textOfBytes } from "./names.js";
 import { RemoteHosts } from "./remote/remote-hosts.js";
@@ -73,10 +73,15 @@ export class Hosts {
   }
 
   async #run(command: Command, options: RunOptions | undefined): Promise<CommandResult> {
-    const remote = command.args.flatMap((argument) => (typeof argument === "string" ? [] : ["in" in argument ? argument.in : argument.file]));
+    const remote = command.args.flatMap((argument) =>
+      typeof argument === "string" ? [] : ["in" in argument ? argument.in : argument.file],
+    );
     const host = remote.find((handle) => handle.host.home === "remote")?.host;
     if (host !== undefined) return host.run(command, options);
-    return localRun(command, options, { temporaryDirectory: await this.#temporaryDirectory(), inactivityMs: hostLimits.commandInactivityMs });
+    return localRun(command, options, {
+      temporaryDirectory: await this.#temporaryDirectory(),
+      inactivityMs: hostLimits.commandInactivityMs,
+    });
   }
 
   #temporaryDirectory(): Promise<string> {

@@ -62,7 +62,9 @@ export class MountTable {
 }
 
 /** What a path leads to: a local file system, or one that can hang, named by its mount. */
-export type Location = { readonly home: "local" } | { readonly home: "remote"; readonly mount: Mount; readonly path: string };
+export type Location =
+  | { readonly home: "local" }
+  | { readonly home: "remote"; readonly mount: Mount; readonly path: string };
 
 /**
  * The walk as a generator: it yields the local paths whose link content it wants, and is sent the content, or null where
@@ -86,7 +88,8 @@ export function* locate(table: MountTable, path: string): Generator<string, Loca
     const next = `${here.path}/${component}`;
     mount = table.enter(here.mount, next);
     if (mount !== null) {
-      if (whyHangProne(mount.type) !== null) return { home: "remote", mount, path: [next, ...pending.reverse()].join("/") };
+      if (whyHangProne(mount.type) !== null)
+        return { home: "remote", mount, path: [next, ...pending.reverse()].join("/") };
       current.push({ path: next, mount });
       continue;
     }
@@ -144,7 +147,8 @@ function parseLine(line: string): Mount | null {
   const separator = fields.indexOf("-", 6);
   const [id, parentId, , , mountPoint] = fields;
   const type = fields[separator + 1];
-  if (separator < 0 || id === undefined || parentId === undefined || mountPoint === undefined || type === undefined) return null;
+  if (separator < 0 || id === undefined || parentId === undefined || mountPoint === undefined || type === undefined)
+    return null;
   return {
     id: Number(id),
     parentId: Number(parentId),
@@ -156,5 +160,7 @@ function parseLine(line: string): Mount | null {
 
 /** Blank, tab, newline and backslash are written as three octal digits. */
 function unescapeField(field: string): string {
-  return textOfLatin1(field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8))));
+  return textOfLatin1(
+    field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8))),
+  );
 }

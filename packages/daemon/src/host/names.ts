@@ -69,7 +69,8 @@ export function bytesOfName(name: string): Buffer {
 
 /** A path from an administrator: absolute, since the daemon's working directory is nobody's business. */
 export function bytesOfPath(path: string): Buffer {
-  if (!path.startsWith("/") || path.includes("\0")) throw hostError("EINVAL", `${JSON.stringify(path)} is not an absolute path`);
+  if (!path.startsWith("/") || path.includes("\0"))
+    throw hostError("EINVAL", `${JSON.stringify(path)} is not an absolute path`);
   return bytesOfText(path);
 }
 
@@ -82,6 +83,7 @@ export function joinPath(directory: string, name: string): string {
 function lengthOfCharacter(bytes: Buffer, index: number): number {
   const first = bytes[index] ?? 0;
   if (first < 0x80) return 1;
-  const length = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+  const length =
+    first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
   return length > 0 && index + length <= bytes.length && isUtf8(bytes.subarray(index, index + length)) ? length : 0;
 }

@@ -107,7 +107,10 @@ export async function label(fd: number): Promise<string | null> {
 /** Follows a symlink as the last component. */
 export async function labelOfPath(path: Buffer): Promise<string | null> {
   const buffer = Buffer.allocUnsafe(labelBytes);
-  return labelFrom(buffer, Number(await asyncResult(libcGetxattr, terminated(path), labelAttribute, buffer, labelBytes)));
+  return labelFrom(
+    buffer,
+    Number(await asyncResult(libcGetxattr, terminated(path), labelAttribute, buffer, labelBytes)),
+  );
 }
 
 // --- synchronous, for threads of our own: errno is exact ------------------------------------------------------------
@@ -265,7 +268,13 @@ export function peerCredentials(fd: number): PeerCredentials {
 /** The same of a connected `net.Socket`. Node has no public way to its descriptor; `_handle.fd` has been there since 0.x. */
 export function peerCredentialsOf(socket: Socket): PeerCredentials {
   const handle: unknown = "_handle" in socket ? socket._handle : null;
-  if (typeof handle === "object" && handle !== null && "fd" in handle && typeof handle.fd === "number" && handle.fd >= 0) {
+  if (
+    typeof handle === "object" &&
+    handle !== null &&
+    "fd" in handle &&
+    typeof handle.fd === "number" &&
+    handle.fd >= 0
+  ) {
     return peerCredentials(handle.fd);
   }
   throw hostError("ENOTCONN", "The caller of a socket that is already closed cannot be identified");

@@ -29,7 +29,11 @@ export interface RunSurroundings {
  * is returned; HostError only where it could not be started (ENOENT, EACCES, …), was given up (ECANCELED), outlived its
  * `timeoutMs`, or stood still (both ETIMEDOUT).
  */
-export async function runCommand(command: PreparedCommand, options: RunOptions | undefined, surroundings: RunSurroundings): Promise<CommandResult> {
+export async function runCommand(
+  command: PreparedCommand,
+  options: RunOptions | undefined,
+  surroundings: RunSurroundings,
+): Promise<CommandResult> {
   const program = await findProgram(command.program);
   const line = await commandLine(program, command.args, surroundings.temporaryDirectory);
   try {
@@ -65,9 +69,21 @@ async function runLine(
   const ended = exited(child);
   const watch = new AbortController();
   try {
-    const { exitStatus, signal } = await Promise.race([ended, givenUp(child, line.line, options, surroundings, watch.signal)]);
-    await Promise.race([Promise.all([stdout.closed, stderr.closed]), delay(hostLimits.commandLingerMs, undefined, { signal: watch.signal }).catch(() => undefined)]);
-    return { line: line.line, exitStatus, signal, stdout: line.restore(stdout.text()), stderr: line.restore(stderr.text()) };
+    const { exitStatus, signal } = await Promise.race([
+      ended,
+      givenUp(child, line.line, options, surroundings, watch.signal),
+    ]);
+    await Promise.race([
+      Promise.all([stdout.closed, stderr.closed]),
+      delay(hostLimits.commandLingerMs, undefined, { signal: watch.signal }).catch(() => undefined),
+    ]);
+    return {
+      line: line.line,
+      exitStatus,
+      signal,
+      stdout: line.restore(stdout.text()),
+      stderr: line.restore(stderr.text()),
+    };
   } catch (failure) {
     await kill(child, ended);
     throw failure;

@@ -89,11 +89,18 @@ export class BatchWriter {
   }
 
   /** `lengths`: of the head and each window, which lie in `free` one after the other; null: not read. */
-  addUsable(name: string, isSymlink: boolean, statx: Uint32Array, label: string | null, lengths: readonly number[] | null): void {
+  addUsable(
+    name: string,
+    isSymlink: boolean,
+    statx: Uint32Array,
+    label: string | null,
+    lengths: readonly number[] | null,
+  ): void {
     const records = this.#records;
     const record = this.#begin(name);
     records.set(statx, record);
-    records[record + fields.flags] = isUsableFlag | (isSymlink ? isSymlinkFlag : 0) | (lengths === null ? 0 : hasContentFlag);
+    records[record + fields.flags] =
+      isUsableFlag | (isSymlink ? isSymlinkFlag : 0) | (lengths === null ? 0 : hasContentFlag);
     records[record + fields.label] = label === null ? noLabel : this.#labelIndex(label);
     records[record + fields.contentOffset] = this.#contentLength;
     if (lengths === null) return;
@@ -135,7 +142,8 @@ export function unpackBatch(batch: ScanBatch, windows: number): UnpackedEntry[] 
       return { name, isSymlink, errno: word(fields.errno), facts: null, head: null, windows: [] };
     }
     const facts = factsOfStatx(words, quads, record, batch.labels[word(fields.label)] ?? null);
-    if ((word(fields.flags) & hasContentFlag) === 0) return { name, isSymlink, errno: 0, facts, head: null, windows: [] };
+    if ((word(fields.flags) & hasContentFlag) === 0)
+      return { name, isSymlink, errno: 0, facts, head: null, windows: [] };
     let offset = word(fields.contentOffset);
     const take = (length: number) => {
       offset += length;

@@ -107,21 +107,39 @@ class Scan {
     this.#name[this.#name.write(latin1, "latin1")] = 0;
     const { directory } = this.#job;
     let errno = native.statEntrySync(directory, this.#name, this.#statx);
-    if (errno !== 0) return batch.addUnusable(name, false, errno);
+    if (errno !== 0) {
+      batch.addUnusable(name, false, errno);
+      return;
+    }
     const isSymlink = this.#kind === S_IFLNK;
-    if (factsOnly) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
+    if (factsOnly) {
+      batch.addUsable(name, isSymlink, this.#statxKept, null, null);
+      return;
+    }
     if (isSymlink) {
       const elsewhere = this.#leadsElsewhere(name);
-      if (elsewhere !== null) return batch.addElsewhere(name, elsewhere);
+      if (elsewhere !== null) {
+        batch.addElsewhere(name, elsewhere);
+        return;
+      }
       errno = native.statTargetSync(directory, this.#name, this.#statx);
-      if (errno !== 0) return batch.addUnusable(name, true, errno);
+      if (errno !== 0) {
+        batch.addUnusable(name, true, errno);
+        return;
+      }
     }
     // Opening a FIFO wakes its writer, and a character device may rewind a tape: their facts are enough.
-    if (!isOpened.has(this.#kind)) return batch.addUsable(name, isSymlink, this.#statxKept, null, null);
+    if (!isOpened.has(this.#kind)) {
+      batch.addUsable(name, isSymlink, this.#statxKept, null, null);
+      return;
+    }
     const flags = openFlags | (isSymlink ? 0 : constants.O_NOFOLLOW);
     let fd = native.openAtSync(directory, this.#name, flags | O_NOATIME);
     if (fd === -osConstants.errno.EPERM) fd = native.openAtSync(directory, this.#name, flags);
-    if (fd < 0) return batch.addUnusable(name, isSymlink, -fd);
+    if (fd < 0) {
+      batch.addUnusable(name, isSymlink, -fd);
+      return;
+    }
     this.#addOpen(batch, name, isSymlink, fd);
     native.closeSync(fd);
   }
@@ -129,19 +147,31 @@ class Scan {
   #addOpen(batch: BatchWriter, name: string, isSymlink: boolean, fd: number): void {
     // The entry may have been replaced between the look and the opening: what was opened counts.
     const errno = native.statOpenSync(fd, this.#statx);
-    if (errno !== 0) return batch.addUnusable(name, isSymlink, errno);
+    if (errno !== 0) {
+      batch.addUnusable(name, isSymlink, errno);
+      return;
+    }
     if (this.#kind === S_IFBLK) this.#statxSize[0] = native.sizeSync(fd) ?? 0n;
     const label = this.#labelled ? native.labelSync(fd) : null;
-    if (this.#kind !== S_IFREG && this.#kind !== S_IFBLK) return batch.addUsable(name, isSymlink, this.#statxKept, label, null);
+    if (this.#kind !== S_IFREG && this.#kind !== S_IFBLK) {
+      batch.addUsable(name, isSymlink, this.#statxKept, label, null);
+      return;
+    }
     const size = Number(this.#statxSize[0]);
     const free = batch.free;
     const head = readRange(fd, 0, this.#job.headBytes, size, free);
-    if (head < 0) return batch.addUnusable(name, isSymlink, -head);
+    if (head < 0) {
+      batch.addUnusable(name, isSymlink, -head);
+      return;
+    }
     let used = lengthWithoutTrailingZeros(free, head);
     const lengths = [used];
     for (const { offset, length } of this.#job.windows) {
       const read = readRange(fd, offset, length, size, free.subarray(used));
-      if (read < 0) return batch.addUnusable(name, isSymlink, -read);
+      if (read < 0) {
+        batch.addUnusable(name, isSymlink, -read);
+        return;
+      }
       lengths.push(read);
       used += read;
     }
@@ -156,7 +186,10 @@ class Scan {
   #leadsElsewhere(name: string): string | null {
     if (this.#job.follows === "everywhere") return null;
     this.#mounts ??= mountTables.parse(readFileSync("/proc/self/mountinfo", "latin1"));
-    const path = joinPath(textOfBytes(readlinkSync(`/proc/self/fd/${this.#job.directory}`, { encoding: "buffer" })), name);
+    const path = joinPath(
+      textOfBytes(readlinkSync(`/proc/self/fd/${this.#job.directory}`, { encoding: "buffer" })),
+      name,
+    );
     const walk = locate(this.#mounts, path);
     let step = walk.next();
     while (!step.done) step = walk.next(readLinkOrNull(step.value));

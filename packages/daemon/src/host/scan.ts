@@ -2,7 +2,15 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { withDeadline } from "./deadline.js";
 import { hostError, hostErrorFrom } from "./errors.js";
-import { type CallOptions, type File, type Host, HostError, type ScanEvidence, type ScannedEntry, type ScanRequest } from "./host.js";
+import {
+  type CallOptions,
+  type File,
+  type Host,
+  HostError,
+  type ScanEvidence,
+  type ScannedEntry,
+  type ScanRequest,
+} from "./host.js";
 import { hostLimits } from "./limits.js";
 import type { LocalDirectory } from "./local/local-directory.js";
 import { type ScanBatch, type UnpackedEntry, unpackBatch } from "./scan-batch.js";
@@ -105,7 +113,13 @@ class RunningScan {
   readonly #facts: Extract<ScanAnswer, { type: "facts" }>[] = [];
   #ended = false;
 
-  constructor(thread: ScanThread, directory: LocalDirectory, request: ScanRequest, options: CallOptions | undefined, policy: ScanPolicy) {
+  constructor(
+    thread: ScanThread,
+    directory: LocalDirectory,
+    request: ScanRequest,
+    options: CallOptions | undefined,
+    policy: ScanPolicy,
+  ) {
     this.#thread = thread;
     this.#directory = directory;
     this.#request = request;
@@ -123,7 +137,9 @@ class RunningScan {
       if (answer.type === "end") return;
       if (answer.type === "failed") throw new HostError(answer.code, answer.errno, answer.message);
       if (answer.type === "contents") continue;
-      yield* hasKnown(this.#request.known) ? this.#compared(answer.number, answer.batch) : [await this.#finished(answer.batch)];
+      yield* hasKnown(this.#request.known)
+        ? this.#compared(answer.number, answer.batch)
+        : [await this.#finished(answer.batch)];
       // Waiting messages of a thread are handled in one go, before anything else: no batch without a turn for the others.
       await turn();
       this.#thread.send({ type: "more" });
@@ -146,8 +162,12 @@ class RunningScan {
   }
 
   async #next(options = this.#options): Promise<ScanAnswer> {
-    const answer = await withDeadline(`Scanning "${this.#directory.path}"`, this.#thread.next(), hostLimits.localSlowCallMs, options, (late) =>
-      this.#thread.putBack(late),
+    const answer = await withDeadline(
+      `Scanning "${this.#directory.path}"`,
+      this.#thread.next(),
+      hostLimits.localSlowCallMs,
+      options,
+      (late) => this.#thread.putBack(late),
     );
     if (answer.type === "end" || answer.type === "failed") this.#ended = true;
     return answer;
@@ -183,7 +203,10 @@ class RunningScan {
   }
 
   async #finished(batch: ScanBatch): Promise<readonly ScannedEntry[]> {
-    const entries = unpackBatch(batch, this.#request.windows.length).map((entry) => ({ ...entry, evidence: this.#evidenceOf(entry) }));
+    const entries = unpackBatch(batch, this.#request.windows.length).map((entry) => ({
+      ...entry,
+      evidence: this.#evidenceOf(entry),
+    }));
     const todo = [...batch.elsewhere];
     const workers = Array.from({ length: Math.min(todo.length, hostLimits.scanElsewhereAtOnce) }, async () => {
       for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
@@ -219,7 +242,12 @@ class RunningScan {
   }
 }
 
-async function readEntry(host: Host, path: string, request: ScanRequest, options: CallOptions | undefined): Promise<Partial<ScannedEntry>> {
+async function readEntry(
+  host: Host,
+  path: string,
+  request: ScanRequest,
+  options: CallOptions | undefined,
+): Promise<Partial<ScannedEntry>> {
   const seen = await host.facts(path, options);
   if (!hasContent.has(seen.kind) || seen.kind === "directory") return { facts: seen };
   await using file: File = await host.openFile(path, "read", options);

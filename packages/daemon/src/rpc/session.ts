@@ -1,8 +1,11 @@
 import type { Socket } from "node:net";
 import {
   type AnyProcedure,
+  encodeError,
+  encodeEvent,
   encodeHeader,
   encodePacket,
+  encodeReply,
   errorCodeName,
   type Frame,
   FrameDecoder,
@@ -15,7 +18,7 @@ import {
   PROGRAM,
   PROGRAM_VERSION,
   ProtocolError,
-  remoteError,
+  resolveCall,
   streamHole,
 } from "@cistern/protocol";
 import type { Caller, Identity } from "../access/caller.js";
@@ -25,6 +28,7 @@ import type { ClientConnection, OpenedAs } from "./call.js";
 import type { Dispatcher, Outcome } from "./dispatch.js";
 import { Keepalive } from "./keepalive.js";
 import { openedAs } from "./opening.js";
+import { ClientStreams } from "./streams/client-streams.js";
 import { DownloadStream } from "./streams/download-stream.js";
 import type { ServerStream, StreamWire } from "./streams/server-stream.js";
 import { tooManyStreams, UploadStream } from "./streams/upload-stream.js";
@@ -58,16 +62,21 @@ export class Session implements ClientConnection {
   readonly #socket: Socket;
   readonly #options: SessionOptions;
   readonly #decoder = new FrameDecoder();
-  readonly #streams = new Map<number, ServerStream>();
+  readonly #streams = new ClientStreams();
   readonly #keepalive: Keepalive;
   #caller: Caller;
   #running = 0;
+  /** Bodies of the running calls. */
+  #runningBytes = 0;
   #calls = 0;
   #closing = false;
   #corked = false;
   /** Packets that came and were not looked at yet. */
   readonly #untaken: Frame[] = [];
   #deferred = false;
+  #taking = false;
+  /** Downloads that wait until the socket takes more. */
+  #drainWaiters: (() => void)[] = [];
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#socket = socket;
@@ -79,15 +88,14 @@ export class Session implements ClientConnection {
       giveUp: () => this.#disconnect("the client did not answer keepalive requests"),
     });
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("drain", () => this.#balance());
+    socket.on("drain", () => this.#onDrain());
     socket.on("error", (error) => options.log.debug({ client: options.id, err: error }, "client socket failed"));
     socket.on("close", () => this.#ended());
   }
 
   /** Sends an event to each callback that asked for it. */
   emit<Payload>(message: Message<Payload>, payload: Payload): void {
-    const header = { ...remoteHeader(message.number), type: MessageType.MESSAGE, serial: 0, status: MessageStatus.OK };
-    this.#send(encodePacket(header, message.payload, payload));
+    this.#send(encodeEvent(message, payload));
   }
 
   /** Replies that are under way are still sent; then the connection ends. */
@@ -129,19 +137,32 @@ export class Session implements ClientConnection {
   }
 
   get #mayTake(): boolean {
-    return !this.#closing && this.#running < this.#options.maxRequests;
+    return !this.#closing && !this.#isWorking && this.#socket.writableLength < limits.replyBacklogBytes;
+  }
+
+  /** As much is under way for this client as it may have. */
+  get #isWorking(): boolean {
+    return (
+      this.#running >= this.#options.maxRequests ||
+      this.#runningBytes >= limits.requestBytesPerClient ||
+      this.#streams.backlogBytes >= limits.streamBacklogBytes
+    );
   }
 
   /**
    * Takes what came, in order. What does not fit into this turn of the event loop waits for the next, what is beyond
-   * the calls one client may have under way waits for their ends.
+   * the work one client may have under way waits for its end, and behind replies that the client does not read.
    */
   #takeAll(): void {
+    // A call may be refused while it is taken, and then wants to go on with the next.
+    if (this.#taking) return;
+    this.#taking = true;
     let taken = 0;
     while (taken < this.#untaken.length && this.#mayTake && !this.#options.turn.isOver) {
       const frame = this.#untaken[taken++];
       if (frame !== undefined) this.#take(frame);
     }
+    this.#taking = false;
     this.#untaken.splice(0, this.#closing ? this.#untaken.length : taken);
     if (this.#untaken.length > 0 && this.#mayTake && !this.#deferred) {
       this.#deferred = true;
@@ -157,7 +178,7 @@ export class Session implements ClientConnection {
     if (frame.program === PROGRAM.KEEPALIVE) this.#takeKeepalive(frame);
     else if (frame.type === MessageType.CALL) void this.#takeCall(frame);
     else if (frame.type === MessageType.STREAM || frame.type === MessageType.STREAM_HOLE) {
-      this.#streams.get(frame.serial)?.receive(frame);
+      this.#streams.of(frame)?.receive(frame);
     } else if (frame.type === MessageType.CALL_WITH_FDS) {
       this.#disconnect("file descriptors were passed, which no procedure here takes");
     }
@@ -169,19 +190,20 @@ export class Session implements ClientConnection {
     this.#send(encodePacket(keepaliveHeader(KEEPALIVE_PONG), nothing, undefined));
   }
 
-  /** While this side does not read, the client cannot be heard: its silence means nothing. */
+  /** While this side does not read because it works, the client cannot be heard: its silence means nothing. */
   #ping(): void {
-    if (this.#socket.isPaused()) this.#keepalive.heard();
+    if (this.#isWorking || this.#deferred) this.#keepalive.heard();
     else this.#send(encodePacket(keepaliveHeader(KEEPALIVE_PING), nothing, undefined));
   }
 
   async #takeCall(frame: Frame): Promise<void> {
     const id = `${this.#options.id}-${++this.#calls}`;
     this.#running++;
+    this.#runningBytes += frame.payload.length;
     const startedAt = performance.now();
     let name = String(frame.procedure);
     try {
-      const procedure = this.#options.dispatcher.procedureOf(frame);
+      const procedure = resolveCall(frame);
       name = procedure.name;
       this.#refuseTooManyStreams(procedure);
       const outcome = await this.#options.dispatcher.run(procedure, frame, {
@@ -193,9 +215,7 @@ export class Session implements ClientConnection {
       this.#options.log.debug({ call: id, procedure: name, ms: performance.now() - startedAt }, "call answered");
     } catch (error) {
       const refusal = LibvirtError.from(error);
-      this.#send(
-        encodePacket({ ...frame, type: MessageType.REPLY, status: MessageStatus.ERROR }, remoteError, refusal.toWire()),
-      );
+      this.#send(encodeError(frame, refusal));
       this.#options.log.info(
         {
           call: id,
@@ -209,31 +229,41 @@ export class Session implements ClientConnection {
       );
     } finally {
       this.#running--;
+      this.#runningBytes -= frame.payload.length;
       if (this.#closing) this.#socket.end();
-      else if (this.#untaken.length > 0 && !this.#deferred) this.#takeAll();
-      else this.#balance();
+      else this.#proceed();
     }
   }
 
+  /** Some work ended: there may be room for what waits. */
+  #proceed(): void {
+    if (this.#untaken.length > 0 && !this.#deferred) this.#takeAll();
+    else this.#balance();
+  }
+
   #reply(procedure: AnyProcedure, frame: Frame, outcome: Outcome): void {
-    const header = { ...frame, type: MessageType.REPLY, status: MessageStatus.OK };
-    this.#send(encodePacket(header, procedure.result, outcome.kind === "value" ? outcome.value : undefined));
+    this.#send(encodeReply(frame, procedure, outcome.kind === "value" ? outcome.value : undefined));
     if (outcome.kind === "value") return;
     const wire = this.#streamWire(frame);
     if (outcome.kind === "upload") {
-      const stream = new UploadStream(outcome.upload, wire, outcome.flags, () => this.#balance());
-      this.#streams.set(frame.serial, stream);
+      this.#adopt(frame, new UploadStream(outcome.upload, wire, outcome.flags, () => this.#proceed()));
     } else {
       const stream = new DownloadStream(outcome.download, wire);
-      this.#streams.set(frame.serial, stream);
+      this.#adopt(frame, stream);
       stream.start();
     }
     // The client went away while the stream was being opened.
     if (this.#socket.destroyed) this.#ended();
   }
 
+  #adopt(frame: Frame, stream: ServerStream): void {
+    if (this.#streams.add(frame, stream)) return;
+    this.#abandon(stream);
+    this.#disconnect(`two streams at once under serial ${frame.serial}`);
+  }
+
   #refuseTooManyStreams(procedure: AnyProcedure): void {
-    if (procedure.stream !== undefined && this.#streams.size >= limits.streamsPerClient) {
+    if (procedure.stream !== undefined && this.#streams.liveCount >= limits.streamsPerClient) {
       throw tooManyStreams(limits.streamsPerClient);
     }
   }
@@ -253,9 +283,8 @@ export class Session implements ClientConnection {
         ),
       endOfFile: () => this.#send(packet(MessageStatus.CONTINUE)),
       confirm: () => this.#send(packet(MessageStatus.OK)),
-      fail: (error) =>
-        this.#send(encodePacket(header(MessageType.STREAM, MessageStatus.ERROR), remoteError, error.toWire())),
-      forget: () => this.#streams.delete(frame.serial),
+      fail: (error) => this.#send(encodeError(frame, error, MessageType.STREAM)),
+      forget: (stream) => this.#streams.remove(frame.serial, stream),
       disconnect: (reason) => this.#disconnect(reason),
     };
   }
@@ -280,23 +309,26 @@ export class Session implements ClientConnection {
   async #drained(): Promise<void> {
     if (!this.#socket.writableNeedDrain || this.#socket.destroyed) return;
     await new Promise<void>((resolve) => {
-      const done = (): void => {
-        this.#socket.off("drain", done);
-        this.#socket.off("close", done);
-        resolve();
-      };
-      this.#socket.on("drain", done);
-      this.#socket.on("close", done);
+      this.#drainWaiters.push(resolve);
     });
+  }
+
+  /** The client took all there was for it: it lives. */
+  #onDrain(): void {
+    this.#keepalive.heard();
+    this.#wakeDownloads();
+    this.#proceed();
+  }
+
+  #wakeDownloads(): void {
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = [];
+    for (const wake of waiters) wake();
   }
 
   /** Reads on, or not, as the work in hand allows. */
   #balance(): void {
-    let backlog = 0;
-    for (const stream of this.#streams.values()) backlog += stream.backlogBytes;
-    const busy =
-      this.#untaken.length > 0 || this.#running >= this.#options.maxRequests || backlog >= limits.streamBacklogBytes;
-    if (busy) this.#socket.pause();
+    if (this.#untaken.length > 0 || !this.#mayTake) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
@@ -309,17 +341,15 @@ export class Session implements ClientConnection {
   #ended(): void {
     this.#keepalive.stop();
     this.#closing = true;
-    for (const [serial, stream] of this.#streams) {
-      this.#streams.delete(serial);
-      stream.abandon().catch((error: unknown) => {
-        this.#options.log.warn({ client: this.#options.id, err: error }, "stream of a lost client ended badly");
-      });
-    }
+    this.#wakeDownloads();
+    for (const stream of this.#streams.clear()) this.#abandon(stream);
   }
-}
 
-function remoteHeader(procedure: number): Pick<FrameHeader, "program" | "version" | "procedure"> {
-  return { program: PROGRAM.REMOTE, version: PROGRAM_VERSION, procedure };
+  #abandon(stream: ServerStream): void {
+    stream.abandon().catch((error: unknown) => {
+      this.#options.log.warn({ client: this.#options.id, err: error }, "stream of a lost client ended badly");
+    });
+  }
 }
 
 function keepaliveHeader(procedure: number): FrameHeader {

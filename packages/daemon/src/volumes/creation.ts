@@ -136,7 +136,7 @@ export class VolumeCreation {
       await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
       if (operations?.refresh === undefined) return;
       try {
-        volume.document = await operations.refresh(pool.live, volume.document, false, host);
+        Object.assign(volume, await operations.refresh(pool.live, volume, false, host));
       } catch (error) {
         await operations.remove?.(pool.live, volume.document, 0, context).catch(() => {});
         throw error;
@@ -148,7 +148,7 @@ export class VolumeCreation {
   async #current({ pool, volume }: PlacedVolume): Promise<VolumeDocument> {
     const refresh = this.#operationsOf(pool)?.refresh;
     if (refresh === undefined) return volume.document;
-    volume.document = await refresh(pool.live, volume.document, false, await this.#backends.hostOf(pool.live));
+    Object.assign(volume, await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live)));
     return volume.document;
   }
 

@@ -17,13 +17,21 @@ export function refuseZeroCapacity(requestedBytes: bigint, flags: number): void 
   }
 }
 
+export interface ResizePlan {
+  readonly capacityBytes: bigint;
+  /** The new size is reserved at once. */
+  readonly allocates: boolean;
+  /** What is left for the driver to know; the capacity is no difference any more. */
+  readonly driverFlags: number;
+}
+
 /** The capacity that libvirt's flags ask for, or the refusal; `availableBytes` is the pool's. */
 export function resizedCapacity(
   volume: VolumeDocument,
   requestedBytes: bigint,
   flags: number,
   availableBytes: bigint,
-): { capacityBytes: bigint; allocates: boolean } {
+): ResizePlan {
   const capacityBytes = absolute(volume.capacityBytes, requestedBytes, flags);
   if (capacityBytes < volume.allocationBytes) {
     throw LibvirtError.of(
@@ -43,7 +51,7 @@ export function resizedCapacity(
   if (allocates && capacityBytes - volume.allocationBytes > availableBytes) {
     throw LibvirtError.of(ErrorCode.OPERATION_FAILED, ErrorDomain.STORAGE, "Not enough space left in storage pool");
   }
-  return { capacityBytes, allocates };
+  return { capacityBytes, allocates, driverFlags: flags & ~DELTA };
 }
 
 function absolute(currentBytes: bigint, requestedBytes: bigint, flags: number): bigint {

@@ -6,6 +6,7 @@ import type { Pools } from "../pools/pools.js";
 import { checkFlags, volumeBuilding, volumeInUse } from "../pools/refusals.js";
 import type { Volume } from "../pools/volume-table.js";
 import { Download } from "./download.js";
+import { streamError } from "./stream-error.js";
 import { Upload } from "./upload.js";
 import type { VolumeBackends, VolumeHandle, Volumes } from "./volumes.js";
 
@@ -49,9 +50,8 @@ export class Transfers {
       const host = await this.#backends.hostOf(pool.live);
       const file = await open(pool.live, volume.document, host);
       await this.#checkOffset(file, volume, offsetBytes);
-      const sizeBytes = await file.sizeBytes();
-      const growable = (await file.facts()).kind === "file";
-      return new Upload(file, { offsetBytes, lengthBytes, sizeBytes, growable }, () => this.#uploadEnded(pool, volume));
+      const range = { offsetBytes, lengthBytes, ...(await spaceOf(file)) };
+      return new Upload(file, range, () => this.#uploadEnded(pool, volume));
     } catch (error) {
       volume.inUse--;
       throw error;
@@ -78,5 +78,15 @@ export class Transfers {
         `Unable to seek ${volume.document.target.path} to ${offsetBytes}`,
       );
     }
+  }
+}
+
+/** How far the file (or device) reaches now, and whether it may reach further. */
+async function spaceOf(file: File): Promise<{ sizeBytes: bigint; growable: boolean }> {
+  try {
+    return { sizeBytes: await file.sizeBytes(), growable: (await file.facts()).kind === "file" };
+  } catch (error) {
+    await file.close();
+    throw streamError(error, "write to");
   }
 }

@@ -126,7 +126,7 @@ export class Volumes {
       const resize = this.#operationsOf(pool)?.resize;
       if (resize === undefined) throw unsupported("volume.resize");
       await this.#asJob(`resize volume '${document.name}' of pool '${pool.name}'`, pool, (context) =>
-        resize(pool.live, document, plan.capacityBytes, flags, context),
+        resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
       );
       volume.evidence = null;
       volume.document = { ...document, capacityBytes: plan.capacityBytes };
@@ -174,8 +174,13 @@ export class Volumes {
 
   async #lookAgain({ pool, volume }: PlacedVolume, probe: boolean): Promise<void> {
     const refresh = this.#operationsOf(pool)?.refresh;
-    if (refresh === undefined || volume.building) return;
-    volume.document = await refresh(pool.live, volume.document, probe, await this.#backends.hostOf(pool.live));
+    if (refresh === undefined) return;
+    try {
+      Object.assign(volume, await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live)));
+    } catch (error) {
+      // While it is built it shows how far it is; there may be nothing to look at yet.
+      if (!volume.building) throw error;
+    }
   }
 
   #mustBeIdle(volume: Volume): void {

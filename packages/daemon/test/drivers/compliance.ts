@@ -132,10 +132,13 @@ function volumesComply({ driver, volume }: Technology, operations: VolumeOperati
     const { refresh } = operations;
     test("looking again changes nothing; a volume that is gone is libvirt's error 50", async () => {
       const { laboratory, pool, made: document } = await made();
-      const again = await refresh(pool, document, false, laboratory.host);
+      const { document: again } = await refresh(pool, { document, evidence: null }, false, laboratory.host);
       expect(comparable(again)).toEqual(comparable(document));
       await operations.remove?.(pool, document, 0, await laboratory.context());
-      await expect(refresh(pool, document, false, laboratory.host)).rejects.toMatchObject({ code: 50, domain: 18 });
+      await expect(refresh(pool, { document, evidence: null }, false, laboratory.host)).rejects.toMatchObject({
+        code: 50,
+        domain: 18,
+      });
     });
   }
 

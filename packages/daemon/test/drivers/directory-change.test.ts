@@ -31,7 +31,13 @@ const make = async (name: string, wanted: Wanted = {}) =>
   create(directoryDriver, definition(), volume(name, wanted), await laboratory.context());
 const { volumes } = directoryDriver;
 if (volumes === undefined) throw new Error("a directory has volumes");
-const { refresh, remove, resize, wipe, openForDownload, openForUpload } = volumes;
+const { remove, resize, wipe, openForDownload, openForUpload } = volumes;
+/** As after a restart: nothing is known of the file but its document. */
+const refresh = async (document: VolumeDocument, probe = false): Promise<VolumeDocument> => {
+  const again = await volumes.refresh?.(definition(), { document, evidence: null }, probe, laboratory.host);
+  if (again === undefined) throw new Error("a directory's volumes can be looked at again");
+  return again.document;
+};
 
 describe("a file that is gone", () => {
   let gone: VolumeDocument;
@@ -40,16 +46,8 @@ describe("a file that is gone", () => {
     rmSync(at("v1"));
   });
   const rows: [string, (gone: VolumeDocument) => Promise<unknown> | undefined, string][] = [
-    [
-      "refresh",
-      (v) => refresh?.(definition(), v, false, laboratory.host),
-      "50/18 Storage volume not found: no storage vol with matching path '@/v1'",
-    ],
-    [
-      "probe",
-      (v) => refresh?.(definition(), v, true, laboratory.host),
-      "50/18 Storage volume not found: no storage vol with matching path '@/v1'",
-    ],
+    ["refresh", (v) => refresh(v), "50/18 Storage volume not found: no storage vol with matching path '@/v1'"],
+    ["probe", (v) => refresh(v, true), "50/18 Storage volume not found: no storage vol with matching path '@/v1'"],
     [
       "wipe",
       async (v) => wipe?.(definition(), v, 0, await laboratory.context()),
@@ -83,9 +81,7 @@ describe("a file that is gone", () => {
 
   test("with its whole directory", async () => {
     rmSync(images, { recursive: true });
-    expect(await errorOf(refresh?.(definition(), gone, false, laboratory.host) ?? Promise.resolve())).toContain(
-      "50/18",
-    );
+    expect(await errorOf(refresh(gone))).toContain("50/18");
     expect(await errorOf(remove?.(definition(), gone, 0, await laboratory.context()) ?? Promise.resolve())).toBe(
       "no error",
     );
@@ -132,17 +128,17 @@ describe("resize", () => {
   test("qcow2: in sectors, down only with --shrink", async () => {
     const document = await make("v", { format: "qcow2", compat: "1.1" });
     await to(document, 4_194_305n);
-    const grown = await refresh?.(definition(), document, false, laboratory.host);
-    expect(grown?.capacityBytes).toBe(4_194_816n);
-    if (grown !== undefined) await to(grown, MiB, 4);
-    expect((await refresh?.(definition(), document, false, laboratory.host))?.capacityBytes).toBe(MiB);
+    const grown = await refresh(document);
+    expect(grown.capacityBytes).toBe(4_194_816n);
+    await to(grown, MiB, 4);
+    expect((await refresh(document)).capacityBytes).toBe(MiB);
   });
 
   test("an overlay whose backing file has a relative name", async () => {
     await make("base", { format: "qcow2" });
     const overlay = await make("overlay", { format: "qcow2", backing: { path: "base", format: "qcow2" } });
     await to(overlay, 2n * MiB);
-    expect((await refresh?.(definition(), overlay, false, laboratory.host))?.capacityBytes).toBe(2n * MiB);
+    expect((await refresh(overlay)).capacityBytes).toBe(2n * MiB);
   });
 
   test("what a format cannot do is refused", async () => {
@@ -183,7 +179,7 @@ describe("wipe", () => {
   test("an image is raw afterwards, which a probe finds out", async () => {
     const document = await make("v", { format: "qcow2" });
     await wiped(document, 0);
-    expect((await refresh?.(definition(), document, true, laboratory.host))?.target).toMatchObject({
+    expect((await refresh(document, true)).target).toMatchObject({
       format: "raw",
       clusterSizeBytes: 0n,
     });
@@ -220,7 +216,7 @@ describe("refresh", () => {
     await make("base", { format: "qcow2" });
     const overlay = await make("v", { format: "qcow2", backing: { path: at("base"), format: "qcow2" } });
     qemuImg("resize", "-q", at("base"), "2M");
-    const again = await refresh?.(definition(), overlay, false, laboratory.host);
+    const again = await refresh(overlay);
     const before = overlay.backingStore?.timestamps?.modificationNs ?? 0n;
     expect(again?.backingStore?.timestamps?.modificationNs).toBeGreaterThan(before);
     expect(again?.target).toMatchObject({ format: "qcow2", compat: null, clusterSizeBytes: 0n });
@@ -229,14 +225,12 @@ describe("refresh", () => {
   test("an image that was overwritten by something else is as large as the file", async () => {
     const document = await make("v", { format: "qcow2" });
     writeFileSync(at("v"), "no image any more");
-    expect((await refresh?.(definition(), document, false, laboratory.host))?.capacityBytes).toBe(17n);
+    expect((await refresh(document)).capacityBytes).toBe(17n);
   });
 
   test("follows the directory by its name, not the one that was there before", async () => {
     const document = await make("v");
     renameSync(images, laboratory.path("old"));
-    expect(await errorOf(refresh?.(definition(), document, false, laboratory.host) ?? Promise.resolve())).toContain(
-      "50/18",
-    );
+    expect(await errorOf(refresh(document) ?? Promise.resolve())).toContain("50/18");
   });
 });

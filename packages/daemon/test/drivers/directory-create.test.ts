@@ -291,6 +291,8 @@ describe("clones", () => {
     expect(readFileSync(at("sparse")).equals(content)).toBe(true);
     expect(sparse.allocationBytes).toBeLessThan(MiB);
     expect(laboratory.progress.at(-1)).toEqual([4n * MiB, 4n * MiB]);
+    const some = await make("some", { capacityBytes: 4n * MiB, allocationBytes: 2n * MiB }, { source: from });
+    expect(some.allocationBytes).toBeLessThan(MiB);
     const full = await make("full", { capacityBytes: 5n * MiB }, { source: from });
     expect(full).toMatchObject({ capacityBytes: 5n * MiB, allocationBytes: 5n * MiB });
     expect(readFileSync(at("full")).subarray(0, content.length).equals(content)).toBe(true);

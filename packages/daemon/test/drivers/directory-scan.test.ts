@@ -30,6 +30,9 @@ afterEach(() => laboratory.close());
 
 const at = (name: string): string => laboratory.path("images", name);
 
+/** What was changed a moment ago is not trusted. */
+const settled = (): Promise<void> => delay(50);
+
 async function found(before: readonly FoundVolume[] = []): Promise<Map<string, VolumeDocument>> {
   const { volumes } = await scan(directoryDriver, pool("dir", images), laboratory.host, before);
   return new Map(volumes.map(({ document }) => [document.name, document]));
@@ -174,6 +177,7 @@ describe("backing stores", () => {
     qemuImg("create", "-q", "-f", "qcow2", base, "1M");
     // qcow has no place to declare it.
     qemuImg("create", "-q", "-f", "qcow", "-b", base, "-F", "qcow2", at("overlay.qcow"));
+    await settled();
     const [first] = (await scan(directoryDriver, pool("dir", images), laboratory.host)).volumes;
     expect(first?.document.backingStore).toMatchObject({ path: base, format: "qcow2", permissions: { mode: 0o644 } });
     expect(first?.evidence).toBeNull();
@@ -192,8 +196,6 @@ describe("backing stores", () => {
 });
 
 describe("a second scan", () => {
-  const settled = () => delay(50);
-
   test("takes over what was not touched, with new access times and backing stores", async () => {
     qemuImg("create", "-q", "-f", "qcow2", at("base"), "1M");
     qemuImg("create", "-q", "-f", "qcow2", "-b", "base", "-F", "qcow2", at("overlay"));

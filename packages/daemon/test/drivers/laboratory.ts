@@ -86,7 +86,7 @@ export async function create(
   const volume = await volumes.allocate(pool, wanted, context);
   const source = more.source === undefined ? null : { pool, document: more.source };
   await volumes.fill?.(pool, volume, source, more.flags ?? 0, context);
-  return (await volumes.refresh?.(pool, volume, false, context.host)) ?? volume;
+  return (await volumes.refresh?.(pool, { document: volume, evidence: null }, false, context.host))?.document ?? volume;
 }
 
 /** The code, domain and text of an error, as libvirt's recordings have them. */

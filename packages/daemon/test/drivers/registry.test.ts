@@ -64,12 +64,7 @@ describe("find sources, as recorded", () => {
     ["iscsi-direct", null, 0, noHost("iscsi")],
     ["gluster", null, 0, noHost("gluster")],
     ["netfs", "<source/>", 0, "67/18 unsupported configuration: Expected exactly 1 host for the storage pool"],
-    [
-      "netfs",
-      "<so",
-      0,
-      "35/18 (storage_source_specification):1: Couldn't find end of Start Tag so line 1\n<so\n---^",
-    ],
+    ["netfs", "<so", 0, "35/18 (storage_source_specification):1: Couldn't find end of Start Tag so line 1\n<so\n---^"],
     ["netfs", "<source><host name='h'/></source>", 0, "1/18 internal error: missing backend for pool type 2 (netfs)"],
     ["zfs", null, 0, "1/18 internal error: missing backend for pool type 12 (zfs)"],
     ["logical", null, 1, "8/18 unsupported flags (0x1) in function virStorageBackendLogicalFindPoolSources"],

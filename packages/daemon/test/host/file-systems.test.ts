@@ -1,6 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { attachLoop, type LoopMount, type LoopType, loopRequirements, mountLoop } from "../../../../tests/support/loop.ts";
+import {
+  attachLoop,
+  type LoopMount,
+  type LoopType,
+  loopRequirements,
+  mountLoop,
+} from "../../../../tests/support/loop.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
 import type { Directory, File } from "../../dist/host/index.js";
 import { codeOf, testHosts } from "./support.ts";
@@ -116,6 +122,42 @@ describe.each(types)("on $type", ({ type, clones, noCopyOnWrite }) => {
     const code = await codeOf(file.truncate(huge));
     expect(code).toBe(type === "ext4" ? "EFBIG" : "succeeded");
     if (code === "succeeded") expect(await file.sizeBytes()).toBe(huge);
+  });
+});
+
+describe("a SELinux label", () => {
+  const reason = missing({
+    ...loopRequirements("ext4"),
+    programs: [...(loopRequirements("ext4").programs ?? []), "python3"],
+  });
+
+  it("is among the facts, wherever they come from", async (context) => {
+    context.skip(reason !== null, reason ?? "");
+    using mount = mountLoop("ext4");
+    await using directory = await hosts.local.openDirectory(mount.mountPoint);
+    await using file = await directory.open("image", { access: "write", create: "exclusive" });
+    expect((await file.facts()).label).toBeNull();
+    const label = "system_u:object_r:virt_image_t:s0";
+    const script =
+      "import os, sys\nfor path in sys.argv[2:]: os.setxattr(path, 'security.selinux', sys.argv[1].encode() + b'\\0')";
+    execFileSync("python3", ["-c", script, label, mount.mountPoint, `${mount.mountPoint}/image`]);
+    const scanned: (string | null | undefined)[] = [];
+    for await (const batch of directory.scan({ headBytes: 0, windows: [] })) {
+      scanned.push(...batch.filter(({ name }) => name === "image").map(({ facts }) => facts?.label));
+    }
+    const facts = [
+      directory.facts(),
+      file.facts(),
+      directory.lookup("image"),
+      hosts.local.facts(`${mount.mountPoint}/image`),
+    ];
+    expect([...(await Promise.all(facts)).map((seen) => seen.label), ...scanned]).toEqual([
+      label,
+      label,
+      label,
+      label,
+      label,
+    ]);
   });
 });
 

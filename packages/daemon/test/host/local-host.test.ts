@@ -23,7 +23,11 @@ describe("an open directory", () => {
     const names = ["plain", "é", "\udcff\udcfe", "new\nline", "💾", "a\udcc3b", "x".repeat(255)];
     for (const name of names) await writeNew(directory, name, name.slice(0, 3).replace(/[\ud800-\udfff]/g, "?"));
     expect((await directory.names()).sort()).toEqual([...names].sort());
-    expect(readdirSync(path, { encoding: "buffer" }).map((name) => name.toString("hex")).sort()).toContain("fffe");
+    expect(
+      readdirSync(path, { encoding: "buffer" })
+        .map((name) => name.toString("hex"))
+        .sort(),
+    ).toContain("fffe");
     for (const name of names) expect((await directory.lookup(name)).kind).toBe("file");
     await directory.rename("\udcff\udcfe", "\udc80");
     await directory.removeFile("\udc80");
@@ -204,7 +208,9 @@ describe("a call", () => {
     expect(await codeOf(directory.names({ signal: aborted }))).toBe("ECANCELED");
     execFileSync("mkfifo", [`${path}/fifo`]);
     // Reads of a FIFO with a silent writer are the one thing on a local disk that waits.
-    expect(await codeOf(hosts.local.run({ program: "cat", args: [`${path}/fifo`] }, { timeoutMs: 50 }))).toBe("ETIMEDOUT");
+    expect(await codeOf(hosts.local.run({ program: "cat", args: [`${path}/fifo`] }, { timeoutMs: 50 }))).toBe(
+      "ETIMEDOUT",
+    );
   });
 });
 

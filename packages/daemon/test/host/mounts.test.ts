@@ -3,7 +3,11 @@ import { whyHangProne } from "../../dist/host/file-system-types.js";
 import { type Location, locate, MountTable } from "../../dist/host/mounts.js";
 
 /** The walk with symlinks from a table; `touched` lists what it looked at. */
-function walk(table: string, path: string, links: Readonly<Record<string, string>> = {}): { location: Location; touched: string[] } {
+function walk(
+  table: string,
+  path: string,
+  links: Readonly<Record<string, string>> = {},
+): { location: Location; touched: string[] } {
   const touched: string[] = [];
   const steps = locate(new MountTable(table), path);
   let step = steps.next();
@@ -90,10 +94,21 @@ describe("the home of a path", () => {
 });
 
 describe("file-system types", () => {
-  it.each(["fuse", "fuseblk", "fuse.lxcfs", "fuse.glusterfs", "nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "afs", "lustre", "gfs2"])(
-    "%s may hang",
-    (type) => expect(whyHangProne(type)).not.toBeNull(),
-  );
+  it.each([
+    "fuse",
+    "fuseblk",
+    "fuse.lxcfs",
+    "fuse.glusterfs",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "ceph",
+    "9p",
+    "afs",
+    "lustre",
+    "gfs2",
+  ])("%s may hang", (type) => expect(whyHangProne(type)).not.toBeNull());
   it.each(["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "vfat", "constructor"])("%s is local", (type) => {
     expect(whyHangProne(type)).toBeNull();
   });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { describeFailure, type Directory, findProgram, type HostError } from "../../dist/host/index.js";
+import { type Directory, describeFailure, findProgram, type HostError } from "../../dist/host/index.js";
 import { codeOf, scratchDirectory, testHosts, writeNew } from "./support.ts";
 
 const root = scratchDirectory();
@@ -32,11 +32,16 @@ describe("a command", () => {
   it("is described as libvirt does", () => {
     const result = { line: "/bin/x -y", exitStatus: 1, signal: null, stderr: "" };
     expect(describeFailure(result)).toBe("Child process (/bin/x -y) unexpected exit status 1");
-    expect(describeFailure({ ...result, exitStatus: null, signal: "SIGKILL" })).toBe("Child process (/bin/x -y) unexpected fatal signal 9");
+    expect(describeFailure({ ...result, exitStatus: null, signal: "SIGKILL" })).toBe(
+      "Child process (/bin/x -y) unexpected fatal signal 9",
+    );
   });
 
   it("has an empty stdin, messages in English, the environment it is given, and none of the daemon's files", async () => {
-    const { stdout } = await hosts.local.run({ ...shell("cat; echo $LC_ALL $COLOUR"), environment: { COLOUR: "blue" } });
+    const { stdout } = await hosts.local.run({
+      ...shell("cat; echo $LC_ALL $COLOUR"),
+      environment: { COLOUR: "blue" },
+    });
     expect(stdout).toBe("C blue\n");
     expect((await hosts.local.run(shell("ls -l /proc/self/fd"))).stdout).not.toContain(root);
   });
@@ -48,12 +53,17 @@ describe("a command", () => {
 
   it("that is not installed is ENOENT with its name", async () => {
     const missing = hosts.local.run({ program: "no-such-tool", args: [] });
-    await expect(missing).rejects.toMatchObject({ code: "ENOENT", message: expect.stringContaining("no-such-tool") } satisfies Partial<HostError>);
+    await expect(missing).rejects.toMatchObject({
+      code: "ENOENT",
+      message: expect.stringContaining("no-such-tool"),
+    } satisfies Partial<HostError>);
     expect(await codeOf(hosts.local.run({ program: "/etc/passwd", args: [] }))).toBe("ENOENT");
   });
 
   it("may say more than is kept, and is never held up by that", async () => {
-    const { stdout, exitStatus } = await hosts.local.run(shell("head -c 10000000 /dev/zero | tr '\\0' x"), { outputLimitBytes: 1_000 });
+    const { stdout, exitStatus } = await hosts.local.run(shell("head -c 10000000 /dev/zero | tr '\\0' x"), {
+      outputLimitBytes: 1_000,
+    });
     expect({ length: stdout.length, exitStatus }).toEqual({ length: 1_000, exitStatus: 0 });
   });
 
@@ -100,7 +110,12 @@ describe("a file handed to a command", () => {
   it("is an open file under a name of its own, which is gone afterwards", async () => {
     await writeNew(directory, "target.bin", "");
     await using file = await directory.open("target.bin", { access: "read-write" });
-    const args = ["-c", 'echo "$1"; basename "${1#of=}"; printf x > "${1#of=}"', "sh", { before: "of=", file, name: "shown.vmdk" }];
+    const args = [
+      "-c",
+      'echo "$1"; path=$(echo "$1" | cut -c4-); basename "$path"; printf x > "$path"',
+      "sh",
+      { before: "of=", file, name: "shown.vmdk" },
+    ];
     const { stdout } = await hosts.local.run({ program: "sh", args });
     expect(stdout).toBe(`of=${root}/target.bin\nshown.vmdk\n`);
     expect(statSync(`${root}/target.bin`).size).toBe(1);
@@ -109,7 +124,10 @@ describe("a file handed to a command", () => {
 
   it("is called what a person would call it in the command's messages", async () => {
     const { stderr, exitStatus } = await hosts.local.run({ program: "cat", args: [{ in: directory, name: "absent" }] });
-    expect({ stderr, exitStatus }).toEqual({ stderr: `${await findProgram("cat")}: ${root}/absent: No such file or directory\n`, exitStatus: 1 });
+    expect({ stderr, exitStatus }).toEqual({
+      stderr: `${await findProgram("cat")}: ${root}/absent: No such file or directory\n`,
+      exitStatus: 1,
+    });
   });
 
   it("may have a name of any bytes, and so may plain arguments", async () => {
@@ -126,7 +144,10 @@ function running(commandLine: string): number {
   return lines.filter((pid) => {
     try {
       // A zombie has no status of sleeping.
-      return /State:\s+[SRD]/.test(read(`/proc/${pid}/status`)) && read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim() === commandLine;
+      return (
+        /State:\s+[SRD]/.test(read(`/proc/${pid}/status`)) &&
+        read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim() === commandLine
+      );
     } catch {
       return false;
     }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll } from "vitest";
-import { type File, type Directory, HostError, Hosts, type HostsOptions } from "../../dist/host/index.js";
+import { type Directory, type File, HostError, Hosts, type HostsOptions } from "../../dist/host/index.js";
 
 /** A directory of the test file's own, removed after it. */
 export function scratchDirectory(): string {

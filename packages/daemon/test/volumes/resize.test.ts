@@ -19,7 +19,9 @@ describe("the capacity that a resize asks for", () => {
     ["smaller, with leave", 5000n, SHRINK, 5000n],
     ["smaller by a delta", 4096n, DELTA | SHRINK, 4096n],
   ])("%s", (_what, requested, flags, expected) => {
-    expect(resizedCapacity(volume, requested, flags, 10n ** 9n).capacityBytes).toBe(expected);
+    const plan = resizedCapacity(volume, requested, flags, 10n ** 9n);
+    expect(plan.capacityBytes).toBe(expected);
+    expect(plan.driverFlags & DELTA).toBe(0);
   });
 
   it.each([

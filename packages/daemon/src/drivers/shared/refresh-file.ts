@@ -1,7 +1,9 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory, FileFacts, Host } from "../../host/host.js";
+import { isEvidenceOf } from "../../host/index.js";
 import { guestCapacityBytes } from "../../images/probe.js";
+import type { FoundVolume } from "../driver.js";
 import { readBackingFile, refreshBacking, withBackingFile } from "./backing-stores.js";
 import { failure, isErrno } from "./failure.js";
 import { contentOf, type FileContent } from "./file-content.js";
@@ -15,15 +17,16 @@ import { permissionsOf, sizesOf, timestampsOf } from "./volume-document.js";
  */
 export async function refreshFile(
   pool: PoolDocument,
-  volume: VolumeDocument,
+  found: FoundVolume,
   probe: boolean,
   host: Host,
-): Promise<VolumeDocument> {
-  const path = pathOf(volume);
+): Promise<FoundVolume> {
+  const path = pathOf(found.document);
   try {
     await using directory = await openTargetRaw(pool, host);
-    if (probe) return await probed(directory, pool, volume, host);
-    return await refreshBacking(await restated(directory, volume), host);
+    if (probe) return { document: await probed(directory, pool, found.document, host), evidence: null };
+    const { document, evidence } = await restated(directory, found);
+    return { document: await refreshBacking(document, host), evidence };
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT", "ENOTDIR")) throw noSuchPath(path);
     throw failure(thrown, `cannot open volume '${path}'`);
@@ -45,15 +48,23 @@ async function probed(
   return { ...document, backingStore: withBackingFile(backingStore, file, backingFormatIsUnknown) };
 }
 
-async function restated(directory: Directory, volume: VolumeDocument): Promise<VolumeDocument> {
+async function restated(directory: Directory, { document: volume, evidence }: FoundVolume): Promise<FoundVolume> {
   const facts = await directory.lookup(volume.name, { follow: true });
-  if (facts.kind === "directory") return { ...withFacts(volume, facts, 0n), capacityBytes: 0n };
+  if (facts.kind === "directory") return { document: { ...withFacts(volume, facts, 0n), capacityBytes: 0n }, evidence };
   if (facts.kind === "file" && isPlain(volume)) {
-    return { ...withFacts(volume, facts, facts.sizeBytes), capacityBytes: facts.sizeBytes };
+    return { document: { ...withFacts(volume, facts, facts.sizeBytes), capacityBytes: facts.sizeBytes }, evidence };
+  }
+  if (evidence !== null && isEvidenceOf(evidence, facts)) {
+    return { document: withFacts(volume, facts, facts.sizeBytes), evidence };
   }
   await using file = await directory.open(volume.name, { access: "read" });
   const content = await contentOf(file);
-  return { ...withFacts(volume, content.facts, content.sizeBytes), capacityBytes: capacityOf(volume, content) };
+  const document = {
+    ...withFacts(volume, content.facts, content.sizeBytes),
+    capacityBytes: capacityOf(volume, content),
+  };
+  // This look left format and features as they were: the next scan shall not trust it for a whole one.
+  return { document, evidence: null };
 }
 
 /** A guest sees the whole file. */

@@ -3,7 +3,17 @@ import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { withDeadline } from "../deadline.js";
 import { hostError, hostErrorFrom } from "../errors.js";
-import type { CallOptions, Directory, File, FileFacts, Host, OpenRequest, ScannedEntry, ScanRequest, SpaceFacts } from "../host.js";
+import type {
+  CallOptions,
+  Directory,
+  File,
+  FileFacts,
+  Host,
+  OpenRequest,
+  ScannedEntry,
+  ScanRequest,
+  SpaceFacts,
+} from "../host.js";
 import { hostLimits } from "../limits.js";
 import { bytesOfName, bytesOfText, joinPath, textOfBytes, textOfLatin1 } from "../names.js";
 import * as native from "../native.js";
@@ -53,7 +63,10 @@ export class LocalDirectory implements Directory {
   names(options?: CallOptions): Promise<string[]> {
     return this.#call("Listing", options, async (fd) => {
       // In batches: all names of a huge directory at once would hold up the event loop.
-      const listing = await fs.opendir(`/proc/self/fd/${fd}/`, { encoding: "latin1", bufferSize: hostLimits.scanBatchEntries });
+      const listing = await fs.opendir(`/proc/self/fd/${fd}/`, {
+        encoding: "latin1",
+        bufferSize: hostLimits.scanBatchEntries,
+      });
       const names: string[] = [];
       for await (const entry of listing) names.push(textOfLatin1(entry.name));
       return names;
@@ -78,7 +91,9 @@ export class LocalDirectory implements Directory {
   }
 
   readLink(name: string, options?: CallOptions): Promise<string> {
-    return this.#entryCall("Reading", name, options, async (path) => textOfBytes(await fs.readlink(path, { encoding: "buffer" })));
+    return this.#entryCall("Reading", name, options, async (path) =>
+      textOfBytes(await fs.readlink(path, { encoding: "buffer" })),
+    );
   }
 
   async open(name: string, request: OpenRequest, options?: CallOptions): Promise<File> {
@@ -147,7 +162,8 @@ export class LocalDirectory implements Directory {
           if (bytesRead === 0) break;
           length += bytesRead;
         }
-        if (length > limitBytes) throw hostError("EFBIG", `"${joinPath(this.path, name)}" is longer than ${limitBytes} bytes`);
+        if (length > limitBytes)
+          throw hostError("EFBIG", `"${joinPath(this.path, name)}" is longer than ${limitBytes} bytes`);
         // It grew while it was read: half a file is no content.
         if (length === buffer.length) throw hostError("EAGAIN", `"${joinPath(this.path, name)}" is being written`);
         return buffer.subarray(0, length);
@@ -194,7 +210,11 @@ export class LocalDirectory implements Directory {
 
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void> {
     return this.#call("Changing the flags of", options, (fd) =>
-      this.host.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, { call: "setNoCopyOnWrite", fd, value }),
+      this.host.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, {
+        call: "setNoCopyOnWrite",
+        fd,
+        value,
+      }),
     );
   }
 
@@ -226,7 +246,9 @@ export class LocalDirectory implements Directory {
 
   /** Where the entry is now, whatever the directory was called when it was opened. */
   async realPathOf(name: string): Promise<string> {
-    return this.#descriptor.use(async (fd) => joinPath(textOfBytes(await fs.readlink(`/proc/self/fd/${fd}`, { encoding: "buffer" })), name));
+    return this.#descriptor.use(async (fd) =>
+      joinPath(textOfBytes(await fs.readlink(`/proc/self/fd/${fd}`, { encoding: "buffer" })), name),
+    );
   }
 
   #entryCall<T>(
@@ -278,7 +300,8 @@ export async function makeDirectoryWithMode(path: Buffer, mode: number): Promise
   try {
     const stats = await handle.stat();
     // Somebody who may rename here could have put a directory of his own, or another's, in the place of the new one.
-    if (process.geteuid !== undefined && stats.uid !== process.geteuid()) throw hostError("EPERM", "The new directory was replaced");
+    if (process.geteuid !== undefined && stats.uid !== process.geteuid())
+      throw hostError("EPERM", "The new directory was replaced");
     await handle.chmod(mode);
   } finally {
     await handle.close();

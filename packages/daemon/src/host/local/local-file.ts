@@ -1,8 +1,8 @@
 import { read as readWithCallback } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
-import { type ErrorCode, hostError, hostErrorFrom, hostErrorOfErrno } from "../errors.js";
 import { withDeadline } from "../deadline.js";
+import { type ErrorCode, hostError, hostErrorFrom, hostErrorOfErrno } from "../errors.js";
 import type { BulkOptions, CallOptions, File, FileFacts } from "../host.js";
 import { hostLimits } from "../limits.js";
 import * as native from "../native.js";
@@ -87,13 +87,15 @@ export class LocalFile implements File {
     return this.#call("Truncating", options, async (fd, handle) => {
       if (sizeBytes < 0n) throw hostError("EINVAL", `"${this.path}" cannot have ${sizeBytes} bytes`);
       if (sizeBytes <= Number.MAX_SAFE_INTEGER) await handle.truncate(Number(sizeBytes));
-      else await this.host.nativeThread.perform(`"${this.path}" cannot be truncated`, { call: "truncate", fd, sizeBytes });
+      else
+        await this.host.nativeThread.perform(`"${this.path}" cannot be truncated`, { call: "truncate", fd, sizeBytes });
     });
   }
 
   async allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {
     for (let done = 0n; done < lengthBytes; done += hostLimits.allocateStepBytes) {
-      const step = lengthBytes - done < hostLimits.allocateStepBytes ? lengthBytes - done : hostLimits.allocateStepBytes;
+      const step =
+        lengthBytes - done < hostLimits.allocateStepBytes ? lengthBytes - done : hostLimits.allocateStepBytes;
       await this.#slowCall("Allocating", options, async (fd) => {
         const errno = await native.allocate(fd, offsetBytes + done, step);
         if (errno !== 0) throw hostErrorOfErrno(errno, `"${this.path}" cannot be allocated`);
@@ -138,7 +140,8 @@ export class LocalFile implements File {
 
   async cloneFrom(source: File, options?: CallOptions): Promise<void> {
     // Blocks can only be shared within one file system, and this one's home is not the source's.
-    if (!(source instanceof LocalFile)) throw hostError("EXDEV", `"${this.path}" cannot share blocks with "${source.path}"`);
+    if (!(source instanceof LocalFile))
+      throw hostError("EXDEV", `"${this.path}" cannot share blocks with "${source.path}"`);
     await this.#slowCall("Cloning into", options, async (target) => {
       const held = source.hold();
       const what = `"${source.path}" cannot be cloned to "${this.path}"`;
@@ -164,7 +167,11 @@ export class LocalFile implements File {
 
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void> {
     return this.#call("Changing the flags of", options, (fd) =>
-      this.host.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, { call: "setNoCopyOnWrite", fd, value }),
+      this.host.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, {
+        call: "setNoCopyOnWrite",
+        fd,
+        value,
+      }),
     );
   }
 
@@ -188,7 +195,11 @@ export class LocalFile implements File {
     return withDeadline(`${doing} "${this.path}"`, result, timeoutMs, options);
   }
 
-  #slowCall<T>(doing: string, options: CallOptions | undefined, call: (fd: number, handle: FileHandle) => Promise<T>): Promise<T> {
+  #slowCall<T>(
+    doing: string,
+    options: CallOptions | undefined,
+    call: (fd: number, handle: FileHandle) => Promise<T>,
+  ): Promise<T> {
     return this.#call(doing, options, call, hostLimits.localSlowCallMs);
   }
 }

@@ -97,7 +97,12 @@ export class LocalHost implements Host {
       path,
       options,
       (host) => host.makeDirectories(path, options),
-      () => this.#call(`Making "${path}"`, options, async () => void (await fs.mkdir(bytesOfPath(path), { recursive: true }))),
+      () =>
+        this.#call(
+          `Making "${path}"`,
+          options,
+          async () => void (await fs.mkdir(bytesOfPath(path), { recursive: true })),
+        ),
     );
   }
 
@@ -123,7 +128,11 @@ export class LocalHost implements Host {
     return this.#parts.run(command, options);
   }
 
-  scan(directory: LocalDirectory, request: ScanRequest, options: CallOptions | undefined): AsyncIterable<readonly ScannedEntry[]> {
+  scan(
+    directory: LocalDirectory,
+    request: ScanRequest,
+    options: CallOptions | undefined,
+  ): AsyncIterable<readonly ScannedEntry[]> {
     return this.#parts.scans.scan(directory, request, options, {
       evidenceAgeNs: this.#parts.evidenceAgeNs,
       follows: this.#parts.router === null ? "everywhere" : "local",
@@ -137,13 +146,28 @@ export class LocalHost implements Host {
     return host === this ? null : { host, path };
   }
 
-  async #at<T>(path: string, options: CallOptions | undefined, there: (host: Host) => Promise<T>, here: () => Promise<T>): Promise<T> {
+  async #at<T>(
+    path: string,
+    options: CallOptions | undefined,
+    there: (host: Host) => Promise<T>,
+    here: () => Promise<T>,
+  ): Promise<T> {
     if (!path.startsWith("/")) throw hostError("EINVAL", `${JSON.stringify(path)} is not an absolute path`);
-    const elsewhere = await withDeadline(`Looking for "${path}"`, this.elsewhere(path), hostLimits.localCallMs, options);
+    const elsewhere = await withDeadline(
+      `Looking for "${path}"`,
+      this.elsewhere(path),
+      hostLimits.localCallMs,
+      options,
+    );
     return elsewhere === null ? here() : there(elsewhere.host);
   }
 
-  #call<T>(what: string, options: CallOptions | undefined, call: () => Promise<T>, late?: (result: T) => void): Promise<T> {
+  #call<T>(
+    what: string,
+    options: CallOptions | undefined,
+    call: () => Promise<T>,
+    late?: (result: T) => void,
+  ): Promise<T> {
     const result = call().catch((thrown: unknown) => {
       throw hostErrorFrom(thrown);
     });

@@ -7,7 +7,11 @@ import { LocalDirectory } from "./local-directory.js";
 import { LocalFile } from "./local-file.js";
 
 /** Runs a command whose handles are all of this process; they stay open until it has ended. */
-export async function localRun(command: Command, options: RunOptions | undefined, surroundings: RunSurroundings): Promise<CommandResult> {
+export async function localRun(
+  command: Command,
+  options: RunOptions | undefined,
+  surroundings: RunSurroundings,
+): Promise<CommandResult> {
   const releases: (() => void)[] = [];
   try {
     const args = command.args.map((argument) => prepared(argument, releases));
@@ -21,7 +25,8 @@ function prepared(argument: CommandArgument, releases: (() => void)[]): Prepared
   if (typeof argument === "string") return argument;
   const { before = "", after = "", name } = argument;
   const handle = "in" in argument ? argument.in : argument.file;
-  if (!(handle instanceof LocalDirectory) && !(handle instanceof LocalFile)) throw hostError("EBADF", `"${handle.path}" is open elsewhere`);
+  if (!(handle instanceof LocalDirectory) && !(handle instanceof LocalFile))
+    throw hostError("EBADF", `"${handle.path}" is open elsewhere`);
   const { fd, release } = handle.hold();
   releases.push(release);
   if ("in" in argument) return { before, after, kind: "entry", fd, name, shown: joinPath(handle.path, name) };

@@ -54,6 +54,7 @@ export class NativeThread {
   #ended(worker: Worker, cause: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = null;
-    for (const { what, reject } of this.#waiting.splice(0)) reject(hostError("EIO", `${what}: its thread has ended`, cause));
+    for (const { what, reject } of this.#waiting.splice(0))
+      reject(hostError("EIO", `${what}: its thread has ended`, cause));
   }
 }

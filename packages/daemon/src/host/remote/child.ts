@@ -9,7 +9,14 @@ import { LocalHost } from "../local/local-host.js";
 import { NativeThread } from "../local/native-thread.js";
 import { runCommand } from "../run.js";
 import { ScanThreads } from "../scan.js";
-import { type FromChild, type HandleLocation, type SentArgument, type SentCommand, servedMethods, type ToChild } from "./messages.js";
+import {
+  type FromChild,
+  type HandleLocation,
+  type SentArgument,
+  type SentCommand,
+  servedMethods,
+  type ToChild,
+} from "./messages.js";
 
 /**
  * Entry of the child process of a remote home: the local implementation, called by messages. It may hang wherever the
@@ -84,7 +91,11 @@ function serve(object: Target, method: string, { id, args, signal, timeoutMs }: 
 const specialMethods = new Map<string, (object: Target, context: CallContext) => Promise<unknown>>([
   ["scan", scan],
   ["run", (_, context) => run(context)],
-  ["cloneFrom", (object, { args, signal, timeoutMs }) => fileOf(object).cloneFrom(fileOf(handles.get(Number(args[0]))), { signal, timeoutMs })],
+  [
+    "cloneFrom",
+    (object, { args, signal, timeoutMs }) =>
+      fileOf(object).cloneFrom(fileOf(handles.get(Number(args[0]))), { signal, timeoutMs }),
+  ],
   ["copyFrom", copy],
   ["location", location],
   ["close", close],
@@ -139,7 +150,10 @@ async function run({ id, args, signal }: CallContext): Promise<CommandResult> {
   const [command, temporaryDirectory] = args as [SentCommand, string];
   const { program, environment, timeoutMs, inactivityMs, outputLimitBytes, input } = command;
   const releases: (() => void)[] = [];
-  const alive = setInterval(() => send({ type: "progress", id, doneBytes: null, totalBytes: null }), hostLimits.commandSampleMs);
+  const alive = setInterval(
+    () => send({ type: "progress", id, doneBytes: null, totalBytes: null }),
+    hostLimits.commandSampleMs,
+  );
   try {
     const prepared: PreparedArgument[] = [];
     for (const argument of command.args) prepared.push(await preparedArgument(argument, releases));

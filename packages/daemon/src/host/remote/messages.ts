@@ -4,7 +4,14 @@ import type { CommandResult, Directory, File, Host, ScanEvidence, ScannedEntry }
 
 export type ToChild =
   /** `target`: a handle of the child, 0 for its host. The method's options are sent apart: only these few can travel. */
-  | { readonly type: "call"; readonly id: number; readonly target: number; readonly method: string; readonly args: readonly unknown[]; readonly timeoutMs: number }
+  | {
+      readonly type: "call";
+      readonly id: number;
+      readonly target: number;
+      readonly method: string;
+      readonly args: readonly unknown[];
+      readonly timeoutMs: number;
+    }
   | { readonly type: "cancel"; readonly id: number }
   /** A part of the evidence of a scan that will be called with this id: all at once would hold up the daemon. */
   | { readonly type: "known"; readonly id: number; readonly entries: readonly (readonly [string, ScanEvidence])[] }
@@ -14,9 +21,20 @@ export type ToChild =
 export type FromChild =
   | { readonly type: "ready" }
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
-  | { readonly type: "error"; readonly id: number; readonly code: string; readonly errno: number; readonly message: string }
+  | {
+      readonly type: "error";
+      readonly id: number;
+      readonly code: string;
+      readonly errno: number;
+      readonly message: string;
+    }
   /** The call is alive; with numbers where its caller asked for them. */
-  | { readonly type: "progress"; readonly id: number; readonly doneBytes: bigint | null; readonly totalBytes: bigint | null }
+  | {
+      readonly type: "progress";
+      readonly id: number;
+      readonly doneBytes: bigint | null;
+      readonly totalBytes: bigint | null;
+    }
   | { readonly type: "batch"; readonly id: number; readonly entries: readonly ScannedEntry[] }
   /** A command runs in this process group. */
   | { readonly type: "started"; readonly id: number; readonly processGroup: number }
@@ -60,7 +78,14 @@ export interface SentCommand {
 
 /** Methods a child serves by calling the local implementation's method of the same name. */
 export const servedMethods = {
-  host: ["openDirectory", "facts", "openFile", "makeDirectories", "makeDirectory", "removeDirectory"] satisfies (keyof Host)[],
+  host: [
+    "openDirectory",
+    "facts",
+    "openFile",
+    "makeDirectories",
+    "makeDirectory",
+    "removeDirectory",
+  ] satisfies (keyof Host)[],
   directory: [
     "facts",
     "space",

@@ -63,13 +63,18 @@ export class RemoteChild {
       env: { ...process.env, UV_THREADPOOL_SIZE: String(hostLimits.remoteThreads) },
     });
     this.#process.on("message", (message) => this.#receive(message as FromChild));
-    this.#process.on("error", (cause) => this.#end(hostError("EIO", `The process for "${storage}" cannot be reached`, cause)));
+    this.#process.on("error", (cause) =>
+      this.#end(hostError("EIO", `The process for "${storage}" cannot be reached`, cause)),
+    );
     this.#process.on("disconnect", () => this.#end(this.#vanished()));
     this.#process.on("exit", () => {
       this.#end(this.#vanished());
       gone();
     });
-    const start = setTimeout(() => this.abandon(hostError("ETIMEDOUT", `The process for "${storage}" did not start`)), hostLimits.remoteStartMs);
+    const start = setTimeout(
+      () => this.abandon(hostError("ETIMEDOUT", `The process for "${storage}" did not start`)),
+      hostLimits.remoteStartMs,
+    );
     this.#ready.finally(() => clearTimeout(start)).catch(() => undefined);
     this.#rest();
   }
@@ -91,7 +96,8 @@ export class RemoteChild {
 
   async call(call: RemoteCall, before?: (id: number) => Promise<void>): Promise<unknown> {
     if (this.#ended !== null) throw this.#stale();
-    if (this.#pending.size >= hostLimits.remoteCallsInFlight) throw hostError("EAGAIN", `${call.what}: too many calls wait for "${this.#storage}"`);
+    if (this.#pending.size >= hostLimits.remoteCallsInFlight)
+      throw hostError("EAGAIN", `${call.what}: too many calls wait for "${this.#storage}"`);
     if (call.signal?.aborted) throw hostError("ECANCELED", `${call.what} was given up`, call.signal.reason);
     const id = this.#nextId++;
     clearTimeout(this.#idleTimer);
@@ -138,7 +144,13 @@ export class RemoteChild {
   /** Gives a handle back; nobody waits for it. */
   closeHandle(handle: number): Promise<unknown> {
     if (this.#ended !== null) return Promise.resolve();
-    const call = { target: handle, method: "close", args: [], timeoutMs: hostLimits.remoteCallMs, what: `Closing in "${this.#storage}"` };
+    const call = {
+      target: handle,
+      method: "close",
+      args: [],
+      timeoutMs: hostLimits.remoteCallMs,
+      what: `Closing in "${this.#storage}"`,
+    };
     return this.call(call).finally(() => {
       this.#handles -= 1;
       this.#rest();
@@ -167,25 +179,35 @@ export class RemoteChild {
   }
 
   #receive(message: FromChild): void {
-    if (message.type === "ready") return this.#becomeReady();
+    if (message.type === "ready") {
+      this.#becomeReady();
+      return;
+    }
     if (message.type === "fatal") {
       this.#lastWords = message.message;
       return;
     }
     const pending = this.#pending.get(message.id);
-    if (pending === undefined) return this.#receiveLate(message);
+    if (pending === undefined) {
+      this.#receiveLate(message);
+      return;
+    }
     switch (message.type) {
       case "result":
-        return pending.finish({ value: message.value });
+        pending.finish({ value: message.value });
+        return;
       case "error":
-        return pending.finish({ failure: new HostError(message.code, message.errno, message.message) });
+        pending.finish({ failure: new HostError(message.code, message.errno, message.message) });
+        return;
       case "progress":
         this.#refresh(pending);
-        if (message.doneBytes !== null && message.totalBytes !== null) pending.call.progress?.(message.doneBytes, message.totalBytes);
+        if (message.doneBytes !== null && message.totalBytes !== null)
+          pending.call.progress?.(message.doneBytes, message.totalBytes);
         return;
       case "batch":
         this.#refresh(pending);
-        return pending.call.batch?.(message.entries);
+        pending.call.batch?.(message.entries);
+        return;
       case "started":
         pending.processGroup = message.processGroup;
         return;
@@ -229,7 +251,10 @@ export class RemoteChild {
   }
 
   #vanished(): HostError {
-    return hostError("EIO", `The process for "${this.#storage}" has ended${this.#lastWords === "" ? "" : ` (${this.#lastWords})`}`);
+    return hostError(
+      "EIO",
+      `The process for "${this.#storage}" has ended${this.#lastWords === "" ? "" : ` (${this.#lastWords})`}`,
+    );
   }
 
   /** While nobody waits for it, it does not keep the daemon running; unused for long, it ends. */

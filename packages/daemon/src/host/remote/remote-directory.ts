@@ -1,6 +1,16 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { hostError } from "../errors.js";
-import type { CallOptions, Directory, File, FileFacts, OpenRequest, ScanEvidence, ScannedEntry, ScanRequest, SpaceFacts } from "../host.js";
+import type {
+  CallOptions,
+  Directory,
+  File,
+  FileFacts,
+  OpenRequest,
+  ScanEvidence,
+  ScannedEntry,
+  ScanRequest,
+  SpaceFacts,
+} from "../host.js";
 import { hostLimits } from "../limits.js";
 import { joinPath } from "../names.js";
 import type { DirectoryResults, HandleLocation } from "./messages.js";
@@ -137,7 +147,10 @@ export class RemoteDirectory implements Directory {
   }
 
   writeFileAtomically(name: string, content: Uint8Array, mode: number, options?: CallOptions): Promise<void> {
-    return this.#call("writeFileAtomically", "Writing", name, [content, mode], { timeoutMs: this.host.slowCallMs, ...options });
+    return this.#call("writeFileAtomically", "Writing", name, [content, mode], {
+      timeoutMs: this.host.slowCallMs,
+      ...options,
+    });
   }
 
   sync(options?: CallOptions): Promise<void> {

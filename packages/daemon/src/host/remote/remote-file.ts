@@ -67,14 +67,24 @@ export class RemoteFile implements File {
 
   async cloneFrom(source: File, options?: CallOptions): Promise<void> {
     // Blocks can only be shared within one file system, whose files all have the same home.
-    if (!this.#sharesChildWith(source)) throw hostError("EXDEV", `"${this.path}" cannot share blocks with "${source.path}"`);
+    if (!this.#sharesChildWith(source))
+      throw hostError("EXDEV", `"${this.path}" cannot share blocks with "${source.path}"`);
     await this.#slowCall("cloneFrom", "Cloning into", [source.handle], options);
   }
 
   /** Within one child, the content does not pass through the daemon. */
-  async copyFrom(source: File, lengthBytes: bigint, options?: BulkOptions & { readonly sparse?: boolean }): Promise<void> {
+  async copyFrom(
+    source: File,
+    lengthBytes: bigint,
+    options?: BulkOptions & { readonly sparse?: boolean },
+  ): Promise<void> {
     if (!this.#sharesChildWith(source)) return copyBetween(source, this, lengthBytes, options);
-    await this.#slowCall("copyFrom", "Copying to", [source.handle, lengthBytes, { sparse: options?.sparse ?? false }], options);
+    await this.#slowCall(
+      "copyFrom",
+      "Copying to",
+      [source.handle, lengthBytes, { sparse: options?.sparse ?? false }],
+      options,
+    );
   }
 
   sync(options?: CallOptions): Promise<void> {

@@ -96,8 +96,17 @@ export class RemoteHost implements Host {
         outputLimitBytes: options?.outputLimitBytes ?? null,
         input: options?.input ?? null,
       };
-      const timing = { timeoutMs: this.slowCallMs, ...(options?.signal === undefined ? {} : { signal: options.signal }) };
-      return await this.#call(child, "run", `Running "${command.program}"`, [sent, await this.#hosts.options.temporaryDirectory()], timing);
+      const timing = {
+        timeoutMs: this.slowCallMs,
+        ...(options?.signal === undefined ? {} : { signal: options.signal }),
+      };
+      return await this.#call(
+        child,
+        "run",
+        `Running "${command.program}"`,
+        [sent, await this.#hosts.options.temporaryDirectory()],
+        timing,
+      );
     } finally {
       for (const release of releases) release();
     }
@@ -112,13 +121,18 @@ export class RemoteHost implements Host {
   ): Promise<HostResults[Method]> {
     const timeoutMs = options?.timeoutMs ?? this.callMs;
     // The child serves the method of this name, and answers as it does.
-    return child.call({ target: 0, method, args, what, timeoutMs, signal: options?.signal }) as Promise<HostResults[Method]>;
+    return child.call({ target: 0, method, args, what, timeoutMs, signal: options?.signal }) as Promise<
+      HostResults[Method]
+    >;
   }
 
   #current(): RemoteChild {
     if (this.#child?.isUsable) return this.#child;
     if (this.#abandoned.size >= hostLimits.remoteAbandonedPerMount) {
-      throw hostError("ETIMEDOUT", `"${this.#mountPoint}" does not answer; ${this.#abandoned.size} processes wait for it in the kernel`);
+      throw hostError(
+        "ETIMEDOUT",
+        `"${this.#mountPoint}" does not answer; ${this.#abandoned.size} processes wait for it in the kernel`,
+      );
     }
     this.#hosts.makeRoom(this.#mountPoint);
     const child: RemoteChild = new RemoteChild(
@@ -142,19 +156,27 @@ export class RemoteHost implements Host {
 function ownerOf(argument: CommandArgument): { readonly host: Host; readonly child: RemoteChild } | null {
   if (typeof argument === "string") return null;
   const handle = "in" in argument ? argument.in : argument.file;
-  return handle instanceof RemoteDirectory || handle instanceof RemoteFile ? { host: handle.host, child: handle.child } : null;
+  return handle instanceof RemoteDirectory || handle instanceof RemoteFile
+    ? { host: handle.host, child: handle.child }
+    : null;
 }
 
-async function sentArgument(argument: CommandArgument, child: RemoteChild, releases: (() => void)[]): Promise<SentArgument> {
+async function sentArgument(
+  argument: CommandArgument,
+  child: RemoteChild,
+  releases: (() => void)[],
+): Promise<SentArgument> {
   if (typeof argument === "string") return argument;
   const { before = "", after = "", name } = argument;
   const handle = "in" in argument ? argument.in : argument.file;
-  const [kind, shown] = "in" in argument ? (["entry", joinPath(handle.path, name)] as const) : (["file", handle.path] as const);
+  const [kind, shown] =
+    "in" in argument ? (["entry", joinPath(handle.path, name)] as const) : (["file", handle.path] as const);
   const sent = { before, after, kind, name, shown };
   if (handle instanceof RemoteDirectory || handle instanceof RemoteFile) {
     return { ...sent, at: handle.child === child ? { handle: handle.handle } : await handle.location() };
   }
-  if (!(handle instanceof LocalDirectory) && !(handle instanceof LocalFile)) throw hostError("EBADF", `"${handle.path}" is open elsewhere`);
+  if (!(handle instanceof LocalDirectory) && !(handle instanceof LocalFile))
+    throw hostError("EBADF", `"${handle.path}" is open elsewhere`);
   const { fd, release } = handle.hold();
   releases.push(release);
   const { device, inode } = await handle.facts();

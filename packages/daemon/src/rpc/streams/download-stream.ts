@@ -12,6 +12,7 @@ export class DownloadStream implements ServerStream {
   readonly #download: Download;
   readonly #wire: StreamWire;
   #stopped = false;
+  isSpent = false;
 
   constructor(download: Download, wire: StreamWire) {
     this.#download = download;
@@ -28,7 +29,7 @@ export class DownloadStream implements ServerStream {
     if (frame.status === MessageStatus.CONTINUE) return;
     this.#stopped = true;
     this.#wire.confirm();
-    this.#wire.forget();
+    this.#wire.forget(this);
   }
 
   async abandon(): Promise<void> {
@@ -49,12 +50,14 @@ export class DownloadStream implements ServerStream {
       }
       await next.catch(() => {});
       await this.#download.close();
-      if (!this.#stopped) this.#wire.endOfFile();
+      if (this.#stopped) return;
+      this.isSpent = true;
+      this.#wire.endOfFile();
     } catch (error) {
       await this.#download.close().catch(() => {});
       if (this.#stopped) return;
       this.#wire.fail(LibvirtError.from(error));
-      this.#wire.forget();
+      this.#wire.forget(this);
     }
   }
 

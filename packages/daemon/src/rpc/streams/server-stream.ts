@@ -11,7 +11,7 @@ export interface StreamWire {
   confirm(): void;
   fail(error: LibvirtError): void;
   /** The stream takes no more packets; later ones of its serial are dropped. */
-  forget(): void;
+  forget(stream: ServerStream): void;
   /** A client that breaks the protocol is disconnected. */
   disconnect(reason: string): void;
 }
@@ -19,8 +19,10 @@ export interface StreamWire {
 export interface ServerStream {
   /** Takes a packet of the client. */
   receive(frame: Frame): void;
-  /** Bytes received and not yet worked off. */
+  /** What waits to be worked off: its bytes, and a little for each packet. */
   readonly backlogBytes: number;
+  /** It holds nothing any more and only answers the client's last word. */
+  readonly isSpent: boolean;
   /** The client is gone, or the daemon stops. */
   abandon(): Promise<void>;
 }

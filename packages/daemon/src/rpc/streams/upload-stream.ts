@@ -8,11 +8,11 @@ import {
   MessageType,
   streamHole,
 } from "@cistern/protocol";
+import { limits } from "../../limits.js";
 import type { Upload } from "../../volumes/upload.js";
 import type { ServerStream, StreamWire } from "./server-stream.js";
 
 const SPARSE_STREAM = 1;
-const EINVAL = 22;
 
 /** Takes a volume's content, packet after packet, in order. Nothing is acknowledged but the end. */
 export class UploadStream implements ServerStream {
@@ -21,6 +21,7 @@ export class UploadStream implements ServerStream {
   readonly #sparse: boolean;
   /** A client waits for us only through its socket: when this grows, the session stops reading. */
   backlogBytes = 0;
+  readonly isSpent = false;
   #work: Promise<void> = Promise.resolve();
   /** Takes no more packets. */
   #dead = false;
@@ -50,12 +51,7 @@ export class UploadStream implements ServerStream {
   /** An empty packet says nothing (libvirt's daemon takes it for the end and loses what follows). */
   #receiveData(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.backlogBytes += bytes.length;
-    this.#enqueue(async () => {
-      await this.#upload.write(bytes);
-      this.backlogBytes -= bytes.length;
-      this.#lessBacklog();
-    });
+    this.#enqueue(bytes.length, () => this.#upload.write(bytes));
   }
 
   #receiveHole(frame: Frame): void {
@@ -63,42 +59,52 @@ export class UploadStream implements ServerStream {
       this.#wire.disconnect("a hole in a stream that was not opened as sparse");
       return;
     }
-    this.#enqueue(async () => {
+    this.#enqueue(frame.payload.length, async () => {
       const { length, flags } = decodeXdr(streamHole, frame.payload).value;
-      if (length <= 0n || flags !== 0) {
-        throw LibvirtError.system(ErrorDomain.STREAMS, EINVAL, "cannot write a hole of that length or flags to stream");
-      }
+      if (length <= 0n) throw badHole(`a hole of ${length} bytes in a stream`);
+      if (flags !== 0) throw badHole(`unknown flags 0x${flags.toString(16)} of a hole in a stream`);
       await this.#upload.hole(length);
     });
   }
 
   #receiveEnd(finished: boolean): void {
-    this.#enqueue(async () => {
-      this.#dead = true;
+    this.#dead = true;
+    this.#enqueue(0, async () => {
       if (finished) await this.#upload.finish();
       else await this.#upload.abort();
       this.#wire.confirm();
-      this.#wire.forget();
+      this.#wire.forget(this);
     });
   }
 
   /** One packet after the other; the first failure ends the stream. */
-  #enqueue(step: () => Promise<void>): void {
+  #enqueue(bytes: number, step: () => Promise<void>): void {
+    const cost = bytes + limits.streamPacketCostBytes;
+    this.backlogBytes += cost;
     this.#work = this.#work.then(async () => {
-      if (this.#failed) return;
-      await step().catch((error: unknown) => this.#fail(error));
+      try {
+        if (!this.#failed) await step();
+      } catch (error) {
+        await this.#fail(error);
+      } finally {
+        this.backlogBytes -= cost;
+        this.#lessBacklog();
+      }
     });
   }
 
   async #fail(error: unknown): Promise<void> {
     this.#failed = true;
     this.#dead = true;
-    this.backlogBytes = 0;
-    this.#lessBacklog();
     await this.#upload.abort().catch(() => {});
     this.#wire.fail(LibvirtError.from(error));
-    this.#wire.forget();
+    this.#wire.forget(this);
   }
+}
+
+/** libvirt answers with an unexpected REPLY packet here, at which clients give up the connection. */
+function badHole(detail: string): LibvirtError {
+  return LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STREAMS, detail);
 }
 
 /** What a stream that cannot be opened any more answers. */
