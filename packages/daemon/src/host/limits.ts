@@ -9,6 +9,8 @@ export const hostLimits = {
   /** How many times `remoteCallMs` a remote call may take whose work grows with the data, or a bulk call without progress. */
   remoteSlowCallFactor: 10,
 
+  /** Mounts whose homes are remembered while nobody uses them: a few hundred bytes each. */
+  remoteHomes: 64,
   /** Children for remote storage that run at one time; each costs about 60 MB. Idle ones give way first. */
   remoteChildren: 16,
   /** Children of one mount point that were killed but sit in the kernel. More would only pile up behind the same server. */

@@ -12,9 +12,17 @@ import {
   type ScanRequest,
 } from "./host.js";
 import { hostLimits } from "./limits.js";
-import type { LocalDirectory } from "./local/local-directory.js";
 import { type ScanBatch, type UnpackedEntry, unpackBatch } from "./scan-batch.js";
 import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
+
+/** What a scan needs of an open directory. */
+export interface ScannedDirectory {
+  readonly host: Host;
+  readonly path: string;
+  hold(): { readonly fd: number; readonly release: () => void };
+  /** The home of a path, when that is another one. */
+  elsewhere(path: string): Promise<{ readonly host: Host; readonly path: string } | null>;
+}
 
 export interface ScanPolicy {
   /** Evidence younger than this is not given: a later write could leave it as it is. */
@@ -36,7 +44,7 @@ export class ScanThreads {
   #closed = false;
 
   async *scan(
-    directory: LocalDirectory,
+    directory: ScannedDirectory,
     request: ScanRequest,
     options: CallOptions | undefined,
     policy: ScanPolicy,
@@ -101,7 +109,7 @@ export class ScanThreads {
 /** One scan in its thread: messages in order, no more of them on their way than the limit. */
 class RunningScan {
   readonly #thread: ScanThread;
-  readonly #directory: LocalDirectory;
+  readonly #directory: ScannedDirectory;
   readonly #request: ScanRequest;
   readonly #options: CallOptions | undefined;
   readonly #policy: ScanPolicy;
@@ -115,7 +123,7 @@ class RunningScan {
 
   constructor(
     thread: ScanThread,
-    directory: LocalDirectory,
+    directory: ScannedDirectory,
     request: ScanRequest,
     options: CallOptions | undefined,
     policy: ScanPolicy,
@@ -228,7 +236,7 @@ class RunningScan {
 
   /** Through the home that storage belongs to, which gives up in time. After the first time, it is not asked again. */
   async #readElsewhere(path: string): Promise<Partial<ScannedEntry>> {
-    const found = await this.#directory.host.elsewhere(path);
+    const found = await this.#directory.elsewhere(path);
     const host = found?.host ?? this.#directory.host;
     if (this.#hung.has(host)) return { errno: hostError("ETIMEDOUT", path).errno };
     try {
@@ -276,7 +284,7 @@ function isEvidenceOf(evidence: ScanEvidence, facts: ScanEvidence): boolean {
   );
 }
 
-function checkRequest(directory: LocalDirectory, { headBytes, windows }: ScanRequest): void {
+function checkRequest(directory: ScannedDirectory, { headBytes, windows }: ScanRequest): void {
   const bytes = windows.reduce((sum, { length }) => sum + length, headBytes);
   if (bytes > hostLimits.scanBytesPerEntry) {
     throw hostError("E2BIG", `A scan of "${directory.path}" cannot read ${bytes} bytes of each file`);

@@ -275,11 +275,15 @@ describe("nobody can slip something in between", () => {
 });
 
 describe("clones", () => {
-  const source = async (name: string, content: Uint8Array): Promise<VolumeDocument> => {
+  const seen = async (name: string): Promise<VolumeDocument> => {
+    const found = { document: named(name), evidence: null };
+    const again = await directoryDriver.volumes?.refresh?.(definition(), found, true, laboratory.host);
+    if (again === undefined) throw new Error("no refresh");
+    return again.document;
+  };
+  const source = (name: string, content: Uint8Array): Promise<VolumeDocument> => {
     writeFileSync(at(name), content);
-    const seen = await directoryDriver.volumes?.refresh?.(definition(), named(name), true, laboratory.host);
-    if (seen === undefined) throw new Error("no refresh");
-    return seen;
+    return seen(name);
   };
 
   test("raw to raw: byte for byte, with progress; holes stay holes where that was asked for", async () => {
@@ -303,9 +307,7 @@ describe("clones", () => {
     await make("disk.qcow2", { format: "qcow2" }, { source: await source("source", content) });
     expect(info("disk.qcow2")).toMatchObject({ format: "qcow2", "virtual-size": Number(MiB) });
     await make("overlay", { format: "qcow2", backing: { path: "disk.qcow2", format: "qcow2" } });
-    const overlay = await directoryDriver.volumes?.refresh?.(definition(), named("overlay"), true, laboratory.host);
-    if (overlay === undefined) throw new Error("no refresh");
-    await make("flat", { capacityBytes: MiB }, { source: overlay });
+    await make("flat", { capacityBytes: MiB }, { source: await seen("overlay") });
     expect(readFileSync(at("flat")).equals(content)).toBe(true);
   });
 

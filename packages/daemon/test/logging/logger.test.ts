@@ -125,7 +125,8 @@ describe("the log", () => {
     const child = spawn("sh", ["-c", script, process.execPath, program], {
       stdio: ["ignore", "ignore", "inherit", "pipe", "pipe", "pipe"],
     });
-    const [, , , facts, end, release] = child.stdio;
+    // Node's types stop at the fifth.
+    const [, , , facts, end, release] = child.stdio as readonly unknown[];
     const ended = once(child, "exit");
     try {
       const [answer] = await once(facts as Readable, "data");

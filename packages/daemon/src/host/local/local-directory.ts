@@ -20,22 +20,26 @@ import * as native from "../native.js";
 import { Descriptor } from "./descriptor.js";
 import { factsOfStats } from "./facts.js";
 import { LocalFile } from "./local-file.js";
-import type { LocalHost } from "./local-host.js";
 import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
+import type { Elsewhere, LocalServices } from "./services.js";
 
 /**
  * An open directory. An entry is named `/proc/self/fd/N/name`: the kernel starts at the open directory itself, wherever it
  * is called now, as openat would (docs/decisions/0010-files-by-handle.md).
  */
 export class LocalDirectory implements Directory {
-  readonly host: LocalHost;
+  readonly #services: LocalServices;
   readonly path: string;
   readonly #descriptor: Descriptor;
 
-  constructor(host: LocalHost, path: string, handle: fs.FileHandle) {
-    this.host = host;
+  constructor(services: LocalServices, path: string, handle: fs.FileHandle) {
+    this.#services = services;
     this.path = path;
     this.#descriptor = new Descriptor(handle);
+  }
+
+  get host(): Host {
+    return this.#services.host;
   }
 
   /** Keeps the descriptor open until `release`. */
@@ -74,7 +78,7 @@ export class LocalDirectory implements Directory {
   }
 
   scan(request: ScanRequest, options?: CallOptions): AsyncIterable<readonly ScannedEntry[]> {
-    return this.host.scan(this, request, options);
+    return this.#services.scan(this, request, options);
   }
 
   async lookup(name: string, options?: CallOptions & { readonly follow?: boolean }): Promise<FileFacts> {
@@ -83,7 +87,7 @@ export class LocalDirectory implements Directory {
       const stats = await fs.lstat(path, { bigint: true });
       if (!stats.isSymbolicLink()) return factsOfStats(stats, await native.labelOfPath(path));
       if (!follow) return factsOfStats(stats, null);
-      const elsewhere = await this.#elsewhere(name);
+      const elsewhere = await this.#targetElsewhere(name);
       if (elsewhere !== null) return elsewhere;
       return factsOfStats(await fs.stat(path, { bigint: true }), await native.labelOfPath(path));
     });
@@ -106,9 +110,9 @@ export class LocalDirectory implements Directory {
         const flags = accessFlags[request.access] | safeFlags;
         const handle = await fs.open(path, flags | constants.O_NOFOLLOW).catch(async (failure: unknown) => {
           if (hostErrorFrom(failure).code !== "ELOOP" || request.follow === false) throw failure;
-          return (await this.#elsewhere(name)) ?? (await fs.open(path, flags));
+          return (await this.#targetElsewhere(name)) ?? (await fs.open(path, flags));
         });
-        return "host" in handle ? handle : new LocalFile(this.host, joinPath(this.path, name), handle);
+        return "host" in handle ? handle : new LocalFile(this.#services, joinPath(this.path, name), handle);
       },
       (late) => {
         if (late instanceof LocalFile) void late.close();
@@ -124,7 +128,7 @@ export class LocalDirectory implements Directory {
       options,
       async (path) => {
         const handle = await fs.open(path, directoryFlags | constants.O_NOFOLLOW);
-        return new LocalDirectory(this.host, joinPath(this.path, name), handle);
+        return new LocalDirectory(this.#services, joinPath(this.path, name), handle);
       },
       (late) => void late.close(),
     );
@@ -210,7 +214,7 @@ export class LocalDirectory implements Directory {
 
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void> {
     return this.#call("Changing the flags of", options, (fd) =>
-      this.host.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, {
+      this.#services.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, {
         call: "setNoCopyOnWrite",
         fd,
         value,
@@ -219,7 +223,10 @@ export class LocalDirectory implements Directory {
   }
 
   close(): Promise<void> {
-    return this.#descriptor.close();
+    const closed = this.#descriptor.close().catch((thrown: unknown) => {
+      throw hostErrorFrom(thrown);
+    });
+    return withDeadline(`Closing "${this.path}"`, closed, hostLimits.localCallMs, undefined);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -236,19 +243,18 @@ export class LocalDirectory implements Directory {
       await fs.unlink(path).catch(() => undefined);
       throw failure;
     }
-    return new LocalFile(this.host, joinPath(this.path, name), handle);
+    return new LocalFile(this.#services, joinPath(this.path, name), handle);
   }
 
-  /** The home of what a symlink leads to, when that is not this one. */
-  async #elsewhere(name: string): Promise<{ readonly host: Host; readonly path: string } | null> {
-    return this.host.elsewhere(await this.realPathOf(name));
+  /** Where the path belongs, when that is not here. */
+  elsewhere(path: string): Promise<Elsewhere | null> {
+    return this.#services.elsewhere(path);
   }
 
-  /** Where the entry is now, whatever the directory was called when it was opened. */
-  async realPathOf(name: string): Promise<string> {
-    return this.#descriptor.use(async (fd) =>
-      joinPath(textOfBytes(await fs.readlink(`/proc/self/fd/${fd}`, { encoding: "buffer" })), name),
-    );
+  /** The home of what a symlink leads to, when that is not here. Asks from where the directory is now. */
+  async #targetElsewhere(name: string): Promise<Elsewhere | null> {
+    const now = await this.#descriptor.use((fd) => fs.readlink(`/proc/self/fd/${fd}`, { encoding: "buffer" }));
+    return this.elsewhere(joinPath(textOfBytes(now), name));
   }
 
   #entryCall<T>(

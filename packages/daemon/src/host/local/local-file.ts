@@ -3,13 +3,13 @@ import type { FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
 import { withDeadline } from "../deadline.js";
 import { type ErrorCode, hostError, hostErrorFrom, hostErrorOfErrno } from "../errors.js";
-import type { BulkOptions, CallOptions, File, FileFacts } from "../host.js";
+import type { BulkOptions, CallOptions, File, FileFacts, Host } from "../host.js";
 import { hostLimits } from "../limits.js";
 import * as native from "../native.js";
 import { copyBetween, overwriteWithZeros } from "./bulk.js";
 import { Descriptor } from "./descriptor.js";
 import { factsOfStats } from "./facts.js";
-import type { LocalHost } from "./local-host.js";
+import type { LocalServices } from "./services.js";
 
 /** Takes a bigint position (Node's types lag behind), which `FileHandle.read` would silently ignore on Node 20. */
 const readAt = promisify(readWithCallback) as (
@@ -21,14 +21,18 @@ const readAt = promisify(readWithCallback) as (
 ) => Promise<{ bytesRead: number }>;
 
 export class LocalFile implements File {
-  readonly host: LocalHost;
+  readonly #services: LocalServices;
   readonly path: string;
   readonly #descriptor: Descriptor;
 
-  constructor(host: LocalHost, path: string, handle: FileHandle) {
-    this.host = host;
+  constructor(services: LocalServices, path: string, handle: FileHandle) {
+    this.#services = services;
     this.path = path;
     this.#descriptor = new Descriptor(handle);
+  }
+
+  get host(): Host {
+    return this.#services.host;
   }
 
   /** Keeps the descriptor open until `release`. */
@@ -88,7 +92,7 @@ export class LocalFile implements File {
       if (sizeBytes < 0n) throw hostError("EINVAL", `"${this.path}" cannot have ${sizeBytes} bytes`);
       if (sizeBytes <= Number.MAX_SAFE_INTEGER) await handle.truncate(Number(sizeBytes));
       else
-        await this.host.nativeThread.perform(`"${this.path}" cannot be truncated`, { call: "truncate", fd, sizeBytes });
+        await this.#services.nativeThread.perform(`"${this.path}" cannot be truncated`, { call: "truncate", fd, sizeBytes });
     });
   }
 
@@ -145,7 +149,7 @@ export class LocalFile implements File {
     await this.#slowCall("Cloning into", options, async (target) => {
       const held = source.hold();
       const what = `"${source.path}" cannot be cloned to "${this.path}"`;
-      await this.host.nativeThread.perform(what, { call: "clone", target, source: held.fd }).finally(held.release);
+      await this.#services.nativeThread.perform(what, { call: "clone", target, source: held.fd }).finally(held.release);
     });
   }
 
@@ -167,7 +171,7 @@ export class LocalFile implements File {
 
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void> {
     return this.#call("Changing the flags of", options, (fd) =>
-      this.host.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, {
+      this.#services.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, {
         call: "setNoCopyOnWrite",
         fd,
         value,
@@ -175,8 +179,12 @@ export class LocalFile implements File {
     );
   }
 
+  /** Rejects with what the file system reports only now (NFS: ENOSPC, EDQUOT). */
   close(): Promise<void> {
-    return this.#descriptor.close();
+    const closed = this.#descriptor.close().catch((thrown: unknown) => {
+      throw hostErrorFrom(thrown);
+    });
+    return withDeadline(`Closing "${this.path}"`, closed, hostLimits.localSlowCallMs, undefined);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -17,12 +17,13 @@ import type {
 import { hostLimits } from "../limits.js";
 import { bytesOfPath } from "../names.js";
 import * as native from "../native.js";
-import type { ScanThreads } from "../scan.js";
+import type { ScannedDirectory, ScanThreads } from "../scan.js";
 import { factsOfStats } from "./facts.js";
 import { LocalDirectory, makeDirectoryWithMode } from "./local-directory.js";
 import { LocalFile } from "./local-file.js";
 import type { NativeThread } from "./native-thread.js";
 import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
+import type { Elsewhere, LocalServices } from "./services.js";
 
 /** Chooses the home of a path, as `Hosts` does; null where everything is to be done here (in the child). */
 export type PathRouter = (path: string) => Promise<Host>;
@@ -39,7 +40,7 @@ export interface LocalHostParts {
  * Storage on this machine's own disks, by Node's thread pool. A path may lead through a symlink to storage that can hang;
  * each call with a path therefore asks first, and passes the call on to that storage's own home.
  */
-export class LocalHost implements Host {
+export class LocalHost implements Host, LocalServices {
   readonly home = "local";
   readonly nativeThread: NativeThread;
   readonly #parts: LocalHostParts;
@@ -47,6 +48,10 @@ export class LocalHost implements Host {
   constructor(parts: LocalHostParts) {
     this.#parts = parts;
     this.nativeThread = parts.nativeThread;
+  }
+
+  get host(): Host {
+    return this;
   }
 
   openDirectory(path: string, options?: CallOptions): Promise<Directory> {
@@ -129,7 +134,7 @@ export class LocalHost implements Host {
   }
 
   scan(
-    directory: LocalDirectory,
+    directory: ScannedDirectory,
     request: ScanRequest,
     options: CallOptions | undefined,
   ): AsyncIterable<readonly ScannedEntry[]> {
@@ -139,8 +144,7 @@ export class LocalHost implements Host {
     });
   }
 
-  /** Another home the path belongs to; null when it belongs here. */
-  async elsewhere(path: string): Promise<{ readonly host: Host; readonly path: string } | null> {
+  async elsewhere(path: string): Promise<Elsewhere | null> {
     if (this.#parts.router === null) return null;
     const host = await this.#parts.router(path);
     return host === this ? null : { host, path };

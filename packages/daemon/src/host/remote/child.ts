@@ -141,8 +141,7 @@ async function location(object: Target): Promise<HandleLocation> {
 async function close(object: Target): Promise<void> {
   if (object instanceof LocalHost) return;
   for (const [handle, open] of handles) if (open === object) handles.delete(handle);
-  // Waits for calls that still use it; nobody need wait for that.
-  object.close().catch(() => undefined);
+  await object.close();
 }
 
 /** While the command runs, the daemon hears that this process is alive; the command itself is watched by `runCommand`. */

@@ -16,17 +16,17 @@ import { joinPath } from "../names.js";
 import type { DirectoryResults, HandleLocation } from "./messages.js";
 import type { RemoteChild } from "./remote-child.js";
 import { RemoteFile } from "./remote-file.js";
-import type { RemoteHost } from "./remote-host.js";
+import type { RemoteHome } from "./remote-home.js";
 
 /** A directory that a child process has open. It is dead (ESTALE) once that child is. */
 export class RemoteDirectory implements Directory {
-  readonly host: RemoteHost;
+  readonly host: RemoteHome;
   readonly child: RemoteChild;
   readonly handle: number;
   readonly path: string;
   #closed: Promise<void> | null = null;
 
-  constructor(host: RemoteHost, child: RemoteChild, handle: number, path: string) {
+  constructor(host: RemoteHome, child: RemoteChild, handle: number, path: string) {
     this.host = host;
     this.child = child;
     this.handle = handle;

@@ -3,17 +3,17 @@ import type { BulkOptions, CallOptions, File, FileFacts } from "../host.js";
 import { copyBetween } from "../local/bulk.js";
 import type { FileResults, HandleLocation } from "./messages.js";
 import type { RemoteChild } from "./remote-child.js";
-import type { RemoteHost } from "./remote-host.js";
+import type { RemoteHome } from "./remote-home.js";
 
 /** A file that a child process has open. It is dead (ESTALE) once that child is. */
 export class RemoteFile implements File {
-  readonly host: RemoteHost;
+  readonly host: RemoteHome;
   readonly child: RemoteChild;
   readonly handle: number;
   readonly path: string;
   #closed: Promise<void> | null = null;
 
-  constructor(host: RemoteHost, child: RemoteChild, handle: number, path: string) {
+  constructor(host: RemoteHome, child: RemoteChild, handle: number, path: string) {
     this.host = host;
     this.child = child;
     this.handle = handle;

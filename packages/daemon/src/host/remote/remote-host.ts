@@ -15,24 +15,34 @@ import { hostLimits } from "../limits.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
 import { joinPath } from "../names.js";
+import type { ChildRegistry } from "./child-registry.js";
 import type { HostResults, SentArgument, SentCommand } from "./messages.js";
 import { RemoteChild } from "./remote-child.js";
 import { RemoteDirectory } from "./remote-directory.js";
 import { RemoteFile } from "./remote-file.js";
-import type { RemoteHosts } from "./remote-hosts.js";
+import type { RemoteHome } from "./remote-home.js";
+
+export interface RemoteHostOptions {
+  /** Deadline of a call. */
+  readonly callMs: number;
+  /** Where commands get their private directories. */
+  readonly temporaryDirectory: () => Promise<string>;
+}
 
 /** The home of one mount of storage that can hang: each call is made by a child process, and ends at its deadline. */
-export class RemoteHost implements Host {
+export class RemoteHost implements RemoteHome {
   readonly home = "remote";
   readonly #mountPoint: string;
-  readonly #hosts: RemoteHosts;
+  readonly #options: RemoteHostOptions;
+  readonly #registry: ChildRegistry;
   /** Killed, but not yet vanished. */
   readonly #abandoned = new Set<RemoteChild>();
   #child: RemoteChild | null = null;
 
-  constructor(mountPoint: string, hosts: RemoteHosts) {
+  constructor(mountPoint: string, options: RemoteHostOptions, registry: ChildRegistry) {
     this.#mountPoint = mountPoint;
-    this.#hosts = hosts;
+    this.#options = options;
+    this.#registry = registry;
   }
 
   get isInUse(): boolean {
@@ -40,10 +50,9 @@ export class RemoteHost implements Host {
   }
 
   get callMs(): number {
-    return this.#hosts.options.callMs;
+    return this.#options.callMs;
   }
 
-  /** For calls whose work grows with the data; for bulk calls, the longest time without progress. */
   get slowCallMs(): number {
     return this.callMs * hostLimits.remoteSlowCallFactor;
   }
@@ -97,14 +106,15 @@ export class RemoteHost implements Host {
         input: options?.input ?? null,
       };
       const timing = {
-        timeoutMs: this.slowCallMs,
+        // The child speaks up at every sample, whatever the command does.
+        timeoutMs: this.callMs + hostLimits.commandSampleMs,
         ...(options?.signal === undefined ? {} : { signal: options.signal }),
       };
       return await this.#call(
         child,
         "run",
         `Running "${command.program}"`,
-        [sent, await this.#hosts.options.temporaryDirectory()],
+        [sent, await this.#options.temporaryDirectory()],
         timing,
       );
     } finally {
@@ -134,21 +144,21 @@ export class RemoteHost implements Host {
         `"${this.#mountPoint}" does not answer; ${this.#abandoned.size} processes wait for it in the kernel`,
       );
     }
-    this.#hosts.makeRoom(this.#mountPoint);
+    this.#registry.makeRoom(this.#mountPoint);
     const child: RemoteChild = new RemoteChild(
       this.#mountPoint,
       () => {
         if (this.#child === child) this.#child = null;
         this.#abandoned.add(child);
-        this.#hosts.ended(child);
+        this.#registry.ended(child);
       },
       () => {
         this.#abandoned.delete(child);
-        this.#hosts.gone(child);
+        this.#registry.gone(child);
       },
     );
     this.#child = child;
-    this.#hosts.started(child);
+    this.#registry.started(child);
     return child;
   }
 }

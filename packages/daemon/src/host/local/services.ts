@@ -1,0 +1,21 @@
+import type { CallOptions, Host, ScannedEntry, ScanRequest } from "../host.js";
+import type { ScannedDirectory } from "../scan.js";
+import type { NativeThread } from "./native-thread.js";
+
+/** What open directories and files of the local home need of it. */
+export interface LocalServices {
+  readonly host: Host;
+  readonly nativeThread: NativeThread;
+  /** Another home the path belongs to; null when it belongs here. */
+  elsewhere(path: string): Promise<Elsewhere | null>;
+  scan(
+    directory: ScannedDirectory,
+    request: ScanRequest,
+    options: CallOptions | undefined,
+  ): AsyncIterable<readonly ScannedEntry[]>;
+}
+
+export interface Elsewhere {
+  readonly host: Host;
+  readonly path: string;
+}
