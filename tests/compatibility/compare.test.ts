@@ -79,20 +79,26 @@ describe("libvirtd 9.0.0 and cisternd answer alike", () => {
 
 async function compare(file: string, run: (side: Side, file: string) => Promise<Step[]>): Promise<void> {
   const path = join(import.meta.dirname, file);
-  const script = basename(file);
-  const [original, mine] = await Promise.all(
-    sides.map(async (side) => normaliseSteps(side, await run(side, path))),
-  );
-  if (!original || !mine) throw new Error("a side has no steps");
+  const [original, mine] = await Promise.all(sides.map(async (side) => normaliseSteps(side, await run(side, path))));
+  let alike = false;
+  try {
+    if (!original || !mine) throw new Error("a side has no steps");
+    judge(basename(file), original, mine);
+    alike = true;
+  } finally {
+    await Promise.all(sides.map((side) => resetSide(side, !alike)));
+  }
+}
+
+function judge(script: string, original: readonly Step[], mine: readonly Step[]): void {
   if (print) console.log(original.map((step) => `${step.label}\n    ${JSON.stringify(step.outcome)}`).join("\n"));
   scriptsRun += 1;
   stepsCompared += original.length;
+  const unexpected = findDifferences(script, original, mine).filter((difference) => !isWanted(difference));
+  unwanted.push(...unexpected);
   const end = original.find((step) => step.label === "(end)");
   expect(end, `the script fails on libvirtd itself: ${JSON.stringify(end)}`).toBeUndefined();
   expect(original.length, "the script has steps").toBeGreaterThan(0);
-  const unexpected = findDifferences(script, original, mine).filter((difference) => !isWanted(difference));
-  await Promise.all(sides.map((side) => resetSide(side, unexpected.length > 0)));
-  unwanted.push(...unexpected);
   expect(unexpected.map(describeDifference).join("\n\n")).toBe("");
 }
 

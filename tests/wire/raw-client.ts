@@ -68,6 +68,11 @@ export class RawClient {
     return serial;
   }
 
+  /** What has come and was not looked at. */
+  takeAll(): Frame[] {
+    return this.#received.splice(0);
+  }
+
   /** The next packet, whatever it is; null: the server closed the connection. */
   async next(timeoutMs = ANSWER_MS): Promise<Frame | null> {
     const deadline = performance.now() + timeoutMs;

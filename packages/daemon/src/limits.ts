@@ -14,6 +14,8 @@ export const limits = {
   parseWorkerMemoryMiB: 1_024,
   /** libvirt's default; a management host has hundreds of connections, not thousands. */
   clients: 5_000,
+  /** Connections that wait to be accepted; beyond, the kernel refuses them. libvirt's default. */
+  queuedClients: 1_000,
   /** Calls of one client under way at once; beyond, its socket is not read. libvirt has 5, few pipelining clients know. */
   requestsPerClient: 64,
   /** What packets of all clients may take of one turn of the event loop, a fifth of the longest wait that is promised. */

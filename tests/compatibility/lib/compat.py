@@ -159,6 +159,16 @@ def write_file(path, content=b"", size=None, mode=None):
     return full
 
 
+def left_behind(label, *parts):
+    """Whether a call that failed left a file, which is taken away so that it does not hide what follows."""
+    path = os.path.join(WORK, *parts)
+    fact(label + ": left behind", os.path.lexists(path))
+    if os.path.isdir(path):
+        os.rmdir(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
 def read_file(path):
     with open(path, "rb") as file:
         return file.read().decode("utf-8", "surrogateescape")
@@ -206,7 +216,10 @@ def qemu_img(*arguments):
 
 def image_facts(path):
     """What qemu-img reads in an image, without the place it takes on disk."""
-    facts = json.loads(qemu_img("info", "--output=json", path))
+    try:
+        facts = json.loads(qemu_img("info", "--output=json", path))
+    except subprocess.CalledProcessError as error:
+        return "qemu-img: " + error.stderr.decode()
     facts.pop("actual-size", None)
     facts.get("format-specific", {}).get("data", {}).pop("cid", None)
     return facts

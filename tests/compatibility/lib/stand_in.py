@@ -1,7 +1,8 @@
 """A program put in the place of another one for as long as a script runs, in this side's mount namespace only.
 
-It notes each call, waits while it is held, and then calls the real program, unless it only pretends: then it makes the
-files that are named and missing (qemu-img needs seconds for each LUKS key).
+It notes each call, calls the real program and waits while it is held before it ends, so that whoever called it is in the
+middle of something whose file exists. It can be told to fail, or only to pretend: then it makes the files that are named
+and missing (qemu-img needs seconds for each LUKS key).
 """
 
 import atexit
@@ -13,13 +14,25 @@ import subprocess
 import compat
 
 _SOURCE = """#!/usr/bin/python3
-import json, os, sys, time
+import json, os, re, subprocess, sys, time
 place = %r
+
+
+def resolved(match):
+    # A caller may name a file by a descriptor or link it hands over; what counts is which one it is.
+    return os.path.realpath(match.group())
+
+
 with open(place + "/calls", "a", encoding="utf-8", errors="surrogateescape") as notes:
-    notes.write(json.dumps(sys.argv[1:]) + "\\n")
-deadline = time.monotonic() + 60
-while os.path.exists(place + "/hold") and time.monotonic() < deadline:
-    time.sleep(0.01)
+    notes.write(json.dumps([re.sub("/[^,=]*", resolved, argument) for argument in sys.argv[1:]]) + "\\n")
+
+
+def wait_while_held():
+    deadline = time.monotonic() + 60
+    while os.path.exists(place + "/hold") and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 if os.path.exists(place + "/pretend"):
     for argument in sys.argv[1:]:
         path = argument.rpartition("file.filename=")[2]
@@ -27,7 +40,12 @@ if os.path.exists(place + "/pretend"):
             with open(path, "wb") as file:
                 file.truncate(1 << 20)
     sys.exit(0)
-os.execv(place + "/real", [%r, *sys.argv[1:]])
+status = subprocess.run([%r, *sys.argv[1:]], executable=place + "/real", close_fds=False).returncode
+open(place + "/done", "w").close()
+wait_while_held()
+if os.path.exists(place + "/fail"):
+    sys.exit("%s: it was told to fail")
+sys.exit(status)
 """
 
 
@@ -39,7 +57,7 @@ class StandIn:
         shutil.copy2(program, self.place + "/real")
         source = self.place + "/program"
         with open(source, "w", encoding="ascii") as file:
-            file.write(_SOURCE % (self.place, program))
+            file.write(_SOURCE % (self.place, program, os.path.basename(program)))
         os.chmod(source, 0o755)
         subprocess.run(["mount", "--bind", source, program], check=True, timeout=10)
         self.mounted = True
@@ -61,11 +79,12 @@ class StandIn:
             return []
 
     def forget(self):
-        if os.path.exists(self.place + "/calls"):
-            os.unlink(self.place + "/calls")
+        for name in ("/calls", "/done"):
+            if os.path.exists(self.place + name):
+                os.unlink(self.place + name)
 
     def hold(self):
-        """Calls wait from now on."""
+        """Calls do not end from now on."""
         open(self.place + "/hold", "w", encoding="ascii").close()
 
     def release(self):
@@ -76,5 +95,13 @@ class StandIn:
         """The real program is not called any more."""
         open(self.place + "/pretend", "w", encoding="ascii").close()
 
+    def fail(self, failing):
+        """Whether calls end with an error from now on."""
+        if failing:
+            open(self.place + "/fail", "w", encoding="ascii").close()
+        else:
+            os.unlink(self.place + "/fail")
+
     def wait_for_call(self):
-        return compat.wait_for(lambda: len(self.lines()) > 0)
+        """Waits until the real program has done its work."""
+        return compat.wait_for(lambda: os.path.exists(self.place + "/done"))

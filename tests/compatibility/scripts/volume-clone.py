@@ -2,7 +2,7 @@
 
 import os
 
-from compat import WORK, active_pool, connect, connect_read_only, defined_pool, fact, file_facts, image_digest, image_facts, noise, raw_volume, step, volume, write_file
+from compat import WORK, active_pool, connect, connect_read_only, defined_pool, fact, file_facts, image_digest, image_facts, left_behind, noise, raw_volume, step, volume, write_file
 
 c = connect()
 pool = active_pool(c, "p")
@@ -28,8 +28,8 @@ def cloned(label, document, original, flags=0, into=pool):
     before = into.info()
     made = step(label, into.createXMLFrom, document, original, flags)
     fact(label + ": names", into.listVolumes())
-    fact(label + ": files", os.listdir(WORK + "/" + into.name()))
     if made is None:
+        left_behind(label, into.name(), "clone")
         fact(label + ": pool's numbers", into.info() == before)
         return
     step(label + ": info", made.info)

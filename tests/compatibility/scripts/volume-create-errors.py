@@ -2,7 +2,7 @@
 
 import os
 
-from compat import WORK, active_pool, connect, connect_read_only, defined_pool, fact, raw_volume, step, volume, write_file
+from compat import WORK, active_pool, connect, connect_read_only, defined_pool, fact, left_behind, raw_volume, step, volume, write_file
 
 c = connect()
 pool = active_pool(c, "p")
@@ -10,11 +10,12 @@ pool = active_pool(c, "p")
 
 def refused(label, document, flags=0):
     created = step(label, pool.createXML, document, flags)
-    fact(label + ": files", os.listdir(WORK + "/p"))
     fact(label + ": volumes", pool.listVolumes())
     if created is not None:
         fact(label + ": document", created.XMLDesc(0))
         created.delete(0)
+    if "v" not in pool.listVolumes():
+        left_behind(label, "p", "v")
 
 
 refused("empty", "")

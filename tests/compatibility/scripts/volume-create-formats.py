@@ -1,6 +1,6 @@
 """Volumes made by qemu-img: every format and option, what is written and what is shown before and after a refresh."""
 
-from compat import WORK, active_pool, connect, fact, image_facts, qemu_img, step, volume, write_file
+from compat import WORK, active_pool, connect, fact, image_facts, left_behind, qemu_img, step, volume, write_file
 
 c = connect()
 pool = active_pool(c, "p")
@@ -9,6 +9,7 @@ pool = active_pool(c, "p")
 def made(label, document, flags=0):
     created = step(label, pool.createXML, document, flags)
     if created is None:
+        left_behind(label, "p", "v")
         return
     step(label + ": info", created.info)
     step(label + ": physical", created.infoFlags, 1)

@@ -207,7 +207,6 @@ def aborted_download():
 step("aborted upload", aborted_upload)
 step("aborted download", aborted_download)
 step("the volume is usable", made.info)
-fact("the volume begins with", open(made.path(), "rb").read(10))
 step("the connection is usable", c.numOfStoragePools)
 pool.destroy()
 step("upload in an inactive pool", upload, made, b"x")

@@ -33,6 +33,8 @@ export interface Door {
 
 const LIFECYCLE_EVENT = 0;
 const SECOND_EVENT = 1;
+/** The session puts in the number of each callback. */
+const ANY_CALLBACK = { callbackID: 0 };
 
 /** libvirt's remote protocol on UNIX sockets. */
 export class RpcServer {
@@ -75,7 +77,7 @@ export class RpcServer {
     try {
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
-        server.listen(door.path, () => {
+        server.listen({ path: door.path, backlog: limits.queuedClients }, () => {
           server.off("error", reject);
           resolve();
         });
@@ -136,27 +138,21 @@ export class RpcServer {
 
   #emitPoolEvent({ kind, pool }: PoolEvent): void {
     const eventId = kind === "refresh" ? SECOND_EVENT : LIFECYCLE_EVENT;
+    const event = kind === "refresh" ? -1 : POOL_LIFECYCLE_EVENTS.indexOf(kind);
     for (const session of this.#sessions) {
-      for (const callbackID of session.subscriptions.matching("storage pool", eventId, pool.uuid)) {
-        if (kind === "refresh") session.emit(events.storagePoolEventRefresh, { callbackID, pool });
-        else {
-          const event = POOL_LIFECYCLE_EVENTS.indexOf(kind);
-          session.emit(events.storagePoolEventLifecycle, { callbackID, pool, event, detail: 0 });
-        }
-      }
+      const callbacks = [...session.subscriptions.matching("storage pool", eventId, pool.uuid)];
+      if (kind === "refresh") session.emit(events.storagePoolEventRefresh, { ...ANY_CALLBACK, pool }, callbacks);
+      else session.emit(events.storagePoolEventLifecycle, { ...ANY_CALLBACK, pool, event, detail: 0 }, callbacks);
     }
   }
 
   #emitSecretEvent({ kind, secret }: SecretEvent): void {
     const eventId = kind === "valueChanged" ? SECOND_EVENT : LIFECYCLE_EVENT;
+    const event = kind === "valueChanged" ? -1 : SECRET_LIFECYCLE_EVENTS.indexOf(kind);
     for (const session of this.#sessions) {
-      for (const callbackID of session.subscriptions.matching("secret", eventId, secret.uuid)) {
-        if (kind === "valueChanged") session.emit(events.secretEventValueChanged, { callbackID, secret });
-        else {
-          const event = SECRET_LIFECYCLE_EVENTS.indexOf(kind);
-          session.emit(events.secretEventLifecycle, { callbackID, secret, event, detail: 0 });
-        }
-      }
+      const callbacks = [...session.subscriptions.matching("secret", eventId, secret.uuid)];
+      if (kind === "valueChanged") session.emit(events.secretEventValueChanged, { ...ANY_CALLBACK, secret }, callbacks);
+      else session.emit(events.secretEventLifecycle, { ...ANY_CALLBACK, secret, event, detail: 0 }, callbacks);
     }
   }
 }

@@ -10,6 +10,7 @@ import {
   type Frame,
   FrameDecoder,
   type FrameHeader,
+  LIMITS,
   LibvirtError,
   type Message,
   MessageStatus,
@@ -94,8 +95,8 @@ export class Session implements ClientConnection {
   }
 
   /** Sends an event to each callback that asked for it. */
-  emit<Payload>(message: Message<Payload>, payload: Payload): void {
-    this.#send(encodeEvent(message, payload));
+  emit<Payload extends ForCallback>(message: Message<Payload>, payload: Payload, callbackIds: readonly number[]): void {
+    if (callbackIds.length > 0) this.#send(encodeForEach(callbackIds, encodeEvent(message, payload)));
   }
 
   /** Replies that are under way are still sent; then the connection ends. */
@@ -350,6 +351,21 @@ export class Session implements ClientConnection {
       this.#options.log.warn({ client: this.#options.id, err: error }, "stream of a lost client ended badly");
     });
   }
+}
+
+interface ForCallback {
+  readonly callbackID: number;
+}
+
+/** The same event for every callback, in one piece: an event's body begins with the callback's number. */
+function encodeForEach(callbackIds: readonly number[], packet: Uint8Array): Uint8Array {
+  const packets = new Uint8Array(packet.length * callbackIds.length);
+  const view = new DataView(packets.buffer);
+  callbackIds.forEach((id, index) => {
+    packets.set(packet, index * packet.length);
+    view.setInt32(index * packet.length + LIMITS.headerBytes, id);
+  });
+  return packets;
 }
 
 function keepaliveHeader(procedure: number): FrameHeader {

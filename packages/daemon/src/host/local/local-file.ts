@@ -92,7 +92,11 @@ export class LocalFile implements File {
       if (sizeBytes < 0n) throw hostError("EINVAL", `"${this.path}" cannot have ${sizeBytes} bytes`);
       if (sizeBytes <= Number.MAX_SAFE_INTEGER) await handle.truncate(Number(sizeBytes));
       else
-        await this.#services.nativeThread.perform(`"${this.path}" cannot be truncated`, { call: "truncate", fd, sizeBytes });
+        await this.#services.nativeThread.perform(`"${this.path}" cannot be truncated`, {
+          call: "truncate",
+          fd,
+          sizeBytes,
+        });
     });
   }
 

@@ -160,6 +160,7 @@ export class RemoteChild {
   /** A handle has been taken over by its caller. */
   adopted(): void {
     this.#handles += 1;
+    clearTimeout(this.#idleTimer);
   }
 
   /** Lets it end by itself: without its channel it exits. */
@@ -264,7 +265,7 @@ export class RemoteChild {
     this.#process.channel?.unref();
     if (!this.isIdle) return;
     clearTimeout(this.#idleTimer);
-    this.#idleTimer = setTimeout(() => this.release(), hostLimits.remoteIdleMs);
+    this.#idleTimer = setTimeout(() => this.isIdle && this.release(), hostLimits.remoteIdleMs);
     this.#idleTimer.unref();
   }
 }
