@@ -40,11 +40,12 @@ function byLabel(steps: readonly Step[]): Map<string, unknown> {
 export function describeDifference(difference: Difference): string {
   return [
     `${difference.script}: ${difference.step}`,
-    `  libvirtd: ${describe(difference.original)}`,
-    `  cisternd: ${describe(difference.ours)}`,
+    `  libvirtd: ${describeOutcome(difference.original)}`,
+    `  cisternd: ${describeOutcome(difference.ours)}`,
   ].join("\n");
 }
 
-function describe(outcome: unknown): string {
+/** An outcome as text: its JSON, or that there is none. */
+export function describeOutcome(outcome: unknown): string {
   return outcome === undefined ? "(did not come to this step)" : JSON.stringify(outcome);
 }

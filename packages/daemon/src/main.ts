@@ -131,11 +131,8 @@ async function start(): Promise<Daemon> {
   const open = async (path: string): Promise<Directory> => (await hosts.forPath(path)).openDirectory(path);
   const runDirectory = await open(places.runDirectory);
   const store = new PoolStore(
-    {
-      definitions: await open(places.poolDirectory),
-      autostart: await open(places.autostartDirectory),
-      state: await open(places.poolStateDirectory),
-    },
+    hosts.local,
+    { definitions: places.poolDirectory, autostart: places.autostartDirectory, state: places.poolStateDirectory },
     (file, reason) => logger.error({ file, err: reason }, "a file of a pool was skipped"),
   );
   const systemToken = new SystemToken(hosts.local, places.systemTokenFile);

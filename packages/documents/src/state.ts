@@ -2,7 +2,7 @@ import { DocumentError, DocumentErrorCode, DocumentErrorDomain } from "./errors.
 import type { PoolDocument } from "./pool.js";
 import { readPool, readPoolElement } from "./pool-reader.js";
 import { writePool, writePoolElement } from "./pool-writer.js";
-import { child } from "./xml/element.js";
+import { child, type XmlElement } from "./xml/element.js";
 import { parseDocument } from "./xml/parse.js";
 import { XmlWriter } from "./xml/write.js";
 
@@ -32,18 +32,29 @@ export function writePoolStateFile(pool: PoolDocument): string {
 }
 
 /**
- * Reads an active pool's file.
+ * Reads an active pool's file. libvirt takes the pool wherever it finds it, so a plain pool document is one, too.
  *
  * @throws DocumentError as `readPool` does; 1/18 where `<poolstate>` holds no `<pool>`
  */
 export function readPoolState(xml: string): PoolDocument {
-  const root = parseDocument(xml, { kind: "pool state", domain: DocumentErrorDomain.STORAGE, root: "poolstate" });
+  const root = stateRoot(xml);
+  if (root === null) return readPool(xml);
   const pool = child(root, "pool");
   if (pool === null) {
     const detail = "Pool state holds no <pool>";
     throw new DocumentError(DocumentErrorCode.INTERNAL, DocumentErrorDomain.STORAGE, detail);
   }
   return readPoolElement(pool);
+}
+
+/** null: the root is another element. */
+function stateRoot(xml: string): XmlElement | null {
+  try {
+    return parseDocument(xml, { kind: "pool state", domain: DocumentErrorDomain.STORAGE, root: "poolstate" });
+  } catch (error) {
+    if (error instanceof DocumentError && error.libvirtCode === DocumentErrorCode.XML_ERROR) return null;
+    throw error;
+  }
 }
 
 function header({ name, uuid }: PoolDocument): string {

@@ -67,7 +67,7 @@ def download():
 
 heard.clear()
 step("upload", upload)
-fact("upload refreshes", loop.turn_until(lambda: any("refresh p" in line for line in heard)))
+fact("upload refreshes", loop.turn_until(lambda: {"all: refresh p", "one: refresh p"} <= set(heard)))
 done("download", download)
 done("delete a volume", volume.delete, 0)
 done("delete another volume", clone.delete, 0)

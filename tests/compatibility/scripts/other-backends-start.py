@@ -10,7 +10,6 @@ KINDS = {
     "logical": "<name>novg</name>",
     "disk": "<device path='/dev/nope'/>",
     "scsi": "<adapter name='host99'/>",
-    "zfs": "<name>tank</name>",
 }
 for kind, source in KINDS.items():
     document = "<pool type='%s'><name>p</name><source>%s</source>%s</pool>" % (kind, source, T)
@@ -24,3 +23,5 @@ for kind, source in KINDS.items():
     if pool.isActive():
         pool.destroy()
     step(kind + ": undefine", pool.undefine)
+pool = c.storagePoolDefineXML("<pool type='zfs'><name>p</name><source><name>tank</name></source></pool>", 0)
+step("zfs: start", pool.create, 0)

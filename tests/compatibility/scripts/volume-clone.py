@@ -76,7 +76,9 @@ cloned("raw, backing", raw_volume("clone", extra=BACKING % (base, "raw")), sourc
 cloned("into another pool", raw_volume("clone", 1 << 20, 1 << 20), source, into=other)
 cloned("same name in another pool", raw_volume("source", 1 << 20, 1 << 20), source, into=other)
 cloned("qcow2 into another pool", volume("clone", "qcow2"), qcow2, into=other)
-cloned("directory from a directory", volume("clone", "dir", 0), directory)
+wrong = step("directory from a directory", pool.createXMLFrom, volume("clone", "dir", 0), directory, 0)
+if wrong is not None:
+    wrong.delete(0)
 cloned("raw from a directory", raw_volume("clone"), directory)
 cloned("qcow2 from a directory", volume("clone", "qcow2"), directory)
 

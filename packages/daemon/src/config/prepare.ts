@@ -36,7 +36,6 @@ function plan(places: Places): PlannedDirectory[] {
   const directories: PlannedDirectory[] = [
     { path: places.configDirectory, mode: places.mode === "user" ? 0o700 : 0o755, holds: "its configuration" },
     { path: places.poolDirectory, mode: 0o700, holds: "pool definitions" },
-    { path: places.autostartDirectory, mode: 0o700, holds: "autostart links" },
     { path: places.secretDirectory, mode: 0o700, holds: "secrets" },
     { path: places.runDirectory, mode: runMode, holds: "its sockets" },
     { path: places.poolStateDirectory, mode: 0o700, holds: "the state of active pools" },

@@ -68,8 +68,9 @@ function sameAdapter(wanted: PoolSource, other: PoolSource): boolean {
   const a = wanted.adapter;
   const b = other.adapter;
   if (a === null || b === null) return false;
-  if (a.type === "fc_host") return b.type === "fc_host" && a.wwnn === b.wwnn && a.wwpn === b.wwpn;
-  if (b.type === "fc_host") return false;
+  if (a.type === "fc_host" && b.type === "fc_host") return a.wwnn === b.wwnn && a.wwpn === b.wwpn;
+  if (a.type === "fc_host") return b.type === "scsi_host" && sameHostNumber(a.parent, b.name);
+  if (b.type === "fc_host") return sameHostNumber(a.name, b.parent);
   if (a.parentAddress !== null && b.parentAddress !== null) {
     return (
       a.parentAddress.uniqueId === b.parentAddress.uniqueId &&
@@ -79,7 +80,11 @@ function sameAdapter(wanted: PoolSource, other: PoolSource): boolean {
       a.parentAddress.function === b.parentAddress.function
     );
   }
-  return a.name !== null && b.name !== null && hostNumber(a.name) !== null && hostNumber(a.name) === hostNumber(b.name);
+  return sameHostNumber(a.name, b.name);
+}
+
+function sameHostNumber(a: string | null, b: string | null): boolean {
+  return a !== null && b !== null && hostNumber(a) !== null && hostNumber(a) === hostNumber(b);
 }
 
 /** "scsi_host3" and "host3" are the same host. */

@@ -18,7 +18,7 @@ export async function restorePools(
   backends: PoolBackends,
   report: StartupReport,
 ): Promise<void> {
-  await loadStates(registry, backends);
+  await loadStates(registry, backends, report);
   await loadDefinitions(registry, backends, report);
   const firstSinceBoot = await backends.store.claimAutostart();
   await Promise.all(
@@ -41,11 +41,16 @@ export async function reloadPools(
   await Promise.all([...registry].map((pool) => pool.lock.run(() => autostartPool(pool, backends, report))));
 }
 
-async function loadStates(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
+async function loadStates(registry: PoolRegistry, backends: PoolBackends, report: StartupReport): Promise<void> {
   for (const document of await backends.store.loadStates()) {
-    const pool = new Pool(document);
-    pool.active = true;
-    registry.add(pool);
+    try {
+      const existing = registry.admit(document);
+      const pool = existing ?? new Pool(document);
+      pool.active = true;
+      if (existing === undefined) registry.add(pool);
+    } catch (error) {
+      report.problem("load the state of", document.name, error);
+    }
   }
 }
 
@@ -78,7 +83,6 @@ async function findOutWhetherActive(
   try {
     pool.active = await isUsable(pool, backends);
     if (pool.active) await scanInto(pool, backends);
-    else await backends.store.removeState(pool.name);
   } catch (error) {
     report.problem("look at the storage of", pool.name, error);
     if (!isTimeout(error)) await abandon(pool, backends);

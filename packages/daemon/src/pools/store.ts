@@ -1,20 +1,19 @@
 import {
   type PoolDocument,
-  readPool,
+  readPoolConfigFile,
   readPoolState,
   writePoolConfigFile,
   writePoolStateFile,
 } from "@cistern/documents";
 import { decodeUtf8, ErrorCode, ErrorDomain, encodeUtf8, LibvirtError } from "@cistern/protocol";
-import type { Directory } from "../host/index.js";
-import { HostError } from "../host/index.js";
+import { type Directory, type Host, HostError } from "../host/index.js";
 import { limits } from "../limits.js";
 
-/** Where the definitions, the autostart links and the state of active pools are; opened once, by main. */
-export interface PoolDirectories {
-  readonly definitions: Directory;
-  readonly autostart: Directory;
-  readonly state: Directory;
+/** Where the definitions, the autostart links and the state of active pools are. Absolute paths, the daemon's own. */
+export interface PoolPlaces {
+  readonly definitions: string;
+  readonly autostart: string;
+  readonly state: string;
 }
 
 export interface StoredPool {
@@ -28,86 +27,90 @@ const PRIVATE = 0o600;
 /**
  * Pools on disk, in libvirt's own files: either daemon can take over from the other. A definition is replaced as one
  * step (temporary file, fsync, rename, fsync of the directory), so that a power cut leaves the old or the new one.
+ *
+ * The directories are opened anew for each change: an administrator may move one away and put a backup in its place.
  */
 export class PoolStore {
-  readonly #directories: PoolDirectories;
+  readonly #host: Host;
+  readonly #places: PoolPlaces;
   readonly #reportSkipped: (file: string, reason: unknown) => void;
 
-  constructor(directories: PoolDirectories, reportSkipped: (file: string, reason: unknown) => void) {
-    this.#directories = directories;
+  constructor(host: Host, places: PoolPlaces, reportSkipped: (file: string, reason: unknown) => void) {
+    this.#host = host;
+    this.#places = places;
     this.#reportSkipped = reportSkipped;
   }
 
   async saveDefinition(document: PoolDocument): Promise<void> {
-    const { definitions } = this.#directories;
-    const file = fileOf(document.name);
-    await definitions
-      .writeFileAtomically(file, encodeUtf8(writePoolConfigFile(document)), PRIVATE)
-      .catch((error: unknown) => {
-        throw systemError(
-          error,
-          `cannot write the definition of pool '${document.name}' to '${definitions.path}/${file}'`,
-        );
-      });
+    await this.#save("definitions", document.name, writePoolConfigFile(document));
   }
 
   /** The autostart link goes with the definition. */
   async removeDefinition(name: string): Promise<void> {
-    await removeIfThere(this.#directories.autostart, fileOf(name)).catch((error: unknown) => {
-      throw systemError(error, `Failed to delete autostart link '${this.#directories.autostart.path}/${fileOf(name)}'`);
-    });
+    await using links = await this.#openIfThere("autostart");
+    if (links !== null) {
+      await removeIfThere(links, fileOf(name)).catch((error: unknown) => {
+        throw systemError(error, `Failed to delete autostart link '${links.path}/${fileOf(name)}'`);
+      });
+    }
+    await using definitions = await this.#open("definitions");
     try {
-      await this.#directories.definitions.removeFile(fileOf(name));
+      await definitions.removeFile(fileOf(name));
     } catch (error) {
       if (error instanceof HostError && error.code === "ENOENT") return;
       throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, `cannot remove config for ${name}`);
     }
-    await this.#directories.definitions.sync();
+    await definitions.sync();
   }
 
+  /** A file in the place of the link that is none of ours is not touched. */
   async setAutostart(name: string, autostart: boolean): Promise<void> {
-    const { autostart: links, definitions } = this.#directories;
+    await using links = await this.#open("autostart");
     const link = fileOf(name);
-    const target = `${definitions.path}/${link}`;
-    await removeIfThere(links, link).catch((error: unknown) => {
-      throw systemError(error, `Failed to delete symlink '${links.path}/${link}'`);
-    });
+    const target = `${this.#places.definitions}/${link}`;
     if (autostart) {
       await links.symlink(link, target).catch((error: unknown) => {
         throw systemError(error, `Failed to create symlink '${links.path}/${link}' to '${target}'`);
+      });
+    } else {
+      await removeIfThere(links, link).catch((error: unknown) => {
+        throw systemError(error, `Failed to delete symlink '${links.path}/${link}'`);
       });
     }
     await links.sync();
   }
 
   async saveState(document: PoolDocument): Promise<void> {
-    const { state } = this.#directories;
-    const file = fileOf(document.name);
-    await state.writeFileAtomically(file, encodeUtf8(writePoolStateFile(document)), PRIVATE).catch((error: unknown) => {
-      throw systemError(error, `cannot write the state of pool '${document.name}' to '${state.path}/${file}'`);
-    });
+    await this.#save("state", document.name, writePoolStateFile(document));
   }
 
   async removeState(name: string): Promise<void> {
-    await removeIfThere(this.#directories.state, fileOf(name));
+    await using state = await this.#open("state");
+    await removeIfThere(state, fileOf(name));
   }
 
   /** Definitions whose file name is the pool's; the others are reported and skipped. */
   async loadDefinitions(): Promise<StoredPool[]> {
-    const documents = await this.#load(this.#directories.definitions, (xml) => readPool(xml));
-    return Promise.all(
-      documents.map(async (document) => ({ document, autostart: await this.#isAutostarted(document.name) })),
+    const documents = await this.#load("definitions", readPoolConfigFile);
+    if (documents.length === 0) return [];
+    await using definitions = await this.#open("definitions");
+    await using links = await this.#openIfThere("autostart");
+    return await Promise.all(
+      documents.map(async (document) => ({
+        document,
+        autostart: links !== null && (await isAutostarted(document.name, links, definitions)),
+      })),
     );
   }
 
   /** The pools that were active when the last daemon ended, as they were. */
   async loadStates(): Promise<PoolDocument[]> {
-    return this.#load(this.#directories.state, (xml) => readPoolState(xml));
+    return this.#load("state", readPoolState);
   }
 
   /** True once per boot: the run directory, and the marker in it, do not outlive a reboot. */
   async claimAutostart(): Promise<boolean> {
-    const { state } = this.#directories;
+    await using state = await this.#open("state");
     try {
       const marker = await state.open(AUTOSTARTED_MARKER, { access: "write", create: "exclusive", mode: PRIVATE });
       await marker.close();
@@ -118,7 +121,17 @@ export class PoolStore {
     }
   }
 
-  async #load(directory: Directory, read: (xml: string) => PoolDocument): Promise<PoolDocument[]> {
+  async #save(place: keyof PoolPlaces, name: string, content: string): Promise<void> {
+    await using directory = await this.#open(place);
+    const file = fileOf(name);
+    await directory.writeFileAtomically(file, encodeUtf8(content), PRIVATE).catch((error: unknown) => {
+      throw systemError(error, `cannot write '${directory.path}/${file}'`);
+    });
+  }
+
+  async #load(place: keyof PoolPlaces, read: (xml: string) => PoolDocument): Promise<PoolDocument[]> {
+    await using directory = await this.#openIfThere(place);
+    if (directory === null) return [];
     const files = (await directory.names()).filter((name) => name.endsWith(".xml")).sort();
     const documents: PoolDocument[] = [];
     for (const file of files) {
@@ -139,19 +152,43 @@ export class PoolStore {
     return documents;
   }
 
-  /** Whether the link is there and leads to the definition. */
-  async #isAutostarted(name: string): Promise<boolean> {
-    const { autostart, definitions } = this.#directories;
+  async #openIfThere(place: keyof PoolPlaces): Promise<Directory | null> {
     try {
-      const [linked, definition] = await Promise.all([
-        autostart.lookup(fileOf(name), { follow: true }),
-        definitions.lookup(fileOf(name), { follow: true }),
-      ]);
-      return linked.device === definition.device && linked.inode === definition.inode;
+      return await this.#host.openDirectory(this.#places[place]);
     } catch (error) {
-      if (error instanceof HostError && (error.code === "ENOENT" || error.code === "ELOOP")) return false;
-      throw error;
+      if (error instanceof HostError && error.code === "ENOENT") return null;
+      throw systemError(error, `cannot create ${DIRECTORY_NAMES[place]} directory ${this.#places[place]}`);
     }
+  }
+
+  /** Made where it is missing. */
+  async #open(place: keyof PoolPlaces): Promise<Directory> {
+    const path = this.#places[place];
+    try {
+      const existing = await this.#openIfThere(place);
+      if (existing !== null) return existing;
+      await this.#host.makeDirectories(path);
+      return await this.#host.openDirectory(path);
+    } catch (error) {
+      throw systemError(error, `cannot create ${DIRECTORY_NAMES[place]} directory ${path}`);
+    }
+  }
+}
+
+/** As libvirt calls them. */
+const DIRECTORY_NAMES = { definitions: "config", autostart: "autostart", state: "state" } as const;
+
+/** Whether the link is there and leads to the definition. */
+async function isAutostarted(name: string, links: Directory, definitions: Directory): Promise<boolean> {
+  try {
+    const [linked, definition] = await Promise.all([
+      links.lookup(fileOf(name), { follow: true }),
+      definitions.lookup(fileOf(name), { follow: true }),
+    ]);
+    return linked.device === definition.device && linked.inode === definition.inode;
+  } catch (error) {
+    if (error instanceof HostError && (error.code === "ENOENT" || error.code === "ELOOP")) return false;
+    throw error;
   }
 }
 

@@ -34,7 +34,6 @@ describe("preparing the places", () => {
     for (const name of [
       "etc",
       "etc/storage",
-      "etc/storage/autostart",
       "etc/secrets",
       "run",
       "run/storage",
@@ -46,7 +45,6 @@ describe("preparing the places", () => {
     expect(modes).toEqual({
       etc: "755",
       "etc/storage": "700",
-      "etc/storage/autostart": "700",
       "etc/secrets": "700",
       run: "755",
       "run/storage": "700",

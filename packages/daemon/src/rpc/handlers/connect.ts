@@ -53,7 +53,7 @@ export function connectHandlers(services: Services): Handlers {
     },
     connectGetCapabilities: () => ({ capabilities: services.documents.capabilities }),
     connectGetStoragePoolCapabilities: ({ flags }) => {
-      LibvirtError.checkFlags(ErrorDomain.STORAGE, "storageConnectGetCapabilities", flags, 0);
+      LibvirtError.checkFlags(ErrorDomain.STORAGE, "storageConnectGetStoragePoolCapabilities", flags, 0);
       return { capabilities: services.documents.poolCapabilities };
     },
     connectRegisterCloseCallback: () => {},
