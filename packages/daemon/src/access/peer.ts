@@ -1,9 +1,8 @@
-import type { Socket } from "node:net";
 import { peerCredentialsOf } from "../host/index.js";
 import type { Identity } from "./caller.js";
 
 /** Who is at the other end of a UNIX socket, by the kernel's word. HostError ENOTCONN when it is closed already. */
-export function peerIdentity(socket: Socket): Identity {
+export function peerIdentity(socket: Parameters<typeof peerCredentialsOf>[0]): Identity {
   const peer = peerCredentialsOf(socket);
   return {
     userId: peer.uid,

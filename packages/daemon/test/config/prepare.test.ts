@@ -31,15 +31,7 @@ describe("preparing the places", () => {
       process.umask(umask);
     }
     const modes: Record<string, string> = {};
-    for (const name of [
-      "etc",
-      "etc/storage",
-      "etc/secrets",
-      "run",
-      "run/storage",
-      "run/private",
-      "var",
-    ]) {
+    for (const name of ["etc", "etc/storage", "etc/secrets", "run", "run/storage", "run/private", "var"]) {
       modes[name] = await modeOf(join(root, "a/b", name));
     }
     expect(modes).toEqual({
