@@ -1,6 +1,6 @@
-import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runInNamespace } from "../compatibility/run-in-namespace.js";
 import type { Side } from "../compatibility/side.js";
 
 const LIBRARY = fileURLToPath(new URL("../compatibility/lib", import.meta.url));
@@ -21,34 +21,18 @@ export interface Answers {
 
 /** Puts documents to a side's daemon, in the way in which the corpus was recorded. */
 export async function ask(side: Side, questions: Questions): Promise<Answers> {
-  const child = side.namespace.run("/usr/bin/python3", [ANSWERS], {
-    env: {
-      PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
-      LC_ALL: "C.UTF-8",
-      PYTHONPATH: LIBRARY,
-      PYTHONDONTWRITEBYTECODE: "1",
-      COMPAT_WORK: side.workPlace,
-      COMPAT_URI: `qemu+unix:///system?socket=${side.socket}`,
-      COMPAT_URI_RO: `qemu+unix:///system?socket=${side.socketReadOnly}`,
-      COMPAT_ETC: join(side.root, "etc"),
-      COMPAT_RUN: join(side.root, "run"),
-    },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  const ended = once(child, "close");
-  const timer = setTimeout(() => child.kill("SIGKILL"), ASK_TIMEOUT_MS);
-  let output = "";
-  let complaint = "";
-  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-  });
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    complaint += text;
-  });
-  child.stdin?.on("error", () => {});
-  child.stdin?.end(JSON.stringify(questions));
-  await ended;
-  clearTimeout(timer);
-  if (child.exitCode !== 0) throw new Error(`the documents could not be asked about: ${complaint}`);
+  const env = {
+    PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    LC_ALL: "C.UTF-8",
+    PYTHONPATH: LIBRARY,
+    PYTHONDONTWRITEBYTECODE: "1",
+    COMPAT_WORK: side.workPlace,
+    COMPAT_URI: `qemu+unix:///system?socket=${side.socket}`,
+    COMPAT_URI_RO: `qemu+unix:///system?socket=${side.socketReadOnly}`,
+    COMPAT_ETC: join(side.root, "etc"),
+    COMPAT_RUN: join(side.root, "run"),
+  };
+  const input = JSON.stringify(questions);
+  const output = await runInNamespace(side.namespace, "/usr/bin/python3", [ANSWERS], env, input, ASK_TIMEOUT_MS);
   return JSON.parse(output) as Answers;
 }

@@ -40,7 +40,7 @@ const shared = {
   volumes: await documentsIn(join(SHARED, "volumes")),
   backing: await backingStringsIn(SHARED),
 };
-const own = await documentsIn(OWN);
+const own = (await documentsIn(OWN)).map(([name, document]) => [`own/${name}`, document] as const);
 const ownPools = own.filter(([, document]) => document.input.trimStart().startsWith("<pool"));
 const ownVolumes = own.filter(([, document]) => !document.input.trimStart().startsWith("<pool"));
 
@@ -107,7 +107,7 @@ describe("documents get the answers that a real libvirtd gave", () => {
     test.for(own)("%s", async ([name, document], context) => {
       if (missing !== undefined) context.skip(missing);
       const answered = answers.pools[name] ?? answers.volumes[name];
-      if (record) await writeFile(join(OWN, name), `${JSON.stringify({ input: document.input, ...answered }, null, 1)}\n`);
+      if (record) await writeFile(join(OWN, "..", name), `${JSON.stringify({ input: document.input, ...answered }, null, 1)}\n`);
       else compare(document, answered);
       compared += 1;
     });

@@ -31,7 +31,7 @@ import { Discovery } from "./pools/discovery.js";
 import { PoolEvents } from "./pools/events.js";
 import { Pools } from "./pools/pools.js";
 import { PoolRegistry } from "./pools/registry.js";
-import { reloadPools, restorePools, type StartupReport } from "./pools/startup.js";
+import { reloadPools, restorePools } from "./pools/startup.js";
 import { PoolStore } from "./pools/store.js";
 import { RpcServer, type ServerSettings } from "./rpc/server.js";
 import type { HostFacts } from "./rpc/services.js";
@@ -73,6 +73,10 @@ async function run(): Promise<void> {
     };
     process.once("SIGTERM", () => stop("SIGTERM"));
     process.once("SIGINT", () => stop("SIGINT"));
+    // A promise nobody waited for is a mistake in the program; ending for it would take every client down with it.
+    process.on("unhandledRejection", (reason) =>
+      daemon.log.logger.error({ err: reason }, "a failure nobody waited for"),
+    );
     process.on("SIGHUP", () => void daemon.reload());
     process.on("SIGUSR2", () => void daemon.writeMetrics());
   } catch (error) {
@@ -156,6 +160,9 @@ async function start(): Promise<Daemon> {
   const backends: VolumeBackends & PoolBackends = {
     store,
     jobs,
+    report: {
+      problem: (what, pool, error) => logger.error({ pool, err: error }, `could not ${what} pool '${pool}'`),
+    },
     stopping: stopping.signal,
     driverOf: (pool) => driverOf(pool.type),
     hasDriver: (pool) => hasDriver(pool.type),
@@ -169,11 +176,7 @@ async function start(): Promise<Daemon> {
   const poolEvents = new PoolEvents();
   const pools = new Pools(registry, backends, parser, poolEvents);
   const volumes = new Volumes(pools, backends);
-  const report: StartupReport = {
-    problem: (what, pool, error) => logger.error({ pool, err: error }, `could not ${what} pool '${pool}'`),
-  };
-
-  const restoring = restorePools(registry, backends, report).catch((error: unknown) => {
+  const restoring = restorePools(registry, backends).catch((error: unknown) => {
     logger.error({ err: error }, "could not restore the pools");
   });
   await atMost(restoring, limits.startupPatienceMs);
@@ -233,7 +236,7 @@ async function start(): Promise<Daemon> {
       } catch (error) {
         logger.error({ err: error }, "the configuration was not reloaded");
       }
-      await Promise.all([secrets.reload(), reloadPools(registry, backends, report)]).catch((error: unknown) => {
+      await Promise.all([secrets.reload(), reloadPools(registry, backends)]).catch((error: unknown) => {
         logger.error({ err: error }, "reloading failed");
       });
     },

@@ -7,6 +7,12 @@ import type { Pool } from "./pool.js";
 import type { PoolStore } from "./store.js";
 import { VolumeTable } from "./volume-table.js";
 
+/** Where failures go that no caller waits for. */
+export interface PoolReport {
+  /** "could not WHAT pool 'NAME'"; the daemon goes on without it. */
+  problem(what: string, pool: string, error: unknown): void;
+}
+
 /** What bringing pools up and down needs from the rest of the daemon. */
 export interface PoolBackends {
   readonly store: PoolStore;
@@ -14,6 +20,7 @@ export interface PoolBackends {
   driverOf(pool: PoolDocument): StorageDriver;
   hasDriver(pool: PoolDocument): boolean;
   hostOf(pool: PoolDocument): Promise<Host>;
+  readonly report: PoolReport;
   /** Ends when the daemon stops. */
   readonly stopping: AbortSignal;
 }

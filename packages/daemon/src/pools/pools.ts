@@ -188,7 +188,13 @@ export class Pools {
    * What follows an upload: the pool is scanned in the background. While jobs run it cannot be, so the last of them
    * sees to it (`jobEnded`). The event is emitted even when the scan fails, as libvirt does.
    */
-  async refreshAfterUpload(pool: Pool): Promise<void> {
+  refreshAfterUpload(pool: Pool): void {
+    this.#refreshUnwatched(pool).catch((error: unknown) => {
+      this.#backends.report.problem("refresh, after an upload,", pool.name, error);
+    });
+  }
+
+  async #refreshUnwatched(pool: Pool): Promise<void> {
     await pool.lock.run(async () => {
       if (!pool.active) return;
       if (pool.jobs > 0) {
@@ -197,6 +203,7 @@ export class Pools {
       }
       pool.refreshOwed = false;
       await scanInto(pool, this.#backends).catch(async (error: unknown) => {
+        this.#backends.report.problem("refresh, after an upload,", pool.name, error);
         if (isTimeout(error)) return;
         await abandon(pool, this.#backends);
         this.#settleInactive(pool);
@@ -208,7 +215,7 @@ export class Pools {
   /** Pairs with `pool.jobs++`. */
   jobEnded(pool: Pool): void {
     pool.jobs--;
-    if (pool.jobs === 0 && pool.refreshOwed) void this.refreshAfterUpload(pool);
+    if (pool.jobs === 0 && pool.refreshOwed) this.refreshAfterUpload(pool);
   }
 
   async setAutostart(handle: PoolHandle, autostart: boolean): Promise<void> {

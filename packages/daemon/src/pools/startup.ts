@@ -3,45 +3,32 @@ import { abandon, activate, isTimeout, type PoolBackends, scanInto } from "./act
 import { Pool } from "./pool.js";
 import type { PoolRegistry } from "./registry.js";
 
-export interface StartupReport {
-  /** Something about a pool went wrong and the daemon goes on without it. */
-  problem(what: string, pool: string, error: unknown): void;
-}
-
 /**
  * Pools as they were: first those that were active when the last daemon ended, then the definitions, then a look at
  * the storage of each (libvirt calls a pool active whose storage is found usable, even when it was not before), and
  * once per boot the autostart. A pool in trouble is reported and stays inactive; one that hangs delays nobody else.
  */
-export async function restorePools(
-  registry: PoolRegistry,
-  backends: PoolBackends,
-  report: StartupReport,
-): Promise<void> {
-  await loadStates(registry, backends, report);
-  await loadDefinitions(registry, backends, report);
+export async function restorePools(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
+  await loadStates(registry, backends);
+  await loadDefinitions(registry, backends);
   const firstSinceBoot = await backends.store.claimAutostart();
   await Promise.all(
     [...registry].map((pool) =>
       pool.lock.run(async () => {
-        await findOutWhetherActive(pool, registry, backends, report);
-        if (firstSinceBoot) await autostartPool(pool, backends, report);
+        await findOutWhetherActive(pool, registry, backends);
+        if (firstSinceBoot) await autostartPool(pool, backends);
       }),
     ),
   );
 }
 
 /** SIGHUP: definitions made by hand are taken in, and what should run is started, whatever the marker says. */
-export async function reloadPools(
-  registry: PoolRegistry,
-  backends: PoolBackends,
-  report: StartupReport,
-): Promise<void> {
-  await loadDefinitions(registry, backends, report);
-  await Promise.all([...registry].map((pool) => pool.lock.run(() => autostartPool(pool, backends, report))));
+export async function reloadPools(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
+  await loadDefinitions(registry, backends);
+  await Promise.all([...registry].map((pool) => pool.lock.run(() => autostartPool(pool, backends))));
 }
 
-async function loadStates(registry: PoolRegistry, backends: PoolBackends, report: StartupReport): Promise<void> {
+async function loadStates(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
   for (const document of await backends.store.loadStates()) {
     try {
       const existing = registry.admit(document);
@@ -49,17 +36,17 @@ async function loadStates(registry: PoolRegistry, backends: PoolBackends, report
       pool.active = true;
       if (existing === undefined) registry.add(pool);
     } catch (error) {
-      report.problem("load the state of", document.name, error);
+      backends.report.problem("load the state of", document.name, error);
     }
   }
 }
 
-async function loadDefinitions(registry: PoolRegistry, backends: PoolBackends, report: StartupReport): Promise<void> {
+async function loadDefinitions(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
   for (const { document, autostart } of await backends.store.loadDefinitions()) {
     try {
       takeDefinition(registry, document, autostart);
     } catch (error) {
-      report.problem("load the definition of", document.name, error);
+      backends.report.problem("load the definition of", document.name, error);
     }
   }
 }
@@ -74,17 +61,12 @@ function takeDefinition(registry: PoolRegistry, document: PoolDocument, autostar
   pool.autostart = autostart;
 }
 
-async function findOutWhetherActive(
-  pool: Pool,
-  registry: PoolRegistry,
-  backends: PoolBackends,
-  report: StartupReport,
-): Promise<void> {
+async function findOutWhetherActive(pool: Pool, registry: PoolRegistry, backends: PoolBackends): Promise<void> {
   try {
     pool.active = await isUsable(pool, backends);
     if (pool.active) await scanInto(pool, backends);
   } catch (error) {
-    report.problem("look at the storage of", pool.name, error);
+    backends.report.problem("look at the storage of", pool.name, error);
     if (!isTimeout(error)) await abandon(pool, backends);
   }
   if (pool.active) return;
@@ -97,11 +79,11 @@ async function isUsable(pool: Pool, backends: PoolBackends): Promise<boolean> {
   return backends.driverOf(pool.live).check(pool.live, await backends.hostOf(pool.live));
 }
 
-async function autostartPool(pool: Pool, backends: PoolBackends, report: StartupReport): Promise<void> {
+async function autostartPool(pool: Pool, backends: PoolBackends): Promise<void> {
   if (!pool.autostart || pool.active) return;
   try {
     await activate(pool, backends);
   } catch (error) {
-    report.problem("autostart", pool.name, error);
+    backends.report.problem("autostart", pool.name, error);
   }
 }

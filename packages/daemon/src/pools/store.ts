@@ -6,7 +6,7 @@ import {
   writePoolStateFile,
 } from "@cistern/documents";
 import { decodeUtf8, ErrorCode, ErrorDomain, encodeUtf8, LibvirtError } from "@cistern/protocol";
-import { type Directory, type Host, HostError } from "../host/index.js";
+import { type Directory, type Host, HostError, isLeftoverOfAtomicWrite } from "../host/index.js";
 import { limits } from "../limits.js";
 
 /** Where the definitions, the autostart links and the state of active pools are. Absolute paths, the daemon's own. */
@@ -132,7 +132,9 @@ export class PoolStore {
   async #load(place: keyof PoolPlaces, read: (xml: string) => PoolDocument): Promise<PoolDocument[]> {
     await using directory = await this.#openIfThere(place);
     if (directory === null) return [];
-    const files = (await directory.names()).filter((name) => name.endsWith(".xml")).sort();
+    const names = await directory.names();
+    for (const name of names.filter(isLeftoverOfAtomicWrite)) await removeIfThere(directory, name);
+    const files = names.filter((name) => name.endsWith(".xml")).sort();
     const documents: PoolDocument[] = [];
     for (const file of files) {
       try {

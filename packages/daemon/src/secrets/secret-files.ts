@@ -1,6 +1,6 @@
 import { type SecretDocument, writeSecret } from "@cistern/documents";
 import { decodeUtf8, encodeUtf8 } from "@cistern/protocol";
-import { type Directory, HostError } from "../host/index.js";
+import { type Directory, HostError, isLeftoverOfAtomicWrite } from "../host/index.js";
 import { limits } from "../limits.js";
 import { refusals, systemError } from "./errors.js";
 
@@ -38,7 +38,9 @@ export class SecretFiles {
 
   /** All that can be read; the rest is reported and left as it is. */
   async load(): Promise<StoredSecret[]> {
-    const files = (await this.#directory.names()).filter((name) => name.endsWith(".xml")).sort();
+    const names = await this.#directory.names();
+    for (const name of names.filter(isLeftoverOfAtomicWrite)) await this.#directory.removeFile(name);
+    const files = names.filter((name) => name.endsWith(".xml")).sort();
     const loaded: StoredSecret[] = [];
     for (const file of files) {
       try {

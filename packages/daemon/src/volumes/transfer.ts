@@ -61,7 +61,7 @@ export class Transfers {
   #uploadEnded(pool: Pool, volume: Volume): void {
     volume.inUse--;
     volume.evidence = null;
-    void this.#pools.refreshAfterUpload(pool);
+    this.#pools.refreshAfterUpload(pool);
   }
 
   /** What `lseek` of the file system refuses is refused before the stream opens, as libvirt does. */
