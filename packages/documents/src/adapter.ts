@@ -14,8 +14,11 @@ const PCI_LIMITS = [
   ["function", 7, "7"],
 ] as const;
 
-/** Reads `<adapter>`: a SCSI host by name or by the PCI device it sits on, or a Fibre Channel host by world wide names. */
-export function readAdapter(element: XmlElement): PoolAdapter {
+/**
+ * Reads `<adapter>`: a SCSI host by name or by the PCI device it sits on, or a Fibre Channel host by world wide names.
+ * null: it names neither type nor host, which to libvirt is no adapter.
+ */
+export function readAdapter(element: XmlElement): PoolAdapter | null {
   const type = enumProperty(element, "type", ["scsi_host", "fc_host"]);
   if (type === "fc_host") {
     return readFibreChannelHost(element);
@@ -29,7 +32,8 @@ export function readAdapter(element: XmlElement): PoolAdapter {
   if (child(element, "parentaddr") !== null) {
     throw malformed("Use of 'parentaddr' element requires use of the adapter 'type'");
   }
-  return { type: "scsi_host", name: attribute(element, "name"), parentAddress: null };
+  const name = attribute(element, "name");
+  return name === null ? null : { type: "scsi_host", name, parentAddress: null };
 }
 
 /** What can only be said of a whole adapter, checked after the rest of the pool. */

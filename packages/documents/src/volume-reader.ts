@@ -137,11 +137,16 @@ function readSize(root: XmlElement, name: string): bigint | null {
 
 function readCompat(root: XmlElement): string | null {
   const compat = childText(root, "target/compat");
-  // Digits only: what stands here becomes part of a command line.
-  if (compat !== null && !/^[0-9]{1,9}\.[0-9]{1,9}$/.test(compat)) {
+  // What stands here becomes part of a command line: nothing but two numbers passes, as C's strtoul reads them.
+  if (compat !== null && !isVersion(compat)) {
     fail(DocumentErrorCode.XML_ERROR, "forbidden characters in 'compat' attribute");
   }
   return compat;
+}
+
+function isVersion(text: string): boolean {
+  const numbers = /^([^.]*)\.(.*)$/s.exec(text)?.slice(1) ?? [];
+  return numbers.length === 2 && numbers.every((number) => (parseUnsigned(number.replace("-", "+")) ?? 2n ** 32n) < 2n ** 32n);
 }
 
 function readClusterSize(root: XmlElement): bigint {

@@ -81,9 +81,10 @@ const rows: [what: string, xml: string, code: number, domain: number, detail: st
   ["rbd auth secret none", secret(""), 27, 0, "missing secret uuid or usage attribute"],
   ["rbd auth secret baduuid", secret("uuid='x'"), 27, 0, "invalid secret uuid 'x'"],
   ["scsi noadapter", pool("scsi", ""), 27, 18, "missing storage pool source adapter"],
+  ["scsi nothing in adapter", pool("scsi", "<adapter/>"), 27, 18, "missing storage pool source adapter"],
   [
     "scsi empty adapter",
-    pool("scsi", "<adapter/>"),
+    pool("scsi", "<adapter type='scsi_host'/>"),
     27,
     18,
     "Either 'name' or 'parent' must be specified for the 'scsi_host' adapter",

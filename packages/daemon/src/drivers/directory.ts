@@ -1,6 +1,6 @@
 import type { StorageDriver } from "./driver.js";
 import { allocateFile } from "./shared/allocate-file.js";
-import { buildTarget, checkBuildFlags, deleteTarget, noSourceDevice } from "./shared/build-directory.js";
+import { buildTarget, checkBuildFlags, deleteTarget, nothingToFormat } from "./shared/build-directory.js";
 import { fillFile } from "./shared/fill-file.js";
 import { openForStream, wipeEntry } from "./shared/open-volume.js";
 import { refreshFile } from "./shared/refresh-file.js";
@@ -27,7 +27,7 @@ export const directoryDriver: StorageDriver = {
     checkBuildFlags(flags);
     await buildTarget(pool, host);
     // libvirt makes the directory before it says that there is nothing to format.
-    if (flags !== 0) throw noSourceDevice(pool);
+    if (flags !== 0) throw await nothingToFormat(pool, host);
   },
 
   delete: deleteTarget,

@@ -33,6 +33,9 @@ export interface CommandLine {
 
 const firstInherited = 3;
 
+/** Begins the name of a command's own directory. */
+export const commandDirectoryPrefix = "command-";
+
 /** `temporaryDirectory`: where the command gets a directory (0700) of its own, if it needs one. */
 export async function commandLine(
   program: string,
@@ -48,7 +51,7 @@ export async function commandLine(
     if (own !== null) await rm(own, { recursive: true, force: true });
   };
   const ownDirectory = async () => {
-    own ??= await mkdtemp(`${temporaryDirectory}/command-`);
+    own ??= await mkdtemp(`${temporaryDirectory}/${commandDirectoryPrefix}`);
     return own;
   };
   try {

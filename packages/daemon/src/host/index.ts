@@ -7,4 +7,6 @@ export { hostLimits } from "./limits.js";
 export { isLeftoverOfAtomicWrite } from "./local/local-directory.js";
 export { connectLocalSocket } from "./local-socket.js";
 export { lockFile, type PeerCredentials, peerCredentials, peerCredentialsOf, unlockFile } from "./native.js";
+export { clearPrivateDirectory, PASSPHRASE_SUFFIX } from "./private-directory.js";
 export { findProgram } from "./programs.js";
+export { removeTree } from "./remove-tree.js";

@@ -4,6 +4,15 @@ import type { VolumeFeature } from "@cistern/documents";
 export const PROBED_FORMATS = ["iso", "vpc", "vdi", "ploop", "cow", "qcow", "qcow2", "qed", "vmdk", "raw"] as const;
 export type ProbedFormat = (typeof PROBED_FORMATS)[number];
 
+/** The formats of which libvirt has a name; a volume document can show no other. */
+const NAMED_FORMATS: ReadonlySet<string> = new Set(
+  "raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk".split(" "),
+);
+
+export function isNamedFormat(format: string): boolean {
+  return NAMED_FORMATS.has(format);
+}
+
 export interface ImageBacking {
   /** As it stands in the image. */
   readonly string: string;

@@ -32,6 +32,8 @@ function recognises({ magic, version, littleEndian }: ImageFormat, image: ImageB
 
 function read(format: ImageFormat, image: ImageBytes): ImageFacts {
   const version = format.version === null ? 0 : versionOf(format.version, format.littleEndian, image);
+  // libvirt stops at a header that is cut off before its size.
+  if (format.capacity !== null && !image.has(format.capacity.offset, 8)) return { ...RAW_FACTS, format: format.format };
   const capacityBytes = capacityOf(format, image);
   return { ...RAW_FACTS, format: format.format, capacityBytes, ...format.details?.(image, version) };
 }
@@ -46,7 +48,7 @@ function versionOf(
 
 /** null also for a number of sectors that no file can have. */
 function capacityOf({ capacity, littleEndian }: ImageFormat, image: ImageBytes): bigint | null {
-  if (capacity === null || !image.has(capacity.offset, 8)) return null;
+  if (capacity === null) return null;
   const bytes = image.u64(capacity.offset, littleEndian) * capacity.unitBytes;
   return bytes < 1n << 64n ? bytes : null;
 }

@@ -1,7 +1,7 @@
 import type { VolumeFeature } from "@cistern/documents";
 import { decodeUtf8 } from "@cistern/protocol";
 import type { ImageBytes } from "./image-bytes.js";
-import type { ImageBacking, ImageFacts } from "./image-facts.js";
+import { type ImageBacking, type ImageFacts, isNamedFormat } from "./image-facts.js";
 
 /*
  * Big-endian headers. qcow (version 1):  0 magic 4, 4 version 4, 8 backing offset 8, 16 backing length 4,
@@ -19,12 +19,14 @@ const INCOMPATIBLE_FEATURES = 72;
 const COMPATIBLE_FEATURES = 80;
 const HEADER_LENGTH = 100;
 const VERSION_2_HEADER_BYTES = 72;
-const VERSION_3_HEADER_BYTES = 104;
 const EXTENSION_END = 0;
 const EXTENSION_BACKING_FORMAT = 0xe2792aca;
 const EXTENSION_HEADER_BYTES = 8;
 
 /** Feature bits that a volume document names. */
+/** Longer names are no names to qemu either. */
+const LONGEST_BACKING_BYTES = 1023;
+
 const FEATURE_BITS: readonly { feature: VolumeFeature; offset: number; bit: bigint }[] = [
   { feature: "lazy_refcounts", offset: COMPATIBLE_FEATURES, bit: 1n << 0n },
   { feature: "extended_l2", offset: INCOMPATIBLE_FEATURES, bit: 1n << 4n },
@@ -46,7 +48,9 @@ export function readQcow2(image: ImageBytes, version: number): Partial<ImageFact
   if (backing === "invalid") return common;
   const format = backing === null ? null : declaredFormat(image, version);
   const facts: Partial<ImageFacts> = { ...common, backing: backing === null ? null : { ...backing, format } };
-  if (version < 3 || !image.has(0, VERSION_3_HEADER_BYTES)) return facts;
+  // Nor in one that says of its backing file what libvirt has no name for (`host_device`, `nbd`).
+  const isStrange = format !== null && !isNamedFormat(format);
+  if (version < 3 || isStrange || !image.has(0, HEADER_LENGTH)) return facts;
   const features = FEATURE_BITS.filter(({ offset, bit }) => (image.u64(offset) & bit) !== 0n);
   return { ...facts, compat: "1.1", features: features.map(({ feature }) => feature) };
 }
@@ -55,6 +59,7 @@ function readBacking(image: ImageBytes): ImageBacking | "invalid" | null {
   const offset = image.u64(BACKING_OFFSET);
   const length = image.u32(BACKING_LENGTH);
   if (offset === 0n || length === 0) return null;
+  if (length > LONGEST_BACKING_BYTES) return "invalid";
   if (offset > BigInt(image.length) || !image.has(Number(offset), length)) return "invalid";
   return { string: decodeUtf8(upToNul(image.bytes(Number(offset), length))), format: null };
 }
@@ -68,7 +73,7 @@ function declaredFormat(image: ImageBytes, version: number): string | null {
     const length = image.u32(at + 4);
     at += EXTENSION_HEADER_BYTES;
     if (type === EXTENSION_END || at + length > end) return null;
-    if (type === EXTENSION_BACKING_FORMAT) return decodeUtf8(upToNul(image.bytes(at, length))) || null;
+    if (type === EXTENSION_BACKING_FORMAT) return decodeUtf8(upToNul(image.bytes(at, length)));
     at += Math.ceil(length / 8) * 8;
   }
   return null;
@@ -79,9 +84,9 @@ function encryptionOf(cryptMethod: number): ImageFacts["encryption"] {
   return cryptMethod === 2 ? "luks" : null;
 }
 
-/** qemu knows clusters of 512 bytes to 2 MiB; any other number comes from a damaged header. */
+/** qemu knows clusters of 512 bytes to 2 MiB; what a damaged header says is shown as far as it is a size. */
 function clusterSize(bits: number): bigint {
-  return bits > 0 && bits < 32 ? 1n << BigInt(bits) : 0n;
+  return bits > 0 && bits < 64 ? 1n << BigInt(bits) : 0n;
 }
 
 export function upToNul(bytes: Uint8Array): Uint8Array {

@@ -12,6 +12,8 @@ const ENCRYPTION_FORMATS: readonly VolumeEncryption["format"][] = ["default", "q
 const unsupportedConfiguration = (text: string): LibvirtError =>
   LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
 
+const malformed = (text: string): LibvirtError => LibvirtError.of(ErrorCode.XML_ERROR, ErrorDomain.STORAGE, text);
+
 /** The format as qemu-img shall write or read it: a block device and an ISO image hold raw bytes. */
 export function imageFormat(volume: VolumeDocument): string {
   const { format } = volume.target;
@@ -36,11 +38,12 @@ export function checkFormat(volume: VolumeDocument, preallocates: boolean): void
   if (volume.target.features !== null) throw unsupportedConfiguration("format features only available with qcow2");
 }
 
-/** `source`: the volume to clone, which must have the same backing store, or null. */
+/** `source`: the volume to clone, or null. One with a backing store lets its clone have no other. */
 export function checkBacking(volume: VolumeDocument, source: VolumeDocument | null, preallocates: boolean): void {
   if (volume.backingStore === null) return;
   if (preallocates) throw unsupportedConfiguration("metadata preallocation conflicts with backing store");
-  if (source !== null && source.backingStore?.path !== volume.backingStore.path) {
+  if (source === null || source.backingStore === null) return;
+  if (source.backingStore.path !== volume.backingStore.path) {
     const text = "a different backing store cannot be specified.";
     throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
   }
@@ -53,7 +56,11 @@ export function checkEncryption(volume: VolumeDocument): void {
   if (format !== "raw" && format !== "qcow2") {
     throw unsupportedConfiguration(`volume encryption unsupported with format ${format}`);
   }
-  if (encryption.format === "luks") return;
+  if (encryption.format === "luks") {
+    if (encryption.secrets.length === 0) throw malformed("no secret provided for luks encryption");
+    if (encryption.secrets.length > 1) throw malformed("too many secrets for luks encryption");
+    return;
+  }
   if (format === "qcow2" && encryption.format !== "luks2") {
     throw unsupportedConfiguration("creation of qcow2 encrypted image is not supported");
   }

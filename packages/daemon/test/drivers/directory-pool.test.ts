@@ -80,15 +80,24 @@ describe("build", () => {
   test("a parent that is a file", async () => {
     writeFileSync(laboratory.path("file"), "");
     const path = laboratory.path("file", "images");
-    expect(await errorOf(build(pool("dir", path)))).toMatch(
-      /^38\/18 cannot create path '.*': (Not a directory|File exists)$/,
+    const refusal = `38/18 cannot create path '${laboratory.path("file")}': Not a directory`;
+    expect(await errorOf(build(pool("dir", path)))).toBe(refusal);
+  });
+
+  // As libvirt: the start says what is wrong.
+  test("a target that is a file is left to the start", async () => {
+    const path = laboratory.path("file");
+    writeFileSync(path, "");
+    await build(pool("dir", path));
+    expect(await errorOf(scan(directoryDriver, pool("dir", path), laboratory.host))).toBe(
+      `38/0 cannot open directory '${path}': Not a directory`,
     );
   });
 
-  test("a target that is a file", async () => {
-    const path = laboratory.path("file");
-    writeFileSync(path, "");
-    expect(await errorOf(build(pool("dir", path)))).toBe(`38/0 failed to create directory '${path}': Not a directory`);
+  test("a dangling symlink is in the way", async () => {
+    const path = laboratory.path("link");
+    symlinkSync("nowhere", path);
+    expect(await errorOf(build(pool("dir", path)))).toBe(`38/0 failed to create directory '${path}': File exists`);
   });
 
   // Both homes of the tests (ext4, tmpfs) have no such flag; only btrfs has it.

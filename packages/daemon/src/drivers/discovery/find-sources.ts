@@ -4,7 +4,16 @@ import { missingBackend } from "../absent.js";
 import { unsupported } from "../unsupported.js";
 
 /** Types of which nothing can be looked for: the sources are what an administrator makes them. */
-const NOT_DISCOVERED: ReadonlySet<PoolType> = new Set(["dir", "fs", "disk", "rbd", "mpath", "scsi"]);
+const NOT_DISCOVERED: ReadonlySet<PoolType> = new Set(["dir", "fs", "disk", "rbd", "mpath", "scsi", "zfs"]);
+
+/** libvirt's functions that look for sources; they know no flags, and their names stand in the refusal. */
+const FUNCTIONS: { readonly [Type in PoolType]?: string } = {
+  logical: "virStorageBackendLogicalFindPoolSources",
+  netfs: "virStorageBackendFileSystemNetFindPoolSources",
+  iscsi: "virStorageBackendISCSIFindPoolSources",
+  "iscsi-direct": "virStorageBackendISCSIDirectFindPoolSources",
+  gluster: "virStorageBackendGlusterFindPoolSources",
+};
 
 /** Types whose sources are looked for on another machine, which has to be named, and what libvirt calls them. */
 const ASKED_OF_A_HOST: { readonly [Type in PoolType]?: string } = {
@@ -31,18 +40,19 @@ export async function findSources(type: string, specification: string | null, fl
 
 /** What libvirt's backends refuse before they look. */
 function checkArguments(type: PoolType, specification: string | null, flags: number): void {
-  if (type === "logical") {
-    LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendLogicalFindPoolSources", flags, 0);
-  }
+  const functionName = FUNCTIONS[type];
+  if (functionName !== undefined) LibvirtError.checkFlags(ErrorDomain.STORAGE, functionName, flags, 0);
   const sources = ASKED_OF_A_HOST[type];
   if (sources === undefined) return;
   if (specification === null) {
     const text = `hostname must be specified for ${sources} sources`;
     throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, text);
   }
-  const { hosts } = readSourceSpecification(specification, type);
-  if (hosts.length !== 1) {
-    const text = "Expected exactly 1 host for the storage pool";
-    throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
-  }
+  const { hosts, initiatorIqn } = readSourceSpecification(specification, type);
+  if (hosts.length !== 1) throw unsupportedConfiguration("Expected exactly 1 host for the storage pool");
+  if (type === "iscsi-direct" && initiatorIqn === null) throw unsupportedConfiguration("missing initiator IQN");
+}
+
+function unsupportedConfiguration(text: string): LibvirtError {
+  return LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
 }

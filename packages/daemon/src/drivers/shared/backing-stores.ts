@@ -1,14 +1,10 @@
 import type { VolumeDocument, VolumeTarget } from "@cistern/documents";
 import type { CallOptions, Host } from "../../host/host.js";
 import { type BackingLocation, backingLocation } from "../../images/backing.js";
-import type { ImageBacking } from "../../images/image-facts.js";
+import { type ImageBacking, isNamedFormat } from "../../images/image-facts.js";
+import { failure, isErrno } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { permissionsOf, plainTarget, timestampsOf } from "./volume-document.js";
-
-/** Formats of which a volume document knows the name. */
-const DOCUMENT_FORMATS = new Set(
-  "raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk".split(" "),
-);
 
 /** Backing files that are open at one time during a scan. */
 const BACKING_FILES_AT_ONCE = 16;
@@ -31,26 +27,33 @@ export function describeBacking(backing: ImageBacking, imageDirectory: string): 
 function declaredFormat(backing: ImageBacking, location: BackingLocation): string | null {
   // Of another machine's storage nothing is known: libvirt shows raw.
   if (!location.isLocal) return "raw";
-  if (backing.format !== null && DOCUMENT_FORMATS.has(backing.format)) return backing.format;
+  // "none" is what an image may say, and libvirt shows.
+  if (backing.format !== null && (isNamedFormat(backing.format) || backing.format === "none")) return backing.format;
   return location.format;
 }
 
 /** A backing file as it is: whose it is, its times, and its format. */
 export type BackingFile = Pick<VolumeTarget, "permissions" | "timestamps" | "format">;
 
-/** null: it is not on this machine, gone, not permitted, or neither file nor device. */
+/** null: it is not on this machine, gone, not permitted, or something that is no storage (and would hang, as a FIFO). */
 export async function readBackingFile(path: string, host: Host, options?: CallOptions): Promise<BackingFile | null> {
-  if (!path.startsWith("/")) return null;
   try {
-    const { kind } = await host.facts(path, options);
-    if (kind !== "file" && kind !== "block") return null;
-    await using file = await host.openFile(path, "read", options);
-    const { facts, image } = await contentOf(file, options);
-    return { permissions: permissionsOf(facts), timestamps: timestampsOf(facts), format: image.format };
+    return await openBackingFile(path, host, options);
   } catch {
     // An overlay without its backing file is still a volume: it must not take the pool down.
     return null;
   }
+}
+
+async function openBackingFile(path: string, host: Host, options?: CallOptions): Promise<BackingFile | null> {
+  if (!path.startsWith("/")) return null;
+  const { kind } = await host.facts(path, options);
+  // libvirt tells that it is one, and no more.
+  if (kind === "directory") return plainTarget(path, "dir");
+  if (kind !== "file" && kind !== "block") return null;
+  await using file = await host.openFile(path, "read", options);
+  const { facts, image } = await contentOf(file, options);
+  return { permissions: permissionsOf(facts), timestamps: timestampsOf(facts), format: image.format };
 }
 
 /** The backing files of a scan, each looked at once, however many overlays it has. */
@@ -98,10 +101,17 @@ export function withBackingFile(
   return { ...target, permissions, timestamps, format: formatIsUnknown ? file.format : target.format };
 }
 
-/** The volume with its backing store looked at again; what cannot be opened stays as the document has it. */
+/**
+ * The volume with its backing store looked at again; what cannot be opened stays as the document has it. A path that no
+ * file can have (a name too long, a file for a directory) is an error, though: 38/18 `cannot stat file '…'`.
+ */
 export async function refreshBacking(volume: VolumeDocument, host: Host): Promise<VolumeDocument> {
   const { backingStore } = volume;
   if (backingStore === null || backingStore.path === null) return volume;
-  const file = await readBackingFile(backingStore.path, host);
+  const { path } = backingStore;
+  const file = await openBackingFile(path, host).catch((thrown: unknown) => {
+    if (isErrno(thrown, "ENOTDIR", "ENAMETOOLONG")) throw failure(thrown, `cannot stat file '${path}'`);
+    return null;
+  });
   return { ...volume, backingStore: withBackingFile(backingStore, file, false) };
 }

@@ -18,7 +18,7 @@ import { failingAs } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { PREALLOCATE_METADATA } from "./fill-flags.js";
 import { DEFAULT_VOLUME_MODE, giveTo, withNewFile } from "./new-file.js";
-import { passphraseOf, withPassphraseFile } from "./passphrase-file.js";
+import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { runCommand } from "./run-command.js";
 import { pathOf, targetPath } from "./target-directory.js";
 
@@ -152,16 +152,21 @@ async function withPassphrases(
   use: (keys: Keys) => Promise<void>,
 ): Promise<void> {
   const { encryption } = volume.target;
-  const sourceEncryption = source?.target.encryption ?? null;
-  const output = encryption === null ? null : await passphraseOf(encryption, null, context);
-  const input =
-    source === null || sourceEncryption === null ? null : await passphraseOf(sourceEncryption, pathOf(source), context);
-  await asFile(context, passphraseId(volume.name), output, (outputKey) =>
-    // Two volumes of one name in two pools: the ids must differ all the same.
-    asFile(context, `input_${passphraseId(source?.name ?? "")}`, input, (inputKey) =>
-      use({ output: outputKey, input: inputKey }),
-    ),
+  const output = encryption === null ? null : await passphraseOf(encryption, context);
+  const input = source === null ? null : await passphraseOfSource(source, context);
+  const id = passphraseId(volume.name);
+  const sourceId = passphraseId(source?.name ?? "");
+  // Two volumes of one name in two pools: qemu-img takes no two passphrases of one id.
+  const inputId = sourceId === id ? `input_${id}` : sourceId;
+  await asFile(context, id, output, (outputKey) =>
+    asFile(context, inputId, input, (inputKey) => use({ output: outputKey, input: inputKey })),
   );
+}
+
+async function passphraseOfSource(source: VolumeDocument, context: VolumeContext): Promise<Uint8Array | null> {
+  const { encryption } = source.target;
+  if (encryption === null) return null;
+  return passphraseOf(await withSecretOfPath(encryption, pathOf(source), context), context);
 }
 
 function asFile(

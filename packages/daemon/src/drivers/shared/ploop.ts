@@ -15,7 +15,7 @@ export function ploopToolsMissing(): LibvirtError {
   return LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
 }
 
-/** The directory as a ploop volume, or null where it is just a directory. */
+/** The directory as a ploop volume, or null where it is just a directory, whatever its files are called. */
 export async function ploopVolume(
   directory: Directory,
   name: string,
@@ -27,6 +27,7 @@ export async function ploopVolume(
     await inside.lookup(DESCRIPTOR, options);
     await using file = await inside.open(IMAGE, { access: "read" }, options);
     const { facts, sizeBytes, image } = await contentOf(file, options);
+    if (image.format !== "ploop") return null;
     const volume = fileVolume(name, path, facts, sizeBytes, image);
     return { ...volume, type: "ploop", target: { ...volume.target, format: "ploop" } };
   } catch (thrown) {

@@ -1,6 +1,6 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { Directory, FileFacts, Host } from "../../host/host.js";
+import type { Directory, FileFacts, FileKind, Host } from "../../host/host.js";
 import { isEvidenceOf } from "../../host/index.js";
 import { guestCapacityBytes } from "../../images/probe.js";
 import type { FoundVolume } from "../driver.js";
@@ -28,8 +28,18 @@ export async function refreshFile(
     const { document, evidence } = await restated(directory, found);
     return { document: await refreshBacking(document, host), evidence };
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENOTDIR")) throw noSuchPath(path);
-    throw failure(thrown, `cannot open volume '${path}'`);
+    const isGone = isErrno(thrown, "ENOENT", "ENOTDIR") && !(await isDangling(pool, found.document, host));
+    throw isGone ? noSuchPath(path) : failure(thrown, `cannot open volume '${path}'`);
+  }
+}
+
+/** A symlink that leads nowhere is no volume any more, but it is there. */
+async function isDangling(pool: PoolDocument, { name }: VolumeDocument, host: Host): Promise<boolean> {
+  try {
+    await using directory = await openTargetRaw(pool, host);
+    return (await directory.lookup(name, { follow: false })).kind === "symlink";
+  } catch {
+    return false;
   }
 }
 
@@ -50,6 +60,7 @@ async function probed(
 
 async function restated(directory: Directory, { document: volume, evidence }: FoundVolume): Promise<FoundVolume> {
   const facts = await directory.lookup(volume.name, { follow: true });
+  if (!IS_STORAGE.has(facts.kind)) throw await unexpectedKind(directory, volume, facts.kind);
   if (facts.kind === "directory") return { document: { ...withFacts(volume, facts, 0n), capacityBytes: 0n }, evidence };
   if (facts.kind === "file" && isPlain(volume)) {
     return { document: { ...withFacts(volume, facts, facts.sizeBytes), capacityBytes: facts.sizeBytes }, evidence };
@@ -65,6 +76,21 @@ async function restated(directory: Directory, { document: volume, evidence }: Fo
   };
   // This look left format and features as they were: the next scan shall not trust it for a whole one.
   return { document, evidence: null };
+}
+
+const IS_STORAGE: ReadonlySet<FileKind> = new Set(["file", "directory", "block"]);
+
+/** Something took the file's place that is no storage. libvirt has a sentence for each, and another behind a symlink. */
+async function unexpectedKind(directory: Directory, volume: VolumeDocument, kind: FileKind): Promise<LibvirtError> {
+  const path = pathOf(volume);
+  const isLink = (await directory.lookup(volume.name, { follow: false })).kind === "symlink";
+  const text =
+    kind === "character"
+      ? `unexpected storage mode for '${path}'`
+      : isLink
+        ? `unexpected type for file '${path}'`
+        : `Volume path '${path}' is a ${kind === "fifo" ? "FIFO" : kind}`;
+  return LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
 }
 
 /** A guest sees the whole file. */

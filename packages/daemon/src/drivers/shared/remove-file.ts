@@ -1,11 +1,14 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { Directory } from "../../host/host.js";
+import { type Directory, removeTree } from "../../host/index.js";
 import type { VolumeContext } from "../driver.js";
 import { failure, isErrno } from "./failure.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 
-/** Deletes a volume of a directory. One that is gone already is no error; a directory must be empty. */
+/**
+ * Deletes a volume of a directory. One that is gone already is no error; a directory must be empty. What counts is what
+ * lies there now: an empty directory in the place of a file is removed, too, and the reverse.
+ */
 export async function removeFile(
   pool: PoolDocument,
   volume: VolumeDocument,
@@ -17,24 +20,41 @@ export async function removeFile(
   const isDirectory = volume.type === "dir" || volume.type === "ploop";
   try {
     await using directory = await openTargetRaw(pool, host);
+    // A ploop image is a directory of a few files.
     if (volume.type === "ploop") await removeTree(directory, volume.name);
-    else if (isDirectory) await directory.removeDirectory(volume.name);
-    else await directory.removeFile(volume.name);
+    else if (isDirectory) await removeDirectory(directory, volume.name);
+    else await removeEntry(directory, volume.name);
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) return;
     throw failure(thrown, isDirectory ? `cannot remove directory '${path}'` : `cannot unlink file '${path}'`);
   }
 }
 
-/** A ploop image is a directory of a few files. Symlinks are removed, not followed. */
-async function removeTree(parent: Directory, name: string): Promise<void> {
-  {
-    await using directory = await parent.openDirectory(name);
-    for (const entry of await directory.names()) {
-      const { kind } = await directory.lookup(entry, { follow: false });
-      if (kind === "directory") await removeTree(directory, entry);
-      else await directory.removeFile(entry);
-    }
+async function removeEntry(directory: Directory, name: string): Promise<void> {
+  try {
+    await directory.removeFile(name);
+  } catch (thrown) {
+    if (!isErrno(thrown, "EISDIR")) throw thrown;
+    await directory.removeDirectory(name);
   }
-  await parent.removeDirectory(name);
+}
+
+/** A symlink to a directory stays, as with libvirt: it is neither the volume nor what became of it. */
+async function removeDirectory(directory: Directory, name: string): Promise<void> {
+  try {
+    await directory.removeDirectory(name);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOTDIR") || (await leadsToDirectory(directory, name))) throw thrown;
+    await directory.removeFile(name);
+  }
+}
+
+async function leadsToDirectory(directory: Directory, name: string): Promise<boolean> {
+  try {
+    return (await directory.lookup(name, { follow: true })).kind === "directory";
+  } catch (thrown) {
+    // A symlink that leads nowhere.
+    if (isErrno(thrown, "ENOENT", "ELOOP", "ENOTDIR")) return false;
+    throw thrown;
+  }
 }

@@ -5,7 +5,7 @@ import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
 import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
 import { failingAs } from "./failure.js";
-import { passphraseOf, withPassphraseFile } from "./passphrase-file.js";
+import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { runCommand } from "./run-command.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
@@ -64,14 +64,15 @@ async function resizeWithQemuImg(
   const image = { in: directory, name: volume.name };
   const whenMissing = LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, "unable to find qemu-img");
   const options = { signal: context.job.signal, whenMissing };
-  const { encryption } = volume.target;
-  if (encryption === null) {
+  const { target } = volume;
+  if (target.encryption === null) {
     await runCommand(context.host, resizeImage({ image, key: null, ...size }), options);
     return;
   }
-  checkEncryption(volume);
+  const encryption = await withSecretOfPath(target.encryption, pathOf(volume), context);
+  checkEncryption({ ...volume, target: { ...target, encryption } });
   const format = imageFormat(volume) === "raw" ? "luks" : imageFormat(volume);
-  const passphrase = await passphraseOf(encryption, pathOf(volume), context);
+  const passphrase = await passphraseOf(encryption, context);
   await withPassphraseFile(context.privateDirectory, passphraseId(volume.name), passphrase, async (argument) => {
     const key = { format, passphrase: argument };
     await runCommand(context.host, resizeImage({ image, key, ...size }), options);

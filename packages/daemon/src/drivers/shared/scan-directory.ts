@@ -52,7 +52,7 @@ async function seenVolumes(
     for await (const batch of directory.scan(request, options)) {
       for (const entry of batch) {
         let volume = seenVolume(entry, path, known);
-        if (volume === "look") volume = await lookCloser(directory, entry.name, path, entry.evidence, options);
+        if (volume === "look") volume = await lookCloser(directory, entry, path, options);
         if (volume !== null) seen.push(volume);
       }
       // Batches that are already there come without a pause.

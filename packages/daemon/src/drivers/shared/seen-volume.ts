@@ -20,6 +20,8 @@ export interface SeenVolume extends FoundVolume {
 /** EPERM, ENOENT, ENXIO, EACCES, ELOOP: the entry is gone, leads nowhere or is not ours; the pool is all right. */
 const PASSED_OVER: ReadonlySet<number> = new Set([1, 2, 6, 13, 40]);
 
+const ETIMEDOUT = 110;
+
 /** Control characters, except those that XML can carry. Such names cannot be shown, nor asked for. */
 const UNSHOWABLE = /[\x01-\x08\x0b\x0c\x0e-\x1f]/;
 
@@ -32,7 +34,7 @@ export function seenVolume(entry: ScannedEntry, poolPath: string, known: KnownVo
   if (UNSHOWABLE.test(name)) return null;
   const path = `${poolPath}/${name}`;
   if (facts === null) {
-    if (PASSED_OVER.has(entry.errno)) return null;
+    if (isPassedOver(entry.isSymlink, entry.errno)) return null;
     throw failure(new HostError("", entry.errno, name), `cannot open volume '${path}'`);
   }
   if (facts.kind === "directory" || facts.kind === "block") return "look";
@@ -50,18 +52,22 @@ export function seenVolume(entry: ScannedEntry, poolPath: string, known: KnownVo
   return needsBytes > 0 ? "look" : seenFile(name, path, poolPath, facts, facts.sizeBytes, image, entry.evidence);
 }
 
+/** Behind a symlink it is other storage that does not answer: the pool's own does. */
+function isPassedOver(isSymlink: boolean, errno: number): boolean {
+  return PASSED_OVER.has(errno) || (isSymlink && errno === ETIMEDOUT);
+}
+
 /** Opens the entry and looks at more of it. */
 export async function lookCloser(
   directory: Directory,
-  name: string,
+  { name, isSymlink, evidence }: ScannedEntry,
   poolPath: string,
-  evidence: ScanEvidence | null,
   options: CallOptions,
 ): Promise<SeenVolume | null> {
   try {
     return await lookedAt(directory, name, poolPath, evidence, options);
   } catch (thrown) {
-    if (thrown instanceof HostError && PASSED_OVER.has(thrown.errno)) return null;
+    if (thrown instanceof HostError && isPassedOver(isSymlink, thrown.errno)) return null;
     throw failure(thrown, `cannot open volume '${poolPath}/${name}'`);
   }
 }

@@ -28,7 +28,11 @@ export function openTarget(pool: PoolDocument, host: Host): Promise<Directory> {
 /** The same with the host's own error, for calls that word it otherwise. */
 export async function openTargetRaw(pool: PoolDocument, host: Host): Promise<Directory> {
   const path = targetPath(pool);
-  // A document may hold a relative target; to a daemon there is nothing there.
-  if (!path.startsWith("/")) throw new HostError("ENOENT", ENOENT, `${path} is not absolute`);
+  if (!path.startsWith("/")) throw nothingAt(path);
   return host.openDirectory(path);
+}
+
+/** A document may hold a relative target; to a daemon there is nothing there. */
+export function nothingAt(relativePath: string): HostError {
+  return new HostError("ENOENT", ENOENT, `${relativePath} is not absolute`);
 }
