@@ -3,6 +3,7 @@ import type { PoolDocument } from "@cistern/documents";
 import { LibvirtError } from "@cistern/protocol";
 import type { PoolScan, StorageDriver } from "../drivers/driver.js";
 import type { Host } from "../host/index.js";
+import { anchoredHost, anchoringHost, type DirectoryIdentity, ESTALE } from "./anchored-host.js";
 import type { Pool } from "./pool.js";
 import type { PoolStore } from "./store.js";
 import { VolumeTable } from "./volume-table.js";
@@ -73,8 +74,21 @@ export async function abandon(pool: Pool, backends: PoolBackends): Promise<void>
 
 /** Looks at the storage and replaces sizes and volumes in one step; readers see the old ones until then. */
 export async function scanInto(pool: Pool, backends: PoolBackends): Promise<void> {
+  let anchor: DirectoryIdentity | null = null;
+  const host = anchoringHost(pool.live, await backends.hostOf(pool.live), (identity) => {
+    anchor = identity;
+  });
+  await scanWith(host, pool, backends);
+  pool.anchor = anchor;
+}
+
+/** The same without anybody who asked for it: another directory in the place of the last one is not taken for it. */
+export async function scanAgain(pool: Pool, backends: PoolBackends): Promise<void> {
+  await scanWith(await hostForChanges(pool, backends), pool, backends);
+}
+
+async function scanWith(host: Host, pool: Pool, backends: PoolBackends): Promise<void> {
   const driver = backends.driverOf(pool.live);
-  const host = await backends.hostOf(pool.live);
   const scan = await driver.scan(pool.live, host, pool.volumes, backends.stopping);
   pool.volumes = await tableOf(scan, pool.volumes);
   pool.live = {
@@ -85,14 +99,25 @@ export async function scanInto(pool: Pool, backends: PoolBackends): Promise<void
   };
 }
 
+/** The host for changes of the pool's volumes: only in the directory of the last scan. */
+export async function hostForChanges(pool: Pool, backends: PoolBackends): Promise<Host> {
+  return anchoredHost(pool.live, pool.anchor, await backends.hostOf(pool.live));
+}
+
 /** A storage that did not answer in time may answer again: its pool stays, with what was known. */
 export function isTimeout(error: unknown): boolean {
   const ETIMEDOUT = 110;
   return error instanceof LibvirtError && error.int1 === ETIMEDOUT;
 }
 
+/** Another directory lies where the pool's was. What the pool knows is still true of the one it was. */
+export function isReplaced(error: unknown): boolean {
+  return error instanceof LibvirtError && error.int1 === ESTALE;
+}
+
 function becomeInactive(pool: Pool): void {
   pool.active = false;
+  pool.anchor = null;
   pool.volumes = new VolumeTable();
 }
 

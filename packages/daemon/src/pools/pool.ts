@@ -1,6 +1,7 @@
 import type { PoolDocument } from "@cistern/documents";
 import { Mutex } from "../jobs/mutex.js";
 import { limits } from "../limits.js";
+import type { DirectoryIdentity } from "./anchored-host.js";
 import { poolBusy } from "./pool-busy.js";
 import { VolumeTable } from "./volume-table.js";
 
@@ -27,6 +28,8 @@ export class Pool {
   /** An upload ended while jobs ran: scan when the last one ends. */
   refreshOwed = false;
   volumes = new VolumeTable();
+  /** The directory of the last scan; null: none was opened, or it is not for us to insist on it. */
+  anchor: DirectoryIdentity | null = null;
   readonly lock = new Mutex(limits.poolLockMs, () => poolBusy(this.name));
 
   constructor(live: PoolDocument) {

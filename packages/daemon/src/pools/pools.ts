@@ -2,7 +2,16 @@ import { type PoolDocument, sanitizePath } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { unsupported } from "../drivers/index.js";
 import type { DocumentParser } from "../parsing/parser.js";
-import { abandon, activate, deactivate, isTimeout, type PoolBackends, scanInto } from "./activation.js";
+import {
+  abandon,
+  activate,
+  deactivate,
+  isReplaced,
+  isTimeout,
+  type PoolBackends,
+  scanAgain,
+  scanInto,
+} from "./activation.js";
 import type { PoolEvents } from "./events.js";
 import { Pool } from "./pool.js";
 import {
@@ -202,9 +211,9 @@ export class Pools {
         return;
       }
       pool.refreshOwed = false;
-      await scanInto(pool, this.#backends).catch(async (error: unknown) => {
+      await scanAgain(pool, this.#backends).catch(async (error: unknown) => {
         this.#backends.report.problem("refresh, after an upload,", pool.name, error);
-        if (isTimeout(error)) return;
+        if (isTimeout(error) || isReplaced(error)) return;
         await abandon(pool, this.#backends);
         this.#settleInactive(pool);
       });

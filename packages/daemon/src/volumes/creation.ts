@@ -3,6 +3,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeOperations } from "../drivers/driver.js";
 import { unsupported } from "../drivers/index.js";
 import type { DocumentParser } from "../parsing/parser.js";
+import { hostForChanges } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolHandle, Pools } from "../pools/pools.js";
 import { checkFlags, noPoolWithName, poolNotActive, volumeBuilding } from "../pools/refusals.js";
@@ -96,7 +97,7 @@ export class VolumeCreation {
   /** Names the volume and puts it into the pool; the caller holds the lock. */
   async #allocate(pool: Pool, wanted: VolumeDocument, operations: VolumeOperations | undefined): Promise<Volume> {
     if (operations === undefined) throw unsupported("volume.create");
-    const host = await this.#backends.hostOf(pool.live);
+    const host = await hostForChanges(pool, this.#backends);
     const document = await this.#backends.jobs.run(`allocate volume '${wanted.name}' in pool '${pool.name}'`, (job) =>
       operations.allocate(pool.live, wanted, volumeContext(this.#backends, host, job)),
     );
@@ -128,7 +129,7 @@ export class VolumeCreation {
 
   async #write(pool: Pool, volume: Volume, source: PlacedVolume | null, flags: number): Promise<void> {
     const operations = this.#operationsOf(pool);
-    const host = await this.#backends.hostOf(pool.live);
+    const host = await hostForChanges(pool, this.#backends);
     const { name } = volume.document;
     await this.#backends.jobs.run(`create volume '${name}' in pool '${pool.name}'`, async (job) => {
       const context = volumeContext(this.#backends, host, job);

@@ -1,6 +1,7 @@
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { unsupported } from "../drivers/index.js";
 import { type File, HostError } from "../host/index.js";
+import { hostForChanges } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags, volumeBuilding, volumeInUse } from "../pools/refusals.js";
@@ -47,7 +48,7 @@ export class Transfers {
     if (open === undefined) throw unsupported("volume.upload");
     volume.inUse++;
     try {
-      const host = await this.#backends.hostOf(pool.live);
+      const host = await hostForChanges(pool, this.#backends);
       const file = await open(pool.live, volume.document, host);
       await this.#checkOffset(file, volume, offsetBytes);
       const range = { offsetBytes, lengthBytes, ...(await spaceOf(file)) };

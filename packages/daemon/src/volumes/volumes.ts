@@ -4,7 +4,7 @@ import type { StorageDriver, VolumeContext, VolumeOperations } from "../drivers/
 import { unsupported } from "../drivers/index.js";
 import type { Job } from "../jobs/job.js";
 import type { Jobs } from "../jobs/jobs.js";
-import type { PoolBackends } from "../pools/activation.js";
+import { hostForChanges, type PoolBackends } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags, noVolumeWithName, poolNotActive, volumeBuilding, volumeInUse } from "../pools/refusals.js";
@@ -194,7 +194,7 @@ export class Volumes {
   }
 
   async #asJob<T>(title: string, pool: Pool, work: (context: VolumeContext) => Promise<T>): Promise<T> {
-    const host = await this.#backends.hostOf(pool.live);
+    const host = await hostForChanges(pool, this.#backends);
     return this.#backends.jobs.run(title, (job: Job) => work(volumeContext(this.#backends, host, job)));
   }
 }

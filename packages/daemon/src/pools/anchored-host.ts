@@ -1,0 +1,92 @@
+import type { PoolDocument } from "@cistern/documents";
+import {
+  type CallOptions,
+  type Command,
+  type CommandResult,
+  type Directory,
+  type File,
+  type FileAccess,
+  type FileFacts,
+  type Host,
+  HostError,
+  type RunOptions,
+} from "../host/index.js";
+
+/** The directory itself, whatever path leads to it. */
+export interface DirectoryIdentity {
+  readonly device: bigint;
+  readonly inode: bigint;
+}
+
+export const ESTALE = 116;
+
+/**
+ * A pool's target is a path, and who may write above it can put another directory in its place, or a symlink to one. What
+ * a scan saw in one directory is then not made, written or deleted in the other: changes of volumes get a host that
+ * opens the target only where it still is the directory of the last scan (38 "… Stale file handle" otherwise; a refresh
+ * takes the new one). Storage that is mounted on demand comes back as another device, so this is for local storage only.
+ */
+export function anchoredHost(pool: PoolDocument, anchor: DirectoryIdentity | null, host: Host): Host {
+  return watching(pool, host, ({ device, inode }) => {
+    if (anchor === null || (anchor.device === device && anchor.inode === inode)) return;
+    throw new HostError("ESTALE", ESTALE, `"${pool.target.path}" is not the directory that was scanned`);
+  });
+}
+
+/** A host for a scan: `found` is told which directory the pool's target was when it was opened. */
+export function anchoringHost(pool: PoolDocument, host: Host, found: (identity: DirectoryIdentity) => void): Host {
+  return watching(pool, host, ({ device, inode }) => found({ device, inode }));
+}
+
+function watching(pool: PoolDocument, host: Host, look: (facts: FileFacts) => void): Host {
+  const { path } = pool.target;
+  return path === null || host.home !== "local" ? host : new WatchingHost(host, path, look);
+}
+
+/** Another host, with a look at one directory whenever it is opened. */
+class WatchingHost implements Host {
+  readonly #host: Host;
+  readonly #path: string;
+  readonly #look: (facts: FileFacts) => void;
+
+  constructor(host: Host, path: string, look: (facts: FileFacts) => void) {
+    this.#host = host;
+    this.#path = path;
+    this.#look = look;
+  }
+
+  get home(): Host["home"] {
+    return this.#host.home;
+  }
+
+  async openDirectory(path: string, options?: CallOptions): Promise<Directory> {
+    const directory = await this.#host.openDirectory(path, options);
+    if (path !== this.#path) return directory;
+    try {
+      this.#look(await directory.facts(options));
+      return directory;
+    } catch (error) {
+      await directory.close();
+      throw error;
+    }
+  }
+
+  facts(path: string, options?: CallOptions): Promise<FileFacts> {
+    return this.#host.facts(path, options);
+  }
+  openFile(path: string, access: FileAccess, options?: CallOptions): Promise<File> {
+    return this.#host.openFile(path, access, options);
+  }
+  makeDirectories(path: string, options?: CallOptions): Promise<void> {
+    return this.#host.makeDirectories(path, options);
+  }
+  makeDirectory(path: string, mode: number, options?: CallOptions): Promise<void> {
+    return this.#host.makeDirectory(path, mode, options);
+  }
+  removeDirectory(path: string, options?: CallOptions): Promise<void> {
+    return this.#host.removeDirectory(path, options);
+  }
+  run(command: Command, options?: RunOptions): Promise<CommandResult> {
+    return this.#host.run(command, options);
+  }
+}
