@@ -133,7 +133,9 @@ describe("cisternd --drop-in in libvirtd's places", () => {
     if (unavailable !== undefined) context.skip(unavailable);
     await dropIn.start();
     expect(await original.daemon.startExpectingExit(), "it ends by itself").not.toBeNull();
-    expect(await readFile(join(base, "libvirtd.log"), "utf8")).toMatch(/pid file '\/run\/libvirt\/storage\/driver\.pid'/);
+    expect(await readFile(join(base, "libvirtd.log"), "utf8")).toMatch(
+      /acquire pid file '\/run\/libvirt\/(?:secrets|storage)\/driver\.pid'/,
+    );
     expect(await survey(CISTERND_URI, "pools only")).toEqual([{}, null]);
   });
 });

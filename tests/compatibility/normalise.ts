@@ -1,8 +1,10 @@
-import type { Side } from "./side.js";
 import type { Step } from "./script-run.js";
+import type { Side } from "./side.js";
 
 const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 const TIME = /<(atime|mtime|ctime|btime)>\d+(?:\.\d+)?</g;
+/** Where libvirt's schemas lie; errors of validation name the schema with its place. */
+export const SCHEMAS = "/usr/share/libvirt/schemas/";
 /** UUIDs that scripts give; all others are random and are numbered in the order in which they appear. */
 const GIVEN_UUID = /^(?:11111111-|5e7a1f0)/;
 
@@ -30,6 +32,7 @@ function normaliseText(input: string, root: string, uuids: Map<string, string>):
     .replaceAll(`${root}/run/`, "/run/libvirt/")
     .replaceAll("/var/run/libvirt/", "/run/libvirt/")
     .replaceAll(root, "@ROOT@")
+    .replaceAll(SCHEMAS, "")
     .replace(UUID, (uuid) => {
       if (GIVEN_UUID.test(uuid)) return uuid;
       const known = uuids.get(uuid) ?? `@UUID${uuids.size + 1}@`;

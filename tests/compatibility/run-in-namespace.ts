@@ -31,6 +31,7 @@ export async function runInNamespace(
   child.stdin?.end(input);
   await ended;
   clearTimeout(timer);
-  if (child.exitCode !== 0) throw new Error(`${program} ended with ${child.exitCode ?? child.signalCode}: ${complaint}`);
+  if (child.exitCode !== 0)
+    throw new Error(`${program} ended with ${child.exitCode ?? child.signalCode}: ${complaint}`);
   return output;
 }

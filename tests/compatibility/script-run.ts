@@ -51,11 +51,10 @@ async function run(
   work: string,
   parse: (line: string) => Step | undefined = parseStep,
 ): Promise<Step[]> {
-  const child = side.namespace.run(
-    "/bin/sh",
-    ["-c", 'mkdir -p "$0" && cd "$0" && exec "$@"', work, ...command],
-    { env: environment(side, work), stdio: ["pipe", "pipe", "pipe"] },
-  );
+  const child = side.namespace.run("/bin/sh", ["-c", 'mkdir -p "$0" && cd "$0" && exec "$@"', work, ...command], {
+    env: environment(side, work),
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const ended = once(child, "close");
   const timer = setTimeout(() => child.kill("SIGKILL"), SCRIPT_TIMEOUT_MS);
   let complaint = "";

@@ -26,7 +26,12 @@ export type DaemonName = "libvirtd" | "cisternd";
  * @param base directory of the run; its length decides whether the sockets' paths fit
  * @param label the side's directory below `base`, of one length for both, so that columns in output fall alike
  */
-export async function openSide(daemonName: DaemonName, base: string, label: string, work: NamespaceMount): Promise<Side> {
+export async function openSide(
+  daemonName: DaemonName,
+  base: string,
+  label: string,
+  work: NamespaceMount,
+): Promise<Side> {
   const root = join(base, label);
   await mkdir(root, { recursive: true });
   const prepare = daemonName === "libvirtd" ? prepareLibvirtd : prepareCisternd;

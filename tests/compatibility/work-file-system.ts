@@ -18,6 +18,8 @@ export async function makeWorkFileSystem(image: string, onto: string): Promise<N
   await file.close();
   // Initialised at once: the kernel's lazy initialisation would change the numbers while scripts run.
   const options = "lazy_itable_init=0,lazy_journal_init=0,nodiscard";
-  await promisify(execFile)("mkfs.ext4", ["-q", "-F", "-m", "1", "-J", "size=4", "-E", options, image], { timeout: 60_000 });
+  await promisify(execFile)("mkfs.ext4", ["-q", "-F", "-m", "1", "-J", "size=4", "-E", options, image], {
+    timeout: 60_000,
+  });
   return { kind: "image", image, onto };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SCHEMAS } from "../compatibility/normalise.js";
 import { type DaemonName, openSide, type Side } from "../compatibility/side.js";
 import { makeWorkFileSystem } from "../compatibility/work-file-system.js";
 import { cisterndUnavailable } from "../support/cisternd.js";
@@ -18,7 +19,8 @@ const record = process.env["CORPUS_RECORD"] !== undefined;
 const OWN = fileURLToPath(new URL("own", import.meta.url));
 const SHARED = fileURLToPath(new URL("../../../shared/corpus", import.meta.url));
 const missing = libvirtdUnavailable() ?? (daemon === "cisternd" && !record ? cisterndUnavailable() : undefined);
-const missingShared = existsSync(SHARED) ? missing : "the shared corpus is not there";
+const sharedIsThere = existsSync(SHARED);
+const missingShared = sharedIsThere ? missing : "the shared corpus is not there";
 
 type Recorded = Readonly<Record<string, unknown>>;
 interface Document extends Recorded {
@@ -75,9 +77,14 @@ describe("documents get the answers that a real libvirtd gave", () => {
     console.log(`corpus: ${compared} documents agree (${counts.join(", ")})`);
   });
 
-  describe("shared pool documents", () => {
+  test.runIf(!sharedIsThere)("the shared documents", (context) => {
+    context.skip(missingShared);
+  });
+
+  describe.runIf(sharedIsThere)("shared pool documents", () => {
     test.for(shared.pools)("%s", ([name, recorded], context) => {
       if (missingShared !== undefined) context.skip(missingShared);
+      if (daemon === "libvirtd" && name === "pool-zfs-sourcedev.json") context.skip("this libvirtd has the zfs backend");
       if (daemon === "cisternd" && DEFINED_BY_US_ONLY.includes(name)) {
         expect(answers.pools[name]).toMatchObject({ libvirtd: { define: { ok: true } } });
       } else {
@@ -87,7 +94,7 @@ describe("documents get the answers that a real libvirtd gave", () => {
     });
   });
 
-  describe("shared volume documents", () => {
+  describe.runIf(sharedIsThere)("shared volume documents", () => {
     test.for(shared.volumes)("%s", ([name, recorded], context) => {
       if (missingShared !== undefined) context.skip(missingShared);
       compare(recorded, answers.volumes[name]);
@@ -95,7 +102,7 @@ describe("documents get the answers that a real libvirtd gave", () => {
     });
   });
 
-  describe("backing strings", () => {
+  describe.runIf(sharedIsThere)("backing strings", () => {
     test.for(shared.backing)("%s", ([text, recorded], context) => {
       if (missingShared !== undefined) context.skip(missingShared);
       compare(recorded, answers.backing[text]);
@@ -107,20 +114,22 @@ describe("documents get the answers that a real libvirtd gave", () => {
     test.for(own)("%s", async ([name, document], context) => {
       if (missing !== undefined) context.skip(missing);
       const answered = answers.pools[name] ?? answers.volumes[name];
-      if (record) await writeFile(join(OWN, "..", name), `${JSON.stringify({ input: document.input, ...answered }, null, 1)}\n`);
+      if (record)
+        await writeFile(join(OWN, "..", name), `${JSON.stringify({ input: document.input, ...answered }, null, 1)}\n`);
       else compare(document, answered);
       compared += 1;
     });
   });
 });
 
-/** Every recorded answer has to be given again; those of the file system's making and times are left out. */
+/** Every recorded answer has to be given again; only the place of the schemas may be another one. */
 function compare(recorded: Recorded, answered: Recorded | undefined): void {
   const { input: _input, ...expected } = recorded;
   expect(comparable(answered)).toEqual(comparable(expected));
 }
 
 function comparable(value: unknown): unknown {
+  if (typeof value === "string") return value.replaceAll(SCHEMAS, "");
   if (Array.isArray(value)) return value.map(comparable);
   if (value === null || typeof value !== "object") return value;
   const kept = Object.entries(value).filter(([key]) => !NOT_COMPARED.includes(key));
@@ -135,10 +144,12 @@ async function documentsIn(folder: string): Promise<[string, Document][]> {
   if (!existsSync(folder)) return [];
   const names = (await readdir(folder)).filter((name) => name.endsWith(".json")).sort();
   return Promise.all(
-    names.map(async (name): Promise<[string, Document]> => [
-      name,
-      JSON.parse(await readFile(join(folder, name), "utf8")) as Document,
-    ]),
+    names.map(
+      async (name): Promise<[string, Document]> => [
+        name,
+        JSON.parse(await readFile(join(folder, name), "utf8")) as Document,
+      ],
+    ),
   );
 }
 

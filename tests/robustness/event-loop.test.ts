@@ -4,6 +4,7 @@ import type { Connection, Pool, Volume } from "@cistern/client";
 import { storage } from "@cistern/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { byEffort } from "../support/effort.js";
+import { startedPool } from "./directory-pool.js";
 import { PrivateDaemon } from "./private-daemon.js";
 
 const CONNECTIONS = 50;
@@ -32,8 +33,8 @@ beforeAll(async () => {
       Array.from({ length: 500 }, (_, index) => writeFile(join(images, `file-${start + index}.img`), "content")),
     );
   }
-  large = await poolAt(first, "large", images);
-  const small = await poolAt(first, "small", join(daemon.root, "small"));
+  large = await startedPool(first, "large", images);
+  const small = await startedPool(first, "small", join(daemon.root, "small"));
   wiped = await small.createVolume(
     `<volume><name>wiped.img</name><capacity>${WIPED_BYTES}</capacity><allocation>${WIPED_BYTES}</allocation></volume>`,
   );
@@ -78,13 +79,4 @@ async function pipelined(): Promise<string[]> {
     ),
   );
   return answers.map(({ pool }) => pool.name);
-}
-
-async function poolAt(connection: Connection, name: string, path: string): Promise<Pool> {
-  const pool = await connection.definePool(
-    `<pool type='dir'><name>${name}</name><target><path>${path}</path></target></pool>`,
-  );
-  await pool.build();
-  await pool.start();
-  return pool;
 }

@@ -1,74 +1,17 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection, Pool } from "@cistern/client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startedPool } from "./directory-pool.js";
+import { cannotHang, HangingMount } from "./hanging-mount.js";
 import { PrivateDaemon } from "./private-daemon.js";
 
 const TIMEOUT_SECONDS = 2;
 /** The deadline, and what it takes to notice on a busy machine. */
 const ENDED_MS = (TIMEOUT_SECONDS + 8) * 1000;
 
-const reason = ((): string | null => {
-  if (process.getuid?.() !== 0) return "mounting a FUSE file system needs root";
-  try {
-    execFileSync("bindfs", ["--version"], { stdio: "ignore" });
-    return null;
-  } catch {
-    return "needs bindfs (apt-get install bindfs)";
-  }
-})();
-
-/** A FUSE file system that stops answering when its process is stopped. */
-class HangingMount {
-  readonly path: string;
-  readonly #directory: string;
-  readonly #process: ChildProcess;
-
-  private constructor(directory: string, path: string, child: ChildProcess) {
-    this.#directory = directory;
-    this.path = path;
-    this.#process = child;
-  }
-
-  static async open(): Promise<HangingMount> {
-    const directory = await mkdtemp(join(tmpdir(), "cistern-hang-"));
-    const path = join(directory, "mounted");
-    await mkdir(path);
-    await mkdir(join(directory, "backing"));
-    await writeFile(join(directory, "backing/one.img"), "one");
-    const child = spawn("bindfs", ["-f", join(directory, "backing"), path], { stdio: "ignore" });
-    for (let wait = 0; !(await readFile("/proc/self/mounts", "utf8")).includes(` ${path} fuse`); wait++) {
-      if (wait > 200) throw new Error("bindfs did not mount");
-      await sleep(25);
-    }
-    return new HangingMount(directory, path, child);
-  }
-
-  hang(): void {
-    this.#process.kill("SIGSTOP");
-  }
-  answer(): void {
-    this.#process.kill("SIGCONT");
-  }
-
-  async close(): Promise<void> {
-    this.answer();
-    execFileSync("umount", ["-l", this.path]);
-    if (this.#process.exitCode === null) {
-      const gone = once(this.#process, "exit");
-      this.#process.kill("SIGKILL");
-      await gone;
-    }
-    await rm(this.#directory, { recursive: true, force: true });
-  }
-}
-
-describe.skipIf(reason !== null)(
-  `a pool on a FUSE file system that stops answering${reason === null ? "" : ` (${reason})`}`,
+describe.skipIf(cannotHang !== null)(
+  `a pool on a FUSE file system that stops answering${cannotHang === null ? "" : ` (${cannotHang})`}`,
   () => {
     let daemon: PrivateDaemon;
     let mount: HangingMount;
@@ -133,12 +76,3 @@ describe.skipIf(reason !== null)(
     }, 60_000);
   },
 );
-
-async function startedPool(connection: Connection, name: string, path: string): Promise<Pool> {
-  const pool = await connection.definePool(
-    `<pool type='dir'><name>${name}</name><target><path>${path}</path></target></pool>`,
-  );
-  await pool.build();
-  await pool.start();
-  return pool;
-}

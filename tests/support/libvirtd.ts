@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DaemonProcess } from "./daemon-process.js";
-import { MountNamespace, type NamespaceMount, mountNamespacesUnavailable } from "./mount-namespace.js";
+import { MountNamespace, mountNamespacesUnavailable, type NamespaceMount } from "./mount-namespace.js";
 
 /** Packages of Debian 12 that the comparison with a real libvirtd needs. */
 export const LIBVIRTD_PACKAGES = [
@@ -70,12 +70,9 @@ export async function libvirtdIn(namespace: MountNamespace, root: string): Promi
   const configuration = join(root, "libvirtd.conf");
   await writeFile(
     configuration,
-    [
-      'auth_unix_ro = "none"',
-      'auth_unix_rw = "none"',
-      `log_outputs = "3:file:${join(root, "libvirtd.log")}"`,
-      "",
-    ].join("\n"),
+    ['auth_unix_ro = "none"', 'auth_unix_rw = "none"', `log_outputs = "3:file:${join(root, "libvirtd.log")}"`, ""].join(
+      "\n",
+    ),
   );
   const socket = join(root, "run/libvirt-sock");
   const daemon = new DaemonProcess(namespace, {

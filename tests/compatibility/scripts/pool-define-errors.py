@@ -43,7 +43,7 @@ refused("long line", "<pool type='dir'><name>%s</nam></pool>" % ("x" * 200))
 refused("wrong root", "<volume/>")
 refused("wrong root with namespace", "<p:pool xmlns:p='urn:x' type='dir'/>")
 
-step("entity of an internal subset", c.storagePoolDefineXML, "<!DOCTYPE pool [<!ENTITY e 'value'>]><pool type='dir'><name>k&e;</name>%s</pool>" % TARGET, 0)
+step("entity of an internal subset", c.storagePoolDefineXML, "<!DOCTYPE pool [<!ENTITY e 'value'>]><pool type='dir'><name>k&e;</name><uuid>5e7a1f00-0000-0000-0000-000000000001</uuid>%s</pool>" % TARGET, 0)
 for defined in c.listAllStoragePools(0):
     defined.undefine()
 refused("external entity", "<!DOCTYPE pool [<!ENTITY e SYSTEM 'file:///etc/hostname'>]><pool type='dir'><name>k&e;</name></pool>")

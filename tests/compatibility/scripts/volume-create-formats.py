@@ -68,5 +68,8 @@ made("qcow2 of capacity 0 on qcow2", volume("v", "qcow2", 0, extra=backed(qcow2_
 made("qcow2 with backing permissions", volume("v", "qcow2", extra=backed(qcow2_base, "qcow2", "<permissions><mode>0744</mode><owner>1</owner><group>1</group><label>l</label></permissions>")))
 made("qcow2 on odd path", volume("v", "qcow2", extra=backed(write_file("a,b:c=d e.raw", b"\0" * 4096), "raw")))
 
+for name in ("a,b=c.qcow2", "json:x.qcow2", "nbd:x.qcow2", "-x.qcow2", "with blank.qcow2", "ü.qcow2"):
+    made("qcow2 named " + name, volume(name, "qcow2"))
+    made("vdi named " + name, volume(name, "vdi"))
 made("directory", volume("d", "dir", 0))
 made("directory with mode", volume("d", "dir", 0, target="<permissions><mode>0750</mode><owner>12</owner><group>34</group></permissions>"))

@@ -1,6 +1,7 @@
 """Deleting volumes: files, directories, links, what is not there any more, flags."""
 
 import os
+import shutil
 
 from compat import WORK, active_pool, connect, connect_read_only, fact, raw_volume, step, volume, write_file
 
@@ -16,6 +17,9 @@ def deleted(label, made, flags=0):
     fact(label + ": pool's numbers", [after[number] - before[number] for number in range(4)])
     fact(label + ": still there", os.path.lexists(path))
     fact(label + ": names", pool.listVolumes())
+    if flags == 0 and made.name().startswith("swapped") and os.path.lexists(path):
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        pool.refresh(0)
 
 
 deleted("raw", pool.createXML(raw_volume("v", 1 << 20, 1 << 20), 0))

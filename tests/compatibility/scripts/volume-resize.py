@@ -17,7 +17,8 @@ def resized(label, made, capacity, flags=0):
     fact(label + ": pool's numbers", [after[number] - before[number] for number in range(4)])
     step(label + ": info", made.info)
     fact(label + ": file", file_facts(made.path())[:5])
-    fact(label + ": size in the image", image_facts(made.path())["virtual-size"])
+    facts = image_facts(made.path())
+    fact(label + ": size in the image", facts["virtual-size"] if isinstance(facts, dict) else facts)
 
 
 raw = pool.createXML(raw_volume("raw", MIB, MIB), 0)

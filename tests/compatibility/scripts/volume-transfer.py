@@ -4,7 +4,7 @@ import os
 
 import libvirt
 
-from compat import WORK, active_pool, connect, connect_read_only, digest, fact, file_facts, image_facts, noise, qemu_img, raw_volume, step, volume, write_file
+from compat import WORK, active_pool, connect, connect_read_only, digest, fact, file_facts, image_facts, noise, qemu_img, raw_volume, step, volume, wait_for, write_file
 
 SPARSE = 1
 MIB = 1 << 20
@@ -126,6 +126,7 @@ source = WORK + "/image.qcow2"
 qemu_img("create", "-q", "-f", "qcow2", source, "8M")
 image = pool.createXML(raw_volume("image", MIB, 0), 0)
 step("upload an image", upload, image, open(source, "rb").read())
+fact("the pool is refreshed", wait_for(lambda: "qcow2" in image.XMLDesc(0)))
 after("upload an image", image)
 
 # Sparse
