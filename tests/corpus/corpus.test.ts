@@ -84,7 +84,8 @@ describe("documents get the answers that a real libvirtd gave", () => {
   describe.runIf(sharedIsThere)("shared pool documents", () => {
     test.for(shared.pools)("%s", ([name, recorded], context) => {
       if (missingShared !== undefined) context.skip(missingShared);
-      if (daemon === "libvirtd" && name === "pool-zfs-sourcedev.json") context.skip("this libvirtd has the zfs backend");
+      if (daemon === "libvirtd" && name === "pool-zfs-sourcedev.json")
+        context.skip("this libvirtd has the zfs backend");
       if (daemon === "cisternd" && DEFINED_BY_US_ONLY.includes(name)) {
         expect(answers.pools[name]).toMatchObject({ libvirtd: { define: { ok: true } } });
       } else {

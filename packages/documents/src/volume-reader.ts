@@ -146,7 +146,10 @@ function readCompat(root: XmlElement): string | null {
 
 function isVersion(text: string): boolean {
   const numbers = /^([^.]*)\.(.*)$/s.exec(text)?.slice(1) ?? [];
-  return numbers.length === 2 && numbers.every((number) => (parseUnsigned(number.replace("-", "+")) ?? 2n ** 32n) < 2n ** 32n);
+  return (
+    numbers.length === 2 &&
+    numbers.every((number) => (parseUnsigned(number.replace("-", "+")) ?? 2n ** 32n) < 2n ** 32n)
+  );
 }
 
 function readClusterSize(root: XmlElement): bigint {

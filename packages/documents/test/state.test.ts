@@ -82,7 +82,8 @@ describe("an active pool's file", () => {
     expect(writePoolStateFile(readPoolState(STATE))).toBe(STATE);
   });
   it.each([
-    ["another root", "<pool type='dir'/>", 27, "expecting root element of 'poolstate', not 'pool'"],
+    ["another root", "<volume/>", 27, "expecting root element of 'pool', not 'volume'"],
+    ["a broken plain pool", "<pool type='dir'/>", 27, "missing pool source name element"],
     ["no pool", "<poolstate/>", 1, "Pool state holds no <pool>"],
     ["a broken pool", "<poolstate><pool type='dir'/></poolstate>", 27, "missing pool source name element"],
   ])("is refused with %s", (_what, xml, libvirtCode, message) => {

@@ -60,6 +60,14 @@ describe("a volume document is refused as libvirtd refuses it", () => {
     ["bad owner", target("<permissions><owner>x</owner></permissions>"), "27/18", "malformed owner element"],
     ["bad group", target("<permissions><group/></permissions>"), "27/18", "malformed group element"],
     ["bad compat", target("<compat>a.b</compat>"), "27/18", "forbidden characters in 'compat' attribute"],
+    ...["1", "1.", ".1", "1.1.1", "1.1 ", "0x1.1", "1.+-1", "4294967296.1", "1.1\n2"].map(
+      (compat): [string, string, string, string] => [
+        `compat '${compat}'`,
+        target(`<compat>${compat}</compat>`),
+        "27/18",
+        "forbidden characters in 'compat' attribute",
+      ],
+    ),
     ["compat for a shell", target("<compat>1.1,x=y</compat>"), "27/18", "forbidden characters in 'compat' attribute"],
     ["bad feature", target("<features><zz/></features>"), "67/18", "unsupported feature zz"],
     [

@@ -79,6 +79,9 @@ describe("what a volume document says", () => {
       compat: "1.1",
       features: ["lazy_refcounts", "extended_l2"],
     });
+    for (const compat of ["-1.1", " +1.1", "1.\t4294967295", "1.-5"]) {
+      expect(read(target(`<compat>${compat}</compat>`)).target.compat).toBe(compat);
+    }
     expect(read(target(`<compat>0.10</compat><features/>`)).target).toMatchObject({ compat: "0.10", features: [] });
   });
 
