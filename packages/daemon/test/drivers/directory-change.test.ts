@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -5,6 +6,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -25,7 +27,7 @@ beforeEach(() => {
 afterEach(() => laboratory.close());
 
 const MiB = 1_048_576n;
-const at = (name: string): string => laboratory.path("images", name);
+const at = (...names: string[]): string => laboratory.path("images", ...names);
 const definition = () => pool("dir", images);
 const make = async (name: string, wanted: Wanted = {}) =>
   create(directoryDriver, definition(), volume(name, wanted), await laboratory.context());
@@ -88,6 +90,37 @@ describe("a file that is gone", () => {
   });
 });
 
+describe("a look at a file that became", () => {
+  const rows: [string, () => void, string][] = [
+    ["a FIFO", () => execFileSync("mkfifo", [at("v")]), "1/18 internal error: Volume path '@/v' is a FIFO"],
+    [
+      "a socket",
+      () => execFileSync("python3", ["-c", `import socket; socket.socket(socket.AF_UNIX).bind("${at("v")}")`]),
+      "1/18 internal error: Volume path '@/v' is a socket",
+    ],
+    ["a device", () => symlinkSync("/dev/null", at("v")), "1/18 internal error: unexpected storage mode for '@/v'"],
+    [
+      "a symlink to a FIFO",
+      () => {
+        execFileSync("mkfifo", [at("fifo")]);
+        symlinkSync("fifo", at("v"));
+      },
+      "1/18 internal error: unexpected type for file '@/v'",
+    ],
+    [
+      "a symlink to nothing",
+      () => symlinkSync("nowhere", at("v")),
+      "38/18 cannot open volume '@/v': No such file or directory",
+    ],
+  ];
+  test.each(rows)("%s", async (_, become, expected) => {
+    const file = await make("v");
+    rmSync(at("v"));
+    become();
+    expect(await errorOf(refresh(file))).toBe(expected.replace("@", images));
+  });
+});
+
 describe("remove", () => {
   test("a directory must be empty; a ploop image is removed with all it has", async () => {
     const directory = await make("dd", { format: "dir" });
@@ -101,13 +134,32 @@ describe("remove", () => {
     expect(existsSync(at("dd"))).toBe(false);
   });
 
-  test("a file that became a directory", async () => {
+  const removal = async (document: VolumeDocument) =>
+    errorOf(remove?.(definition(), document, 0, await laboratory.context()) ?? Promise.resolve());
+
+  test("a file that became a directory, which must be empty", async () => {
     const file = await make("v");
     rmSync(at("v"));
     mkdirSync(at("v"));
-    expect(await errorOf(remove?.(definition(), file, 0, await laboratory.context()) ?? Promise.resolve())).toBe(
-      `38/18 cannot unlink file '${at("v")}': Is a directory`,
-    );
+    writeFileSync(at("v", "inside"), "");
+    expect(await removal(file)).toBe(`38/18 cannot unlink file '${at("v")}': Directory not empty`);
+    rmSync(at("v", "inside"));
+    expect(await removal(file)).toBe("no error");
+    expect(existsSync(at("v"))).toBe(false);
+  });
+
+  test("a directory that became a file or a symlink to one, not to another directory", async () => {
+    const directory = await make("v", { format: "dir" });
+    const becomes = (change: () => void) => {
+      rmSync(at("v"), { recursive: true, force: true });
+      change();
+    };
+    becomes(() => writeFileSync(at("v"), ""));
+    expect(await removal(directory)).toBe("no error");
+    becomes(() => symlinkSync("nowhere", at("v")));
+    expect(await removal(directory)).toBe("no error");
+    becomes(() => symlinkSync(laboratory.root, at("v")));
+    expect(await removal(directory)).toBe(`38/18 cannot remove directory '${at("v")}': Not a directory`);
   });
 });
 

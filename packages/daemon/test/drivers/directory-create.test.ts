@@ -319,7 +319,8 @@ describe("clones", () => {
       "1/18 internal error: cannot copy from volume to a directory volume",
     );
     const backing = { format: "qcow2", backing: { path: "/dev/null", format: "raw" } };
-    expect(await errorOf(make("x", backing, { source: from }))).toBe(
+    const backed = { ...from, backingStore: { ...from.target, path: at("source"), format: "raw" } };
+    expect(await errorOf(make("x", backing, { source: backed }))).toBe(
       "1/18 internal error: a different backing store cannot be specified.",
     );
     const gone = { ...from, name: "gone", target: { ...from.target, path: at("gone") } };

@@ -66,7 +66,14 @@ describe("find sources, as recorded", () => {
     ["netfs", "<source/>", 0, "67/18 unsupported configuration: Expected exactly 1 host for the storage pool"],
     ["netfs", "<so", 0, "35/18 (storage_source_specification):1: Couldn't find end of Start Tag so line 1\n<so\n---^"],
     ["netfs", "<source><host name='h'/></source>", 0, "1/18 internal error: missing backend for pool type 2 (netfs)"],
-    ["zfs", null, 0, "1/18 internal error: missing backend for pool type 12 (zfs)"],
+    [
+      "zfs",
+      null,
+      0,
+      "3/18 this function is not supported by the connection driver: pool type 'zfs' does not support source discovery",
+    ],
+    ["iscsi", null, 2, "8/18 unsupported flags (0x2) in function virStorageBackendISCSIFindPoolSources"],
+    ["iscsi-direct", "<source><host name='h'/></source>", 0, "67/18 unsupported configuration: missing initiator IQN"],
     ["logical", null, 1, "8/18 unsupported flags (0x1) in function virStorageBackendLogicalFindPoolSources"],
   ];
   test.each(rows)("%s (%s, flags %i)", async (type, specification, flags, expected) => {

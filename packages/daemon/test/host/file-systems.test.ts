@@ -34,6 +34,7 @@ describe.each(types)("on $type", ({ type, clones, noCopyOnWrite }) => {
     directory = await hosts.local.openDirectory(mount.mountPoint);
     return async () => {
       await directory.close();
+      await hosts.local.letGo?.(mount.mountPoint);
       mount.unmount();
     };
   });
@@ -134,6 +135,7 @@ describe("a SELinux label", () => {
   it("is among the facts, wherever they come from", async (context) => {
     context.skip(reason !== null, reason ?? "");
     using mount = mountLoop("ext4");
+    await using _letGo = { [Symbol.asyncDispose]: async () => hosts.local.letGo?.(mount.mountPoint) };
     await using directory = await hosts.local.openDirectory(mount.mountPoint);
     await using file = await directory.open("image", { access: "write", create: "exclusive" });
     expect((await file.facts()).label).toBeNull();

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll } from "vitest";
 import { type Directory, type File, HostError, Hosts, type HostsOptions } from "../../dist/host/index.js";
@@ -31,6 +31,19 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
 export async function writeNew(directory: Directory, name: string, content: string, mode = 0o644): Promise<void> {
   await using file: File = await directory.open(name, { access: "write", create: "exclusive", mode });
   await file.write(0n, Buffer.from(content));
+}
+
+/** How often this process has the file or directory open. */
+export function timesOpen(path: string): number {
+  const opened = readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      // It was the listing's own.
+      return false;
+    }
+  });
+  return opened.length;
 }
 
 export function text(bytes: Uint8Array): string {
