@@ -45,9 +45,12 @@ export class Jobs {
 
   async run<T>(title: string, work: (job: Job) => Promise<T>): Promise<T> {
     const job = new RunningJob(this.#nextId++, title);
-    const done = work(job);
-    this.#running.set(job.id, { job, done });
+    const running: { job: RunningJob; done: Promise<unknown> } = { job, done: Promise.resolve() };
+    // Known before its first step: it may look at the list itself.
+    this.#running.set(job.id, running);
     try {
+      const done = work(job);
+      running.done = done;
       return await done;
     } finally {
       this.#running.delete(job.id);
