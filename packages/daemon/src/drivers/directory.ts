@@ -9,7 +9,7 @@ import { resizeFile } from "./shared/resize-file.js";
 import { scanDirectory } from "./shared/scan-directory.js";
 import { targetPath } from "./shared/target-directory.js";
 
-/** Pools of type "dir": a directory whose entries are the volumes. There is nothing to start or stop. */
+/** Pools of type "dir": a directory whose entries are the volumes. There is nothing to start. */
 export const directoryDriver: StorageDriver = {
   type: "dir",
   traits: { volumeKind: "file", allowsZeroCapacity: true },
@@ -22,6 +22,11 @@ export const directoryDriver: StorageDriver = {
   },
 
   scan: scanDirectory,
+
+  /** What the pool lay on may be unmounted now. */
+  async stop(pool, host) {
+    await host.letGo?.(targetPath(pool));
+  },
 
   async build(pool, host, flags) {
     checkBuildFlags(flags);

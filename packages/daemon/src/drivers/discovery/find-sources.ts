@@ -1,4 +1,4 @@
-import { POOL_TYPES, type PoolType, readSourceSpecification } from "@cistern/documents";
+import { POOL_TYPES, type PoolSource, type PoolType, readSourceSpecification } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { missingBackend } from "../absent.js";
 import { unsupported } from "../unsupported.js";
@@ -23,23 +23,38 @@ const ASKED_OF_A_HOST: { readonly [Type in PoolType]?: string } = {
   gluster: "gluster",
 };
 
+/** Reads a `<source>` document, here or wherever long documents are read. */
+export type SourceReader = (xml: string, type: PoolType) => Promise<PoolSource>;
+
+const readHere: SourceReader = async (xml, type) => readSourceSpecification(xml, type);
+
 /**
  * The answer to "which sources are there for a pool of this type": a `<sources>` document. `specification` is the
  * caller's `<source>` document, or null.
  */
-export async function findSources(type: string, specification: string | null, flags: number): Promise<string> {
+export async function findSources(
+  type: string,
+  specification: string | null,
+  flags: number,
+  read: SourceReader = readHere,
+): Promise<string> {
   const poolType = POOL_TYPES.find((known) => known === type);
   if (poolType === undefined) {
     const text = `unknown storage pool type ${type}`;
     throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
   }
   if (NOT_DISCOVERED.has(poolType)) throw unsupported("pool.discover", poolType);
-  checkArguments(poolType, specification, flags);
+  await checkArguments(poolType, specification, flags, read);
   throw missingBackend(poolType);
 }
 
 /** What libvirt's backends refuse before they look. */
-function checkArguments(type: PoolType, specification: string | null, flags: number): void {
+async function checkArguments(
+  type: PoolType,
+  specification: string | null,
+  flags: number,
+  read: SourceReader,
+): Promise<void> {
   const functionName = FUNCTIONS[type];
   if (functionName !== undefined) LibvirtError.checkFlags(ErrorDomain.STORAGE, functionName, flags, 0);
   const sources = ASKED_OF_A_HOST[type];
@@ -48,7 +63,7 @@ function checkArguments(type: PoolType, specification: string | null, flags: num
     const text = `hostname must be specified for ${sources} sources`;
     throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, text);
   }
-  const { hosts, initiatorIqn } = readSourceSpecification(specification, type);
+  const { hosts, initiatorIqn } = await read(specification, type);
   if (hosts.length !== 1) throw unsupportedConfiguration("Expected exactly 1 host for the storage pool");
   if (type === "iscsi-direct" && initiatorIqn === null) throw unsupportedConfiguration("missing initiator IQN");
 }

@@ -53,11 +53,16 @@ export async function buildTarget(pool: PoolDocument, host: Host): Promise<void>
   const parent = posix.dirname(path);
   await failingAs(`cannot create path '${parent}'`, makeParents(parent, host));
   const isNew = await failingAs(`failed to create directory '${path}'`, makeTarget(path, host), ErrorDomain.NONE);
-  await using target = await failingAs(`failed to create directory '${path}'`, openTarget(path, host), ErrorDomain.NONE);
+  await using target = await failingAs(
+    `failed to create directory '${path}'`,
+    openTarget(path, host),
+    ErrorDomain.NONE,
+  );
   await giveTo(target, permissions);
   const mode = permissions.mode ?? (isNew ? DEFAULT_TARGET_MODE : null);
   if (mode !== null) await changeMode(target, mode);
   await controlCopyOnWrite(target, pool.copyOnWrite);
+  await host.letGo?.(path);
 }
 
 /** Removes the target directory, which must be empty. */

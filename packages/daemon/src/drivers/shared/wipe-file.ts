@@ -57,12 +57,20 @@ async function wipeWithZeros(file: File, volume: VolumeDocument, job: VolumeCont
     await failingAs(`Failed to truncate volume with path '${path}' to ${facts.sizeBytes} bytes`, lengthened);
     return;
   }
-  // The length as it is, not as it was last seen; and never beyond the end: a wipe changes no size.
   const sizeBytes = await failingAs(`Failed to stat storage volume with path '${path}'`, file.sizeBytes({ signal }));
+  const wipedBytes = facts.kind === "file" ? larger(sizeBytes, volume.allocationBytes) : sizeBytes;
   const progress = (doneBytes: bigint, totalBytes: bigint): void => job.progress(doneBytes, totalBytes);
-  const written = file.overwriteWithZeros(0n, sizeBytes, { signal, progress });
-  await failingAs(`Failed to write ${sizeBytes} bytes to storage volume with path '${path}'`, written);
+  const written = file.overwriteWithZeros(0n, wipedBytes, { signal, progress });
+  await failingAs(`Failed to write ${wipedBytes} bytes to storage volume with path '${path}'`, written);
   await failingAs(`cannot sync data to volume with path '${path}'`, file.sync({ signal }));
+}
+
+/**
+ * libvirt wipes the blocks that the volume was last seen to have, and so lengthens a file to whole blocks. What the file
+ * has got since is wiped as well: a wipe that leaves something is none.
+ */
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 function isSparse({ kind, allocatedBytes, sizeBytes }: FileFacts): boolean {
