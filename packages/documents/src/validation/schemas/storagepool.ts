@@ -170,7 +170,7 @@ const CONTENT: { readonly [Type in PoolType]: readonly Pattern[] } = {
   ],
   scsi: [name, source(adapter, ...vendorAndProduct), target(targetPath)],
   mpath: [name, optional(element("source", empty)), target(targetPath)],
-  rbd: [optional(name), source(oneOrMore(host), sourceName, optional(authentication)), rbdOptions],
+  rbd: [optional(name), source(sourceName, oneOrMore(host), optional(authentication)), rbdOptions],
   sheepdog: [optional(name), source(oneOrMore(host), sourceName)],
   gluster: [optional(name), source(oneOrMore(host), sourceName, optional(directory(absoluteDirectory)))],
   zfs: [optional(name), source(sourceName, zeroOrMore(blockDevice)), optional(target(targetPath))],
