@@ -61,7 +61,7 @@ describe("packets that are nearly right", () => {
     };
     const slowestMs = await siege.slowestMs(Promise.all([attacks, prepare()]));
     // The attack reaches the handlers, and what is behind them.
-    expect(answered.refused).toBeGreaterThan((CONNECTIONS * PACKETS) / 4);
+    expect(answered.refused).toBeGreaterThan((CONNECTIONS * PACKETS) / 10);
     expect(answered.fulfilled).toBeGreaterThan((CONNECTIONS * PACKETS) / 20);
     expect(slowestMs).toBeLessThan(ANSWERED_MS);
     const { peakBytes } = await siege.daemon.memory();

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection, Pool } from "@cistern/client";
@@ -30,7 +31,7 @@ export class Siege {
     try {
       const normal = await daemon.connect();
       const pool = await startedPool(normal, "calm", join(daemon.root, "calm"));
-      return new Siege(daemon, normal, pool, kinds(await daemon.descriptors()));
+      return new Siege(daemon, normal, pool, await held(daemon));
     } catch (error) {
       await daemon.close();
       throw error;
@@ -82,9 +83,9 @@ export class Siege {
     expect(this.daemon.running, this.daemon.log.slice(-2000)).toBe(true);
     const deadline = performance.now() + SETTLED_MS;
     for (;;) {
-      const held = kinds(await this.daemon.descriptors());
-      if (performance.now() > deadline) expect(held).toEqual(this.#descriptors);
-      if (held.join() === this.#descriptors.join()) return;
+      const now = await held(this.daemon);
+      if (performance.now() > deadline) expect(now).toEqual(this.#descriptors);
+      if (now.join() === this.#descriptors.join()) return;
       await sleep(50);
     }
   }
@@ -102,7 +103,14 @@ export async function closed(client: RawClient): Promise<void> {
   while ((await client.next()) !== null);
 }
 
-/** Descriptors without the numbers of sockets and pipes. */
-function kinds(targets: readonly string[]): readonly string[] {
-  return targets.map((target) => target.replace(/\[\d+\]/, "[]")).sort();
+/** What a daemon holds open, without the numbers of sockets and pipes, and without directories, of which it keeps some. */
+async function held(daemon: PrivateDaemon): Promise<readonly string[]> {
+  const targets = await daemon.descriptors();
+  const kept = await Promise.all(
+    targets.map(async (target) => {
+      const facts = target.startsWith("/") ? await stat(target).catch(() => null) : null;
+      return facts?.isDirectory() ? [] : [target.replace(/\[\d+\]/, "[]")];
+    }),
+  );
+  return kept.flat().sort();
 }

@@ -105,13 +105,20 @@ describe("an upload that ends by", () => {
 
 describe("a download", () => {
   it("whose client disappears gives back its file", async () => {
+    // Larger than can be read in the time.
+    await pool.createVolume(
+      "<volume><name>huge</name><capacity unit='TiB'>4</capacity><allocation>0</allocation></volume>",
+    );
+    const reading = async (): Promise<number> =>
+      (await daemon.descriptors()).filter((path) => path === join(daemon.root, "ends/huge")).length;
     for (let count = 0; count < 5; count++) {
       const lost = await RawClient.open(daemon.socket);
-      const stream = await lost.stream("download", handle);
+      const stream = await lost.stream("download", { pool: "ends", name: "huge" });
       expect(await stream.answer()).toBeInstanceOf(Uint8Array);
+      expect(await reading()).toBeGreaterThan(0);
       lost.close();
     }
-    await eventually(async () => expect(await openFiles()).toBe(0));
+    await eventually(async () => expect(await reading()).toBe(0));
   });
 
   it("does not keep others from writing or reading the volume", async () => {
@@ -167,6 +174,11 @@ describe(`a file system that is full${unavailable === null ? "" : ` (${unavailab
       expect(await stream.answer()).toEqual({ code: 38, error: "cannot write to stream: No space left on device" });
     } finally {
       await eventually(() => full.stop());
+      // The scan after the upload may have been under way.
+      await eventually(async () => {
+        const held = (await daemon.descriptors()).filter((path) => path.startsWith(mount.mountPoint));
+        expect(held).toEqual([]);
+      });
     }
   });
 });

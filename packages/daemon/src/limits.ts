@@ -36,6 +36,8 @@ export const limits = {
   replyBacklogBytes: 8_388_608,
   /** Bytes queued to a client that does not read; beyond, it is disconnected (its events cannot be held for ever). */
   clientBacklogBytes: 134_217_728,
+  /** Of the reason why a call was refused, this much goes to the log: a hostile name must not fill it. */
+  loggedReasonLength: 2_000,
   /** How long a change of a pool waits for the one before it. Longer than any hung storage's deadline, shorter than patience. */
   poolLockMs: 120_000,
   /** How long a stopping daemon waits for work to undo what it made. */

@@ -190,7 +190,7 @@ async function start(): Promise<Daemon> {
       volumes,
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),
-      discovery: new Discovery(),
+      discovery: new Discovery(parser),
       secrets,
       host: hostFacts(),
       documents: {

@@ -148,9 +148,10 @@ function isDocumentError(thrown: unknown): thrown is DocumentErrorShape {
 }
 
 function sendable(text: string): string {
-  const nul = text.indexOf("\0");
-  const clean = nul === -1 ? text : text.slice(0, nul);
-  const limit = LIMITS.stringBytes;
+  const limit = LIMITS.errorTextBytes;
+  const start = text.slice(0, limit);
+  const nul = start.indexOf("\0");
+  const clean = nul === -1 ? start : start.slice(0, nul);
   if (clean.length * 3 <= limit) return clean;
   const bytes = encodeUtf8(clean);
   return bytes.length <= limit ? clean : decodeUtf8(bytes, 0, limit);

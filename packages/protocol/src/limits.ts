@@ -15,6 +15,11 @@ export const LIMITS = {
   streamDataBytes: 262_120,
   /** One string: 4 MiB. XML documents travel as strings. */
   stringBytes: 4_194_304,
+  /**
+   * Each text of an error. libvirt ends most of them at 1 KiB; those about a document show two lines of it, 64 KiB each at
+   * most. Nobody reads the name of 4 MiB that was refused.
+   */
+  errorTextBytes: 262_144,
   /** Objects in one list of pools, volumes, secrets, domains, networks, interfaces or filters. */
   listItems: 16_384,
   /** Node devices are more numerous than anything else on a host. */

@@ -62,6 +62,11 @@ export interface Host {
   makeDirectory(path: string, mode: number, options?: CallOptions): Promise<void>;
   removeDirectory(path: string, options?: CallOptions): Promise<void>;
   run(command: Command, options?: RunOptions): Promise<CommandResult>;
+  /**
+   * A host may keep a directory open for a moment after it was closed, for whoever asks for it again; then its file system
+   * cannot be unmounted. This ends it for the directory at `path`. To be called when a pool is done with its storage.
+   */
+  letGo?(path: string): Promise<void>;
 }
 
 export type FileAccess = "read" | "write" | "read-write";

@@ -5,10 +5,17 @@ import { hostLimits } from "./limits.js";
 import { LocalHost } from "./local/local-host.js";
 import { localRun } from "./local/local-run.js";
 import { NativeThread } from "./local/native-thread.js";
-import { type Location, locate, MountTableReader } from "./mounts.js";
+import { type Location, locate, type MountTable, MountTableReader } from "./mounts.js";
 import { bytesOfPath, bytesOfText, textOfBytes } from "./names.js";
 import { RemoteHosts } from "./remote/remote-hosts.js";
 import { ScanThreads } from "./scan.js";
+
+interface RememberedLocation {
+  readonly location: Location;
+  /** Of another mount table nothing is known. */
+  readonly table: MountTable;
+  readonly untilMs: number;
+}
 
 export interface HostsOptions {
   /** Where commands get private directories while they run; default: a new one below the system's, removed by `close`. */
@@ -28,6 +35,7 @@ export class Hosts {
   readonly #nativeThread = new NativeThread();
   readonly #local: LocalHost;
   readonly #remotes: RemoteHosts;
+  readonly #locations = new Map<string, RememberedLocation>();
   #temporary: Promise<string> | null = null;
 
   constructor(options: HostsOptions = {}) {
@@ -54,19 +62,25 @@ export class Hosts {
     return location.home === "local" ? this.#local : this.#remotes.at(location.mount);
   }
 
-  /** What `forPath` judges by. */
+  /** What `forPath` judges by. Remembered for a moment, at most until the mount table changes. */
   async locate(path: string): Promise<Location> {
     bytesOfPath(path);
-    const walk = locate(await this.#mountTables.read(), path);
+    const table = await this.#mountTables.read();
+    const known = this.#locations.get(path);
+    const nowMs = performance.now();
+    if (known !== undefined && known.table === table && nowMs < known.untilMs) return known.location;
+    const walk = locate(table, path);
     let step = walk.next();
     while (!step.done) step = walk.next(await readLinkOrNull(step.value));
+    if (this.#locations.size >= hostLimits.rememberedPaths) this.#locations.clear();
+    this.#locations.set(path, { location: step.value, table, untilMs: nowMs + hostLimits.pathMemoryMs });
     return step.value;
   }
 
   /** Ends all threads and children, those that hang too. Open directories and files are of no use after it. */
   async close(): Promise<void> {
     this.#nativeThread.close();
-    await Promise.all([this.#scans.close(), this.#remotes.close()]);
+    await Promise.all([this.#scans.close(), this.#remotes.close(), this.#local.letGo(), this.#mountTables.close()]);
     const temporary = this.#temporary;
     this.#temporary = null;
     if (temporary !== null) await rm(await temporary, { recursive: true, force: true });
@@ -78,6 +92,8 @@ export class Hosts {
     );
     const host = remote.find((handle) => handle.host.home === "remote")?.host;
     if (host !== undefined) return host.run(command, options);
+    // It may be the one that unmounts.
+    await this.#local.letGo();
     return localRun(command, options, {
       temporaryDirectory: await this.#temporaryDirectory(),
       inactivityMs: hostLimits.commandInactivityMs,

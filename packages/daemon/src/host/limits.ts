@@ -71,4 +71,14 @@ export const hostLimits = {
 
   /** Bytes of /proc/self/mountinfo: about 100,000 mounts. */
   mountTableBytes: 16_777_216,
+
+  /**
+   * What was found out about a path is used again for so long: where it lies, and the directory that was opened there.
+   * Calls come in bursts that this covers; a symlink put into the path is noticed within it (a mount at once).
+   */
+  pathMemoryMs: 250,
+  /** Paths remembered at one time, a hundred bytes each: a scan asks for the home of each backing file outside its pool. */
+  rememberedPaths: 4_096,
+  /** Directories kept open that nobody uses: as many descriptors. */
+  rememberedDirectories: 64,
 } as const;

@@ -1,8 +1,9 @@
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { hostError } from "./errors.js";
 import { whyHangProne } from "./file-system-types.js";
 import { hostLimits } from "./limits.js";
 import { textOfLatin1 } from "./names.js";
+import * as native from "./native.js";
 
 /**
  * Which file system a path leads to, found without touching file systems that may hang. The kernel's mount table says
@@ -109,26 +110,49 @@ export function* locate(table: MountTable, path: string): Generator<string, Loca
 
 const mountInfoPath = "/proc/self/mountinfo";
 
-/** The kernel's mount table, parsed anew only when it has changed. */
+/**
+ * The kernel's mount table, parsed anew only when it has changed: equal tables are one object. The file stays open, and
+ * its descriptor is asked whether there is anything to read, which costs no trip to another thread.
+ */
 export class MountTableReader {
   #text = "";
   #table = new MountTable("");
+  #file: Promise<FileHandle> | null = null;
+  /** The table was read then; a kernel that should fail to tell of changes is not trusted for longer. */
+  #readAtMs = Number.NEGATIVE_INFINITY;
+  #reading: Promise<MountTable> | null = null;
+  #changes = 0;
 
   async read(): Promise<MountTable> {
-    const file = await open(mountInfoPath, "r");
+    this.#file ??= open(mountInfoPath, "r");
+    const file = await this.#file;
+    if (native.mountTableChangedSync(file.fd)) {
+      // Whoever reads just now may have begun before the change.
+      this.#changes += 1;
+      this.#readAtMs = Number.NEGATIVE_INFINITY;
+      this.#reading = null;
+    }
+    if (performance.now() - this.#readAtMs < hostLimits.pathMemoryMs) return this.#table;
+    this.#reading ??= this.#readAll(file);
+    return this.#reading;
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    await (await file)?.close();
+  }
+
+  async #readAll(file: FileHandle): Promise<MountTable> {
+    const changes = this.#changes;
+    const startedAtMs = performance.now();
     try {
-      const chunks: Buffer[] = [];
-      let length = 0;
-      for (;;) {
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(65_536), 0, 65_536, null);
-        if (bytesRead === 0) break;
-        length += bytesRead;
-        if (length > hostLimits.mountTableBytes) throw hostError("EFBIG", `"${mountInfoPath}" is too long`);
-        chunks.push(buffer.subarray(0, bytesRead));
-      }
-      return this.parse(Buffer.concat(chunks, length).toString("latin1"));
+      const text = await textOf(file);
+      if (this.#changes !== changes) return new MountTable(text);
+      this.#readAtMs = startedAtMs;
+      return this.parse(text);
     } finally {
-      await file.close();
+      if (this.#changes === changes) this.#reading = null;
     }
   }
 
@@ -140,6 +164,22 @@ export class MountTableReader {
     }
     return this.#table;
   }
+}
+
+/** The kernel gives a page or two with each read, whatever is asked for. */
+const readBytes = 65_536;
+
+async function textOf(file: FileHandle): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(readBytes), 0, readBytes, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+    if (length > hostLimits.mountTableBytes) throw hostError("EFBIG", `"${mountInfoPath}" is too long`);
+    chunks.push(buffer.subarray(0, bytesRead));
+  }
+  return Buffer.concat(chunks, length).toString("latin1");
 }
 
 function parseLine(line: string): Mount | null {

@@ -30,6 +30,8 @@ const libcOpenat = libc.func("int openat64(int, const void *, int, int)");
 const libcReadlinkat = libc.func("int64_t readlinkat(int, const void *, void *, size_t)");
 const libcPread = libc.func("int64_t pread64(int, void *, size_t, int64_t)");
 const libcClose = libc.func("int close(int)");
+const libcPoll = libc.func("int poll(void *, unsigned long, int)");
+const libcLgetxattr = libc.func("int64_t lgetxattr(const void *, const char *, void *, size_t)");
 
 type AsyncFunction = { async: (...args: unknown[]) => void };
 
@@ -110,6 +112,15 @@ export async function labelOfPath(path: Buffer): Promise<string | null> {
   return labelFrom(
     buffer,
     Number(await asyncResult(libcGetxattr, terminated(path), labelAttribute, buffer, labelBytes)),
+  );
+}
+
+/** The same of a symlink itself. */
+export async function labelOfEntry(path: Buffer): Promise<string | null> {
+  const buffer = Buffer.allocUnsafe(labelBytes);
+  return labelFrom(
+    buffer,
+    Number(await asyncResult(libcLgetxattr, terminated(path), labelAttribute, buffer, labelBytes)),
   );
 }
 
@@ -212,6 +223,20 @@ export const statxOffsets = {
 } as const;
 
 // --- synchronous, never waiting ---------------------------------------------------------------------------------------
+
+const POLLPRI = 2;
+
+/**
+ * Whether the mount table has changed since it was opened, or since the last such question of this descriptor: the kernel
+ * notes it (proc(5), mountinfo), and telling takes no look at any file system.
+ */
+export function mountTableChangedSync(fd: number): boolean {
+  // struct pollfd: int fd, short events, short revents.
+  const question = Buffer.alloc(8);
+  question.writeInt32LE(fd, 0);
+  question.writeInt16LE(POLLPRI, 4);
+  return libcPoll(question, 1, 0) !== 0;
+}
 
 const F_GETLK = 5;
 const F_SETLK = 6;

@@ -1,8 +1,10 @@
 import {
   type PoolDocument,
+  type PoolSource,
   type PoolType,
   readPool,
   readSecret,
+  readSourceSpecification,
   readVolume,
   type SecretDocument,
   type VolumeDocument,
@@ -20,10 +22,11 @@ export interface VolumeReading {
 export type ParseRequest =
   | { readonly kind: "pool"; readonly xml: string; readonly validate: boolean }
   | { readonly kind: "secret"; readonly xml: string; readonly validate: boolean }
+  | { readonly kind: "source"; readonly xml: string; readonly poolType: PoolType }
   | { readonly kind: "volume"; readonly xml: string; readonly poolType: PoolType; readonly reading: VolumeReading };
 
 /** Reads (and first validates, when wanted) one document, here and now. */
-export function parse(request: ParseRequest): PoolDocument | SecretDocument | VolumeDocument {
+export function parse(request: ParseRequest): PoolDocument | SecretDocument | PoolSource | VolumeDocument {
   switch (request.kind) {
     case "pool":
       if (request.validate) validatePool(request.xml);
@@ -31,6 +34,8 @@ export function parse(request: ParseRequest): PoolDocument | SecretDocument | Vo
     case "secret":
       if (request.validate) validateSecret(request.xml);
       return readSecret(request.xml);
+    case "source":
+      return readSourceSpecification(request.xml, request.poolType);
     case "volume":
       if (request.reading.validate) validateVolume(request.xml);
       return readVolume(request.xml, request.poolType, { capacity: request.reading.capacity });

@@ -1,4 +1,4 @@
-import type { PoolDocument, PoolType, SecretDocument, VolumeDocument } from "@cistern/documents";
+import type { PoolDocument, PoolSource, PoolType, SecretDocument, VolumeDocument } from "@cistern/documents";
 import { limits } from "../limits.js";
 import { type ParseRequest, parse, type VolumeReading } from "./parse.js";
 import { parseInWorker } from "./parse-in-worker.js";
@@ -10,6 +10,9 @@ export class DocumentParser {
   }
   async secret(xml: string, validate: boolean): Promise<SecretDocument> {
     return (await read({ kind: "secret", xml, validate })) as SecretDocument;
+  }
+  async source(xml: string, poolType: PoolType): Promise<PoolSource> {
+    return (await read({ kind: "source", xml, poolType })) as PoolSource;
   }
   async volume(xml: string, poolType: PoolType, reading: VolumeReading): Promise<VolumeDocument> {
     return (await read({ kind: "volume", xml, poolType, reading })) as VolumeDocument;

@@ -2,42 +2,36 @@ import type { Socket } from "node:net";
 import {
   type AnyProcedure,
   encodeError,
-  encodeEvent,
-  encodeHeader,
-  encodePacket,
+  encodeKeepalive,
   encodeReply,
-  errorCodeName,
   type Frame,
   FrameDecoder,
-  type FrameHeader,
-  LIMITS,
+  Keepalive as KeepalivePacket,
+  keepaliveKind,
   LibvirtError,
   type Message,
-  MessageStatus,
   MessageType,
-  nothing,
   PROGRAM,
-  PROGRAM_VERSION,
   ProtocolError,
   resolveCall,
-  streamHole,
 } from "@cistern/protocol";
 import type { Caller, Identity } from "../access/caller.js";
 import { limits } from "../limits.js";
 import type { Logger } from "../logging/index.js";
 import type { ClientConnection, OpenedAs } from "./call.js";
 import type { Dispatcher, Outcome } from "./dispatch.js";
+import { encodeForCallbacks, type ForCallback } from "./event-packets.js";
 import { Keepalive } from "./keepalive.js";
 import { openedAs } from "./opening.js";
+import { Outbox } from "./outbox.js";
+import { refusalFacts } from "./refusal-facts.js";
 import { ClientStreams } from "./streams/client-streams.js";
 import { DownloadStream } from "./streams/download-stream.js";
-import type { ServerStream, StreamWire } from "./streams/server-stream.js";
+import { packetWire } from "./streams/packet-wire.js";
+import type { ServerStream } from "./streams/server-stream.js";
 import { tooManyStreams, UploadStream } from "./streams/upload-stream.js";
 import { Subscriptions } from "./subscriptions.js";
 import type { Turn } from "./turn.js";
-
-const KEEPALIVE_PING = 1;
-const KEEPALIVE_PONG = 2;
 
 export interface SessionOptions {
   readonly id: number;
@@ -61,6 +55,7 @@ export class Session implements ClientConnection {
   readonly subscriptions = new Subscriptions();
   opened: OpenedAs | null = null;
   readonly #socket: Socket;
+  readonly #outbox: Outbox;
   readonly #options: SessionOptions;
   readonly #decoder = new FrameDecoder();
   readonly #streams = new ClientStreams();
@@ -71,16 +66,14 @@ export class Session implements ClientConnection {
   #runningBytes = 0;
   #calls = 0;
   #closing = false;
-  #corked = false;
   /** Packets that came and were not looked at yet. */
   readonly #untaken: Frame[] = [];
   #deferred = false;
   #taking = false;
-  /** Downloads that wait until the socket takes more. */
-  #drainWaiters: (() => void)[] = [];
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#socket = socket;
+    this.#outbox = new Outbox(socket, () => this.#disconnect("the client leaves too much unread"));
     this.#options = options;
     this.#caller = { door: "rpc", readOnly: options.readOnly, identity: options.identity };
     this.#keepalive = new Keepalive({
@@ -96,7 +89,7 @@ export class Session implements ClientConnection {
 
   /** Sends an event to each callback that asked for it. */
   emit<Payload extends ForCallback>(message: Message<Payload>, payload: Payload, callbackIds: readonly number[]): void {
-    if (callbackIds.length > 0) this.#send(encodeForEach(callbackIds, encodeEvent(message, payload)));
+    if (callbackIds.length > 0) this.#outbox.send(encodeForCallbacks(message, payload, callbackIds));
   }
 
   /** Replies that are under way are still sent; then the connection ends. */
@@ -138,7 +131,7 @@ export class Session implements ClientConnection {
   }
 
   get #mayTake(): boolean {
-    return !this.#closing && !this.#isWorking && this.#socket.writableLength < limits.replyBacklogBytes;
+    return !this.#closing && !this.#isWorking && !this.#outbox.isFull;
   }
 
   /** As much is under way for this client as it may have. */
@@ -187,14 +180,14 @@ export class Session implements ClientConnection {
   }
 
   #takeKeepalive(frame: Frame): void {
-    if (frame.procedure !== KEEPALIVE_PING) return;
-    this.#send(encodePacket(keepaliveHeader(KEEPALIVE_PONG), nothing, undefined));
+    if (keepaliveKind(frame) !== KeepalivePacket.PING) return;
+    this.#outbox.send(encodeKeepalive(KeepalivePacket.PONG));
   }
 
   /** While this side does not read because it works, the client cannot be heard: its silence means nothing. */
   #ping(): void {
     if (this.#isWorking || this.#deferred) this.#keepalive.heard();
-    else this.#send(encodePacket(keepaliveHeader(KEEPALIVE_PING), nothing, undefined));
+    else this.#outbox.send(encodeKeepalive(KeepalivePacket.PING));
   }
 
   async #takeCall(frame: Frame): Promise<void> {
@@ -216,15 +209,13 @@ export class Session implements ClientConnection {
       this.#options.log.debug({ call: id, procedure: name, ms: performance.now() - startedAt }, "call answered");
     } catch (error) {
       const refusal = LibvirtError.from(error);
-      this.#send(encodeError(frame, refusal));
+      this.#outbox.send(encodeError(frame, refusal));
       this.#options.log.info(
         {
           call: id,
           procedure: name,
           ms: performance.now() - startedAt,
-          code: errorCodeName(refusal.code),
-          reason: refusal.message,
-          ...(refusal.cause === undefined ? {} : { err: refusal.cause }),
+          ...refusalFacts(refusal),
         },
         "call refused",
       );
@@ -243,9 +234,12 @@ export class Session implements ClientConnection {
   }
 
   #reply(procedure: AnyProcedure, frame: Frame, outcome: Outcome): void {
-    this.#send(encodeReply(frame, procedure, outcome.kind === "value" ? outcome.value : undefined));
+    this.#outbox.send(encodeReply(frame, procedure, outcome.kind === "value" ? outcome.value : undefined));
     if (outcome.kind === "value") return;
-    const wire = this.#streamWire(frame);
+    const wire = packetWire(frame, this.#outbox, {
+      forget: (stream) => this.#streams.remove(frame.serial, stream),
+      disconnect: (reason) => this.#disconnect(reason),
+    });
     if (outcome.kind === "upload") {
       this.#adopt(frame, new UploadStream(outcome.upload, wire, outcome.flags, () => this.#proceed()));
     } else {
@@ -269,62 +263,10 @@ export class Session implements ClientConnection {
     }
   }
 
-  #streamWire(frame: Frame): StreamWire {
-    const header = (type: number, status: number): FrameHeader => ({ ...frame, type, status });
-    const packet = (status: number): Uint8Array => encodePacket(header(MessageType.STREAM, status), nothing, undefined);
-    return {
-      data: async (bytes) => {
-        this.#send(encodeHeader(header(MessageType.STREAM, MessageStatus.CONTINUE), bytes.length));
-        this.#send(bytes);
-        await this.#drained();
-      },
-      hole: (length) =>
-        this.#send(
-          encodePacket(header(MessageType.STREAM_HOLE, MessageStatus.CONTINUE), streamHole, { length, flags: 0 }),
-        ),
-      endOfFile: () => this.#send(packet(MessageStatus.CONTINUE)),
-      confirm: () => this.#send(packet(MessageStatus.OK)),
-      fail: (error) => this.#send(encodeError(frame, error, MessageType.STREAM)),
-      forget: (stream) => this.#streams.remove(frame.serial, stream),
-      disconnect: (reason) => this.#disconnect(reason),
-    };
-  }
-
-  /** Packets of one turn of the event loop leave in one system call. */
-  #send(bytes: Uint8Array): void {
-    if (this.#socket.destroyed || this.#socket.writableEnded) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      setImmediate(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(bytes);
-    if (this.#socket.writableLength > limits.clientBacklogBytes) {
-      this.#disconnect(`the client left ${limits.clientBacklogBytes} bytes unread`);
-    }
-  }
-
-  async #drained(): Promise<void> {
-    if (!this.#socket.writableNeedDrain || this.#socket.destroyed) return;
-    await new Promise<void>((resolve) => {
-      this.#drainWaiters.push(resolve);
-    });
-  }
-
   /** The client took all there was for it: it lives. */
   #onDrain(): void {
     this.#keepalive.heard();
-    this.#wakeDownloads();
     this.#proceed();
-  }
-
-  #wakeDownloads(): void {
-    const waiters = this.#drainWaiters;
-    this.#drainWaiters = [];
-    for (const wake of waiters) wake();
   }
 
   /** Reads on, or not, as the work in hand allows. */
@@ -342,7 +284,6 @@ export class Session implements ClientConnection {
   #ended(): void {
     this.#keepalive.stop();
     this.#closing = true;
-    this.#wakeDownloads();
     for (const stream of this.#streams.clear()) this.#abandon(stream);
   }
 
@@ -351,30 +292,4 @@ export class Session implements ClientConnection {
       this.#options.log.warn({ client: this.#options.id, err: error }, "stream of a lost client ended badly");
     });
   }
-}
-
-interface ForCallback {
-  readonly callbackID: number;
-}
-
-/** The same event for every callback, in one piece: an event's body begins with the callback's number. */
-function encodeForEach(callbackIds: readonly number[], packet: Uint8Array): Uint8Array {
-  const packets = new Uint8Array(packet.length * callbackIds.length);
-  const view = new DataView(packets.buffer);
-  callbackIds.forEach((id, index) => {
-    packets.set(packet, index * packet.length);
-    view.setInt32(index * packet.length + LIMITS.headerBytes, id);
-  });
-  return packets;
-}
-
-function keepaliveHeader(procedure: number): FrameHeader {
-  return {
-    program: PROGRAM.KEEPALIVE,
-    version: PROGRAM_VERSION,
-    procedure,
-    type: MessageType.MESSAGE,
-    serial: 0,
-    status: MessageStatus.OK,
-  };
 }

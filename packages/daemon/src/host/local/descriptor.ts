@@ -11,9 +11,12 @@ export class Descriptor {
   #users = 0;
   #closing: Promise<void> | null = null;
   #unused: (() => void) | null = null;
+  readonly #letGo: () => Promise<void>;
 
-  constructor(handle: FileHandle) {
+  /** `letGo`: instead of closing the handle, which is shared with others. */
+  constructor(handle: FileHandle, letGo: () => Promise<void> = () => handle.close()) {
     this.#handle = handle;
+    this.#letGo = letGo;
   }
 
   /** Keeps it open until `release`. */
@@ -54,6 +57,6 @@ export class Descriptor {
         this.#unused = resolve;
       });
     }
-    await this.#handle.close();
+    await this.#letGo();
   }
 }

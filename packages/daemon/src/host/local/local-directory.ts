@@ -32,10 +32,10 @@ export class LocalDirectory implements Directory {
   readonly path: string;
   readonly #descriptor: Descriptor;
 
-  constructor(services: LocalServices, path: string, handle: fs.FileHandle) {
+  constructor(services: LocalServices, path: string, descriptor: Descriptor) {
     this.#services = services;
     this.path = path;
-    this.#descriptor = new Descriptor(handle);
+    this.#descriptor = descriptor;
   }
 
   get host(): Host {
@@ -84,8 +84,9 @@ export class LocalDirectory implements Directory {
   async lookup(name: string, options?: CallOptions & { readonly follow?: boolean }): Promise<FileFacts> {
     const follow = options?.follow ?? true;
     const found = await this.#entryCall("Looking at", name, options, async (path) => {
-      const stats = await fs.lstat(path, { bigint: true });
-      if (!stats.isSymbolicLink()) return factsOfStats(stats, await native.labelOfPath(path));
+      // At the same time, since each is a trip to another thread; of a symlink itself the label does not count.
+      const [stats, label] = await Promise.all([fs.lstat(path, { bigint: true }), native.labelOfEntry(path)]);
+      if (!stats.isSymbolicLink()) return factsOfStats(stats, label);
       if (!follow) return factsOfStats(stats, null);
       const elsewhere = await this.#targetElsewhere(name);
       if (elsewhere !== null) return elsewhere;
@@ -128,7 +129,7 @@ export class LocalDirectory implements Directory {
       options,
       async (path) => {
         const handle = await fs.open(path, directoryFlags | constants.O_NOFOLLOW);
-        return new LocalDirectory(this.#services, joinPath(this.path, name), handle);
+        return new LocalDirectory(this.#services, joinPath(this.path, name), new Descriptor(handle));
       },
       (late) => void late.close(),
     );

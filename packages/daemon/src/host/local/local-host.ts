@@ -18,11 +18,13 @@ import { hostLimits } from "../limits.js";
 import { bytesOfPath } from "../names.js";
 import * as native from "../native.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
+import { Descriptor } from "./descriptor.js";
 import { factsOfStats } from "./facts.js";
 import { LocalDirectory, makeDirectoryWithMode } from "./local-directory.js";
 import { LocalFile } from "./local-file.js";
 import type { NativeThread } from "./native-thread.js";
 import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
+import { RememberedDirectories } from "./remembered-directories.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 
 /** Chooses the home of a path, as `Hosts` does; null where everything is to be done here (in the child). */
@@ -44,6 +46,7 @@ export class LocalHost implements Host, LocalServices {
   readonly home = "local";
   readonly nativeThread: NativeThread;
   readonly #parts: LocalHostParts;
+  readonly #remembered = new RememberedDirectories();
 
   constructor(parts: LocalHostParts) {
     this.#parts = parts;
@@ -63,7 +66,7 @@ export class LocalHost implements Host, LocalServices {
         this.#call(
           `Opening "${path}"`,
           options,
-          async () => new LocalDirectory(this, path, await fs.open(bytesOfPath(path), directoryFlags)),
+          async () => new LocalDirectory(this, path, await this.#open(path)),
           (late) => void late.close(),
         ),
     );
@@ -129,6 +132,11 @@ export class LocalHost implements Host, LocalServices {
     );
   }
 
+  /** Without a path: lets go of all directories. */
+  letGo(path?: string): Promise<void> {
+    return this.#remembered.forget(path);
+  }
+
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#parts.run(command, options);
   }
@@ -148,6 +156,12 @@ export class LocalHost implements Host, LocalServices {
     if (this.#parts.router === null) return null;
     const host = await this.#parts.router(path);
     return host === this ? null : { host, path };
+  }
+
+  /** Storage that can hang is asked each time: its mount must not be held longer than it is used. */
+  async #open(path: string): Promise<Descriptor> {
+    if (this.#parts.router !== null) return this.#remembered.open(path);
+    return new Descriptor(await fs.open(bytesOfPath(path), directoryFlags));
   }
 
   async #at<T>(
