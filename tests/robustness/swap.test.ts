@@ -16,10 +16,10 @@ import { PrivateDaemon } from "./private-daemon.js";
  *
  * - The pool's directory swapped with a symlink to another: nothing in the other is made, changed or deleted. A change
  *   happens in the directory that the last scan saw, or is refused.
- * - An entry swapped with a symlink to a file elsewhere: that file is not deleted, not made, gets no other mode or owner,
- *   and its content is changed by nothing but upload, wipe and resize of the volume of that very name. Those follow
- *   symlinks by design: in libvirt's pools a symlink to an image is a volume, and who may put one there needs no race.
- *   What creates (create, clone) never writes through a symlink, and what deletes removes the symlink.
+ * - An entry swapped with a symlink to a file elsewhere: that file is not deleted, not made, gets no other mode or owner.
+ *   Its content is neither read nor changed through a volume that was no symlink when it was found. A scan that finds a
+ *   symlink makes it a volume, by design: in libvirt's pools a symlink to an image is one, and who may put one there needs
+ *   no race. What creates (create, clone) never writes through a symlink, and what deletes removes the symlink.
  */
 
 const SWAPPER = fileURLToPath(new URL("./swapper.mjs", import.meta.url));
@@ -193,6 +193,24 @@ describe("while an entry is swapped with a symlink to a file elsewhere", () => {
       expect(done + refused).toBe(3 * ROUNDS);
     }
     expect(await snapshot()).toEqual(before);
+  });
+
+  it("a volume that was no symlink is none: the file is not changed, not even its content", {
+    timeout: 300_000,
+  }, async () => {
+    const before = await snapshot();
+    const [done, refused] = await exercise(["wipe", "resize", "shrink"], at("a"), join(victim, "a"));
+    expect([done > 0, refused > 0]).toEqual([true, true]);
+    expect(await snapshot()).toEqual(before);
+  });
+
+  it("once a scan has found the symlink, it is the volume", async () => {
+    await rm(at("a"));
+    await symlink(join(victim, "a"), at("a"));
+    await expect((await volume("a")).wipe()).rejects.toThrow("Too many levels of symbolic links");
+    await pool.refresh();
+    await (await volume("a")).wipe();
+    expect((await readFile(join(victim, "a"))).every((byte) => byte === 0)).toBe(true);
   });
 
   it("nothing but content changes there, and only that of the file it leads to", { timeout: 300_000 }, async () => {

@@ -44,7 +44,7 @@ export const directoryDriver: StorageDriver = {
     remove: removeFile,
     resize: resizeFile,
     wipe: wipeEntry,
-    openForDownload: (pool, volume, host) => openForStream(pool, volume, "read", host),
-    openForUpload: (pool, volume, host) => openForStream(pool, volume, "write", host),
+    openForDownload: (pool, volume, host, follow) => openForStream(pool, volume, { access: "read", follow }, host),
+    openForUpload: (pool, volume, host, follow) => openForStream(pool, volume, { access: "write", follow }, host),
   },
 };

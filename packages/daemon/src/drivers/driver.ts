@@ -40,6 +40,8 @@ export interface FoundVolume {
   readonly document: VolumeDocument;
   /** What a later scan needs to see that nothing changed; null: look again. */
   readonly evidence: ScanEvidence | null;
+  /** The entry was a symlink when it was found: its volume is what it leads to. Absent: it was none, and must be none. */
+  readonly isSymlink?: boolean;
 }
 
 /** What the last scan of the pool found, by name. A view, not a copy: there may be a hundred thousand. */
@@ -64,6 +66,8 @@ export interface VolumeContext {
   readonly host: Host;
   readonly job: Job;
   readonly secret: SecretLookup;
+  /** Whether the volume may be a symlink: only then is one followed. Absent: it may not. */
+  readonly followsSymlink?: boolean;
   /** A directory of the daemon's own (0700) for short-lived passphrase files. */
   readonly privateDirectory: Directory;
 }
@@ -99,6 +103,7 @@ export interface VolumeOperations {
     context: VolumeContext,
   ): Promise<void>;
   wipe?(pool: PoolDocument, volume: VolumeDocument, algorithm: number, context: VolumeContext): Promise<void>;
-  openForDownload?(pool: PoolDocument, volume: VolumeDocument, host: Host): Promise<File>;
-  openForUpload?(pool: PoolDocument, volume: VolumeDocument, host: Host): Promise<File>;
+  /** `followsSymlink` as in `VolumeContext`. */
+  openForDownload?(pool: PoolDocument, volume: VolumeDocument, host: Host, followsSymlink?: boolean): Promise<File>;
+  openForUpload?(pool: PoolDocument, volume: VolumeDocument, host: Host, followsSymlink?: boolean): Promise<File>;
 }

@@ -125,10 +125,10 @@ function becomeInactive(pool: Pool): void {
 async function tableOf(scan: PoolScan, before: VolumeTable): Promise<VolumeTable> {
   const table = new VolumeTable();
   let added = 0;
-  for (const { document, evidence } of scan.volumes) {
+  for (const { document, evidence, isSymlink = false } of scan.volumes) {
     const known = before.get(document.name);
-    if (known === undefined) table.add({ document, evidence, building: false, inUse: 0 });
-    else table.add(Object.assign(known, { document, evidence }));
+    if (known === undefined) table.add({ document, evidence, isSymlink, building: false, inUse: 0 });
+    else table.add(Object.assign(known, { document, evidence, isSymlink }));
     if (++added % VOLUMES_PER_TURN === 0) await nextTurn();
   }
   return table;

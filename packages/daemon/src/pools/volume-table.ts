@@ -6,6 +6,8 @@ export interface Volume {
   document: VolumeDocument;
   /** What the next scan needs to see that the file was not touched; null: look again. */
   evidence: ScanEvidence | null;
+  /** What it leads to is the volume. Of others, a symlink that appears in their place is not followed. */
+  isSymlink: boolean;
   /** Its first content is being written: it is listed, but nothing may be done with it. */
   building: boolean;
   /** Calls that read or write it right now (clone source, wipe, transfer). */

@@ -101,7 +101,7 @@ export class VolumeCreation {
     const document = await this.#backends.jobs.run(`allocate volume '${wanted.name}' in pool '${pool.name}'`, (job) =>
       operations.allocate(pool.live, wanted, volumeContext(this.#backends, host, job)),
     );
-    const volume: Volume = { document, evidence: null, building: true, inUse: 0 };
+    const volume: Volume = { document, evidence: null, isSymlink: false, building: true, inUse: 0 };
     if (!pool.volumes.add(volume)) {
       throw LibvirtError.of(
         ErrorCode.INTERNAL_ERROR,

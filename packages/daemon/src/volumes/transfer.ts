@@ -33,7 +33,7 @@ export class Transfers {
     const open = this.#backends.driverOf(pool.live).volumes?.openForDownload;
     if (open === undefined) throw unsupported("volume.download");
     const host = await this.#backends.hostOf(pool.live);
-    const file = await open(pool.live, volume.document, host);
+    const file = await open(pool.live, volume.document, host, volume.isSymlink);
     await this.#checkOffset(file, volume, offsetBytes);
     return new Download(file, offsetBytes, lengthBytes, (flags & SPARSE_STREAM) !== 0);
   }
@@ -49,7 +49,7 @@ export class Transfers {
     volume.inUse++;
     try {
       const host = await hostForChanges(pool, this.#backends);
-      const file = await open(pool.live, volume.document, host);
+      const file = await open(pool.live, volume.document, host, volume.isSymlink);
       await this.#checkOffset(file, volume, offsetBytes);
       const range = { offsetBytes, lengthBytes, ...(await spaceOf(file)) };
       return new Upload(file, range, () => this.#uploadEnded(pool, volume));

@@ -106,7 +106,7 @@ export class Volumes {
       if (operations?.remove === undefined) throw unsupported("volume.remove");
       const { remove } = operations;
       const { document } = volume;
-      await this.#asJob(`delete volume '${document.name}' of pool '${pool.name}'`, pool, (context) =>
+      await this.#asJob(`delete volume '${document.name}' of pool '${pool.name}'`, { pool, volume }, (context) =>
         remove(pool.live, document, flags, context),
       );
       pool.volumes.remove(volume);
@@ -125,7 +125,7 @@ export class Volumes {
       const plan = resizedCapacity(document, capacityBytes, flags, pool.live.availableBytes);
       const resize = this.#operationsOf(pool)?.resize;
       if (resize === undefined) throw unsupported("volume.resize");
-      await this.#asJob(`resize volume '${document.name}' of pool '${pool.name}'`, pool, (context) =>
+      await this.#asJob(`resize volume '${document.name}' of pool '${pool.name}'`, { pool, volume }, (context) =>
         resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
       );
       volume.evidence = null;
@@ -148,7 +148,7 @@ export class Volumes {
     const wipe = this.#operationsOf(pool)?.wipe;
     if (wipe === undefined) throw unsupported("volume.wipe");
     await this.whileInUse([{ pool, volume }], () =>
-      this.#asJob(`wipe volume '${volume.document.name}' of pool '${pool.name}'`, pool, (context) =>
+      this.#asJob(`wipe volume '${volume.document.name}' of pool '${pool.name}'`, { pool, volume }, (context) =>
         wipe(pool.live, volume.document, algorithm, context),
       ),
     );
@@ -193,9 +193,15 @@ export class Volumes {
     return driver.volumes;
   }
 
-  async #asJob<T>(title: string, pool: Pool, work: (context: VolumeContext) => Promise<T>): Promise<T> {
+  async #asJob<T>(
+    title: string,
+    { pool, volume }: PlacedVolume,
+    work: (context: VolumeContext) => Promise<T>,
+  ): Promise<T> {
     const host = await hostForChanges(pool, this.#backends);
-    return this.#backends.jobs.run(title, (job: Job) => work(volumeContext(this.#backends, host, job)));
+    return this.#backends.jobs.run(title, (job: Job) =>
+      work({ ...volumeContext(this.#backends, host, job), followsSymlink: volume.isSymlink }),
+    );
   }
 }
 

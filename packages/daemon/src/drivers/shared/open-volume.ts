@@ -11,12 +11,12 @@ import { checkWipe, wipeFile } from "./wipe-file.js";
 export async function openForStream(
   pool: PoolDocument,
   volume: VolumeDocument,
-  access: FileAccess,
+  way: { readonly access: FileAccess; readonly follow: boolean | undefined },
   host: Host,
 ): Promise<File> {
   if (volume.type === "ploop") throw ploopToolsMissing();
   const detail = `Unable to open stream for '${pathOf(volume)}'`;
-  return failingAs(detail, openEntry(pool, volume, access, host), ErrorDomain.STREAMS);
+  return failingAs(detail, openEntry(pool, volume, way.access, way.follow === true, host), ErrorDomain.STREAMS);
 }
 
 /** Wipes a volume of a directory. */
@@ -28,11 +28,19 @@ export async function wipeEntry(
 ): Promise<void> {
   checkWipe(volume, algorithm);
   const detail = `Failed to open storage volume with path '${pathOf(volume)}'`;
-  await using file = await failingAs(detail, openEntry(pool, volume, "read-write", context.host));
+  const opened = openEntry(pool, volume, "read-write", context.followsSymlink === true, context.host);
+  await using file = await failingAs(detail, opened);
   await wipeFile(file, volume, algorithm, context);
 }
 
-async function openEntry(pool: PoolDocument, volume: VolumeDocument, access: FileAccess, host: Host): Promise<File> {
+/** A symlink put in the place of the volume leads nowhere (ELOOP), unless the volume was one when it was found. */
+async function openEntry(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  access: FileAccess,
+  follow: boolean,
+  host: Host,
+): Promise<File> {
   await using directory = await openTargetRaw(pool, host);
-  return await directory.open(volume.name, { access });
+  return await directory.open(volume.name, { access, follow });
 }

@@ -40,11 +40,11 @@ async function resizeRaw(
   volume: VolumeDocument,
   capacityBytes: bigint,
   allocates: boolean,
-  { job }: VolumeContext,
+  { job, followsSymlink = false }: VolumeContext,
 ): Promise<void> {
   const path = pathOf(volume);
   const { signal } = job;
-  const opened = directory.open(volume.name, { access: "read-write" }, { signal });
+  const opened = directory.open(volume.name, { access: "read-write", follow: followsSymlink }, { signal });
   await using file = await failingAs(`Unable to open '${path}'`, opened, ErrorDomain.NONE);
   if (allocates) {
     const allocated = file.allocate(0n, capacityBytes, { signal });
@@ -54,12 +54,24 @@ async function resizeRaw(
   await failingAs(`Failed to truncate file '${path}'`, truncated, ErrorDomain.NONE);
 }
 
+/**
+ * qemu-img opens the entry itself, because the backing file's name may be relative to it. It is given the directory by
+ * descriptor, and the entry is looked at right before.
+ */
+async function refuseNewSymlink(directory: Directory, volume: VolumeDocument, context: VolumeContext): Promise<void> {
+  if (context.followsSymlink === true) return;
+  const { signal } = context.job;
+  const opened = directory.open(volume.name, { access: "read", follow: false }, { signal });
+  await using _file = await failingAs(`Unable to open '${pathOf(volume)}'`, opened, ErrorDomain.NONE);
+}
+
 async function resizeWithQemuImg(
   directory: Directory,
   volume: VolumeDocument,
   capacityBytes: bigint,
   context: VolumeContext,
 ): Promise<void> {
+  await refuseNewSymlink(directory, volume, context);
   const size = { capacityBytes, shrinks: capacityBytes < volume.capacityBytes };
   const image = { in: directory, name: volume.name };
   const whenMissing = LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, "unable to find qemu-img");

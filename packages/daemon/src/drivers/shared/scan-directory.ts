@@ -53,7 +53,7 @@ async function seenVolumes(
       for (const entry of batch) {
         let volume = seenVolume(entry, path, known);
         if (volume === "look") volume = await lookCloser(directory, entry, path, options);
-        if (volume !== null) seen.push(volume);
+        if (volume !== null) seen.push(entry.isSymlink ? { ...volume, isSymlink: true } : volume);
       }
       // Batches that are already there come without a pause.
       if (turns.isOver) await turns.next();
@@ -86,13 +86,13 @@ async function withBackingStores(
   const files = await backingFiles(seen, host, options);
   const volumes: FoundVolume[] = [];
   const turns = new Turns();
-  for (const { document, evidence, backingFormatIsUnknown } of seen) {
+  for (const { document, evidence, isSymlink = false, backingFormatIsUnknown } of seen) {
     const backing = document.backingStore;
     if (backing === null) {
-      volumes.push({ document, evidence });
+      volumes.push({ document, evidence, isSymlink });
     } else {
       const backingStore = withBackingFile(backing, files.get(backing.path ?? ""), backingFormatIsUnknown);
-      volumes.push({ document: { ...document, backingStore }, evidence });
+      volumes.push({ document: { ...document, backingStore }, evidence, isSymlink });
     }
     if (volumes.length % VOLUMES_PER_LOOK === 0 && turns.isOver) await turns.next();
   }
