@@ -19,7 +19,7 @@ import {
   socketModeOf,
 } from "./config/index.js";
 import { driverOf, hasDriver } from "./drivers/index.js";
-import { type Directory, Hosts, lockFile } from "./host/index.js";
+import { clearPrivateDirectory, type Directory, Hosts, lockFile } from "./host/index.js";
 import { Jobs } from "./jobs/jobs.js";
 import { limits } from "./limits.js";
 import { createLogger, type DaemonLogger } from "./logging/index.js";
@@ -156,6 +156,9 @@ async function start(): Promise<Daemon> {
       secretLock.push(await acquireLock(places.secretLockFile, "secrets", places.mode, lockFile));
     },
   });
+  const privateDirectory = await open(places.privateDirectory);
+  // Passphrases of a daemon that was killed.
+  await clearPrivateDirectory(privateDirectory);
   const jobs = new Jobs();
   const backends: VolumeBackends & PoolBackends = {
     store,
@@ -170,7 +173,7 @@ async function start(): Promise<Daemon> {
     hostOf: (pool) =>
       pool.target.path?.startsWith("/") ? hosts.forPath(pool.target.path) : Promise.resolve(hosts.local),
     secret: (lookup) => secrets.passphrase(lookup, "volume"),
-    privateDirectory: await open(places.privateDirectory),
+    privateDirectory,
   };
   const registry = new PoolRegistry();
   const poolEvents = new PoolEvents();

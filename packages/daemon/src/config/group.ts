@@ -1,9 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { limits } from "../limits.js";
 import { ConfigurationError } from "./errors.js";
-
-/** A name service (LDAP, SSSD) may have to be asked over the network. */
-const GROUP_LOOKUP_MS = 10_000;
 
 /**
  * A group's number by its name, or by its number as text. Asked of getent, which knows every source the host knows.
@@ -12,7 +10,9 @@ const GROUP_LOOKUP_MS = 10_000;
 export async function findGroup(nameOrNumber: string): Promise<number> {
   if (/^\d{1,10}$/.test(nameOrNumber)) return Number(nameOrNumber);
   try {
-    const { stdout } = await promisify(execFile)("getent", ["group", "--", nameOrNumber], { timeout: GROUP_LOOKUP_MS });
+    const { stdout } = await promisify(execFile)("getent", ["group", "--", nameOrNumber], {
+      timeout: limits.groupLookupMs,
+    });
     const number = /^[^:]*:[^:]*:(\d+):/.exec(stdout)?.[1];
     if (number !== undefined) return Number(number);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { mkdtemp, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { hostLimits } from "../limits.js";
 import type { Command, CommandResult, Host, RunOptions } from "./host.js";
-import { hostLimits } from "./limits.js";
 import { LocalHost } from "./local/local-host.js";
 import { localRun } from "./local/local-run.js";
 import { NativeThread } from "./local/native-thread.js";

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
+import { hostLimits } from "../limits.js";
 import { hostError } from "./errors.js";
 import { whyHangProne } from "./file-system-types.js";
-import { hostLimits } from "./limits.js";
 import { textOfLatin1 } from "./names.js";
 import * as native from "./native.js";
 

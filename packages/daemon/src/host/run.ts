@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { hostLimits } from "../limits.js";
 import { type CommandLine, commandLine, type PreparedArgument } from "./command-line.js";
 import { hostError, hostErrorFrom, hostErrorOfErrno } from "./errors.js";
 import type { CommandResult, RunOptions } from "./host.js";
-import { hostLimits } from "./limits.js";
 import { textOfBytes } from "./names.js";
 import { findProgram } from "./programs.js";
 

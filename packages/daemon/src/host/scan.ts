@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import { hostLimits } from "../limits.js";
 import { withDeadline } from "./deadline.js";
 import { hostError, hostErrorFrom } from "./errors.js";
 import {
@@ -11,7 +12,6 @@ import {
   type ScannedEntry,
   type ScanRequest,
 } from "./host.js";
-import { hostLimits } from "./limits.js";
 import { type ScanBatch, type UnpackedEntry, unpackBatch } from "./scan-batch.js";
 import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
 

@@ -1,6 +1,7 @@
 import { isatty } from "node:tty";
 import { type DestinationStream, type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
+import { limits } from "../limits.js";
 
 export type { Logger } from "pino";
 
@@ -21,11 +22,6 @@ export interface DaemonLogger {
   close(): Promise<void>;
 }
 
-/** Log lines wait for a slow reader in this much memory; beyond, new ones are dropped. */
-const UNREAD_LOG_BYTES = 4_194_304;
-/** How long an ending daemon waits for whoever reads its log. */
-const LAST_LINES_MS = 1_000;
-
 /**
  * Values under these names never reach a log, whatever object they came in. That nobody logs them is the first line of
  * defence; this is the second.
@@ -39,7 +35,7 @@ const HIDDEN_PATHS = HIDDEN_NAMES.map((name) => `["${name}"]`).flatMap((name) =>
  */
 export function createLogger(options: LoggerOptions): DaemonLogger {
   const descriptor = options.descriptor ?? 2;
-  const output = pino.destination({ dest: descriptor, sync: false, maxLength: UNREAD_LOG_BYTES });
+  const output = pino.destination({ dest: descriptor, sync: false, maxLength: limits.unreadLogBytes });
   const onTerminal = isatty(descriptor);
   const asText = options.format === "text" || (options.format === "auto" && onTerminal);
   let lowestLevel = levelNumber(options.level);
@@ -70,7 +66,7 @@ export function createLogger(options: LoggerOptions): DaemonLogger {
         const deadline = setTimeout(() => {
           output.destroy(); // or pino would wait for ever while the process ends
           resolve();
-        }, LAST_LINES_MS);
+        }, limits.lastLogLinesMs);
         const done = () => {
           clearTimeout(deadline);
           resolve();

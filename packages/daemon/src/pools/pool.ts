@@ -27,6 +27,8 @@ export class Pool {
   jobs = 0;
   /** An upload ended while jobs ran: scan when the last one ends. */
   refreshOwed = false;
+  /** The scan that follows an upload: who asks for a volume meanwhile waits for it. Never rejects. */
+  settling: Promise<void> = Promise.resolve();
   volumes = new VolumeTable();
   /** The directory of the last scan; null: none was opened, or it is not for us to insist on it. */
   anchor: DirectoryIdentity | null = null;

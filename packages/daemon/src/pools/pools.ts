@@ -198,7 +198,7 @@ export class Pools {
    * sees to it (`jobEnded`). The event is emitted even when the scan fails, as libvirt does.
    */
   refreshAfterUpload(pool: Pool): void {
-    this.#refreshUnwatched(pool).catch((error: unknown) => {
+    pool.settling = this.#refreshUnwatched(pool).catch((error: unknown) => {
       this.#backends.report.problem("refresh, after an upload,", pool.name, error);
     });
   }

@@ -175,6 +175,8 @@ export class Volumes {
   async #lookAgain({ pool, volume }: PlacedVolume, probe: boolean): Promise<void> {
     const refresh = this.#operationsOf(pool)?.refresh;
     if (refresh === undefined) return;
+    // What an upload put there is seen by the scan that follows it.
+    await pool.settling;
     try {
       Object.assign(volume, await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live)));
     } catch (error) {

@@ -6,11 +6,6 @@ import { failure, isErrno } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { permissionsOf, plainTarget, timestampsOf } from "./volume-document.js";
 
-/** Backing files that are open at one time during a scan. */
-const BACKING_FILES_AT_ONCE = 16;
-/** They may lie on storage that hangs, one by one; a scan of the pool's own storage does not wait for all of them. */
-const BACKING_FILES_MS = 30_000;
-
 /** What can be said of a backing store from the image alone. */
 export interface BackingDescription {
   readonly target: VolumeTarget;
@@ -75,14 +70,14 @@ export class BackingFiles {
 
   /** Looks at those that were not seen. Whatever does not answer in time stays unknown. */
   async open(paths: Iterable<string>): Promise<void> {
-    const timeout = AbortSignal.timeout(BACKING_FILES_MS);
+    const timeout = AbortSignal.timeout(limits.backingFilesMs);
     const { signal } = this.#options;
     const options = { ...this.#options, signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) };
     const missing = [...new Set(paths)].filter((path) => !this.#byPath.has(path)).values();
     const openNext = async (): Promise<void> => {
       for (const path of missing) this.#byPath.set(path, await readBackingFile(path, this.#host, options));
     };
-    await Promise.all(Array.from({ length: BACKING_FILES_AT_ONCE }, openNext));
+    await Promise.all(Array.from({ length: limits.backingFilesAtOnce }, openNext));
   }
 
   get(path: string): BackingFile | null {

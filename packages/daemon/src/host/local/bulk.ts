@@ -1,6 +1,6 @@
+import { hostLimits } from "../../limits.js";
 import { throwIfAborted } from "../deadline.js";
 import type { BulkOptions, File } from "../host.js";
-import { hostLimits } from "../limits.js";
 
 /** Work over whole files, in blocks, through the File interface alone: both files may live in any home. */
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
+import { hostLimits } from "../../limits.js";
 import { withDeadline } from "../deadline.js";
 import { hostError, hostErrorFrom } from "../errors.js";
 import type {
@@ -14,7 +15,6 @@ import type {
   ScanRequest,
   SpaceFacts,
 } from "../host.js";
-import { hostLimits } from "../limits.js";
 import { bytesOfName, bytesOfText, joinPath, textOfBytes, textOfLatin1 } from "../names.js";
 import * as native from "../native.js";
 import { Descriptor } from "./descriptor.js";

@@ -1,10 +1,10 @@
 import { read as readWithCallback } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
+import { hostLimits } from "../../limits.js";
 import { withDeadline } from "../deadline.js";
 import { type ErrorCode, hostError, hostErrorFrom, hostErrorOfErrno } from "../errors.js";
 import type { BulkOptions, CallOptions, File, FileFacts, Host } from "../host.js";
-import { hostLimits } from "../limits.js";
 import * as native from "../native.js";
 import { copyBetween, overwriteWithZeros } from "./bulk.js";
 import { Descriptor } from "./descriptor.js";

@@ -1,4 +1,5 @@
 import * as fs from "node:fs/promises";
+import { hostLimits } from "../../limits.js";
 import { withDeadline } from "../deadline.js";
 import { hostError, hostErrorFrom } from "../errors.js";
 import type {
@@ -14,7 +15,6 @@ import type {
   ScannedEntry,
   ScanRequest,
 } from "../host.js";
-import { hostLimits } from "../limits.js";
 import { bytesOfPath } from "../names.js";
 import * as native from "../native.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";

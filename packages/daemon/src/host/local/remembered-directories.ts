@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { hostLimits } from "../limits.js";
+import { hostLimits } from "../../limits.js";
 import { bytesOfPath } from "../names.js";
 import { Descriptor } from "./descriptor.js";
 import { directoryFlags } from "./open-flags.js";

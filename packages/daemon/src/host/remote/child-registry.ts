@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
-import { hostLimits } from "../limits.js";
 import type { RemoteChild } from "./remote-child.js";
 
 /** All children of all remote homes, so that their number stays limited and none is forgotten at the end. */

@@ -1,8 +1,8 @@
 import { open } from "node:fs/promises";
+import { hostLimits } from "../../limits.js";
 import type { PreparedArgument } from "../command-line.js";
 import { hostError, hostErrorFrom } from "../errors.js";
 import type { CommandResult, ScanEvidence, ScanRequest } from "../host.js";
-import { hostLimits } from "../limits.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
 import { LocalHost } from "../local/local-host.js";

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
 import { HostError, type ScannedEntry } from "../host.js";
-import { hostLimits } from "../limits.js";
 import { killGroup } from "../run.js";
 import type { FromChild, OpenedHandle, ToChild } from "./messages.js";
 

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
 import type {
   CallOptions,
@@ -11,7 +12,6 @@ import type {
   ScanRequest,
   SpaceFacts,
 } from "../host.js";
-import { hostLimits } from "../limits.js";
 import { joinPath } from "../names.js";
 import type { DirectoryResults, HandleLocation } from "./messages.js";
 import type { RemoteChild } from "./remote-child.js";

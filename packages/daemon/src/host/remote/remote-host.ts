@@ -1,3 +1,4 @@
+import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
 import type {
   CallOptions,
@@ -11,7 +12,6 @@ import type {
   Host,
   RunOptions,
 } from "../host.js";
-import { hostLimits } from "../limits.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
 import { joinPath } from "../names.js";

@@ -1,4 +1,4 @@
-import { hostLimits } from "../limits.js";
+import { hostLimits } from "../../limits.js";
 import type { Mount } from "../mounts.js";
 import { ChildRegistry } from "./child-registry.js";
 import { RemoteHost, type RemoteHostOptions } from "./remote-host.js";
