@@ -2,6 +2,7 @@ import type { VolumeDocument, VolumeTarget } from "@cistern/documents";
 import type { CallOptions, Host } from "../../host/host.js";
 import { type BackingLocation, backingLocation } from "../../images/backing.js";
 import { type ImageBacking, isNamedFormat } from "../../images/image-facts.js";
+import { limits } from "../../limits.js";
 import { failure, isErrno } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { permissionsOf, plainTarget, timestampsOf } from "./volume-document.js";
