@@ -186,6 +186,19 @@ describe("resize", () => {
     expect((await refresh(document)).capacityBytes).toBe(MiB);
   });
 
+  test.each(["raw", "qcow2"])("a symlink put in the place of a %s volume is not followed", async (format) => {
+    const document = await make("v", { format });
+    const precious = laboratory.path("precious");
+    renameSync(at("v"), precious);
+    const { size } = statSync(precious);
+    symlinkSync(precious, at("v"));
+    const resized = async (context: object): Promise<void> =>
+      resize?.(definition(), document, 4n * MiB, 0, { ...(await laboratory.context()), ...context });
+    expect(await errorOf(resized({}))).toContain("Too many levels of symbolic links");
+    expect(statSync(precious).size).toBe(size);
+    expect(await errorOf(resized({ followsSymlink: true }))).toBe("no error");
+  });
+
   test("an overlay whose backing file has a relative name", async () => {
     await make("base", { format: "qcow2" });
     const overlay = await make("overlay", { format: "qcow2", backing: { path: "base", format: "qcow2" } });

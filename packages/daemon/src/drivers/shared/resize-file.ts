@@ -12,6 +12,7 @@ import { openTargetRaw, pathOf } from "./target-directory.js";
 
 const ALLOCATE = 1;
 const SHRINK = 4;
+const ELOOP = 40;
 
 /** Changes what a guest sees of the volume. Whether the new size makes sense is the caller's to check. */
 export async function resizeFile(
@@ -56,13 +57,14 @@ async function resizeRaw(
 
 /**
  * qemu-img opens the entry itself, because the backing file's name may be relative to it. It is given the directory by
- * descriptor, and the entry is looked at right before.
+ * descriptor, and the entry is looked at right before. What else is wrong with it is qemu-img's to say.
  */
 async function refuseNewSymlink(directory: Directory, volume: VolumeDocument, context: VolumeContext): Promise<void> {
   if (context.followsSymlink === true) return;
   const { signal } = context.job;
-  const opened = directory.open(volume.name, { access: "read", follow: false }, { signal });
-  await using _file = await failingAs(`Unable to open '${pathOf(volume)}'`, opened, ErrorDomain.NONE);
+  const entry = await directory.lookup(volume.name, { signal, follow: false }).catch(() => null);
+  if (entry?.kind !== "symlink") return;
+  throw LibvirtError.system(ErrorDomain.NONE, ELOOP, `Unable to open '${pathOf(volume)}'`);
 }
 
 async function resizeWithQemuImg(
