@@ -325,7 +325,8 @@ describe("on storage that has stopped answering", () => {
     const start = performance.now();
     abort.abort();
     expect(await call).toBe("ECANCELED");
-    expect(performance.now() - start).toBeLessThan(100);
+    // Not at the deadline, that is.
+    expect(performance.now() - start).toBeLessThan(remoteTimeoutMs - 100);
   });
 
   it("the hosts close at once", async () => {

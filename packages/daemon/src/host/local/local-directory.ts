@@ -49,8 +49,8 @@ export class LocalDirectory implements Directory {
 
   facts(options?: CallOptions): Promise<FileFacts> {
     return this.#call("Looking at", options, async (fd, handle) => {
-      const stats = await handle.stat({ bigint: true });
-      return factsOfStats(stats, await native.label(fd));
+      const [stats, label] = await Promise.all([handle.stat({ bigint: true }), native.label(fd)]);
+      return factsOfStats(stats, label);
     });
   }
 

@@ -42,8 +42,8 @@ export class LocalFile implements File {
 
   facts(options?: CallOptions): Promise<FileFacts> {
     return this.#call("Looking at", options, async (fd, handle) => {
-      const stats = await handle.stat({ bigint: true });
-      const facts = factsOfStats(stats, await native.label(fd));
+      const [stats, label] = await Promise.all([handle.stat({ bigint: true }), native.label(fd)]);
+      const facts = factsOfStats(stats, label);
       return facts.kind === "block" ? { ...facts, sizeBytes: native.sizeSync(fd) ?? 0n } : facts;
     });
   }
