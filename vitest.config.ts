@@ -1,5 +1,7 @@
 import { defineConfig } from "vitest/config";
-import { findSuites } from "./scripts/suites.mjs";
+import { findSuites, SLOW_FILES } from "./scripts/suites.mjs";
+
+const leftOut = process.env["CISTERN_TEST_EFFORT"] === "fast" ? Object.keys(SLOW_FILES) : [];
 
 // Tests run what ships: they import the compiled packages from dist/, so `tsc -b` comes first (npm test does it).
 export default defineConfig({
@@ -8,6 +10,7 @@ export default defineConfig({
       test: {
         name,
         include: [include],
+        exclude: leftOut,
         testTimeout: 30_000,
         hookTimeout: 60_000,
       },

@@ -11,9 +11,19 @@ const NOT_SUITES = new Set(["support", "bench"]);
  * @type {Readonly<Record<string, string>>}
  */
 export const SLOW_SUITES = {
+  "command-line": "starts a real libvirtd beside cisternd",
   compatibility: "starts real libvirtd daemons and sends every script to both",
   "drop-in": "starts real libvirtd daemons",
   robustness: "makes storage hang and waits for the deadlines",
+};
+
+/**
+ * The same for single files of suites that are otherwise quick.
+ * @type {Readonly<Record<string, string>>}
+ */
+export const SLOW_FILES = {
+  "packages/daemon/test/drivers/directory-luks.test.ts": "derives keys, which is slow on purpose",
+  "packages/daemon/test/host/remote.test.ts": "makes storage hang and waits for the deadlines",
 };
 
 /** Minutes after which a suite is ended and counts as failed. */

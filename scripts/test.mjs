@@ -1,7 +1,7 @@
 // npm test: installs what is missing, builds, runs every suite, and says at the end what ran, what did not and why.
 //
 //   npm test                        everything
-//   npm run test:fast               without the suites that scripts/suites.mjs calls slow; under two minutes
+//   npm run test:fast               without what scripts/suites.mjs calls slow; under two minutes
 //   npm run test:long               everything with full counts
 //   npm test -- --no-install        prints the apt line instead of installing packages
 //   npm test -- protocol documents  only these suites
@@ -17,7 +17,7 @@ import { fail, requireNode } from "./steps/requirements.mjs";
 import { readFacts, summarise } from "./steps/results.mjs";
 import { run } from "./steps/run.mjs";
 import { installSystemPackages } from "./steps/system-packages.mjs";
-import { findSuites, SLOW_SUITES, SUITE_MINUTES } from "./suites.mjs";
+import { findSuites, SLOW_FILES, SLOW_SUITES, SUITE_MINUTES } from "./suites.mjs";
 
 const root = resolve(import.meta.dirname, "..");
 /** Acceptance of the whole by real clients; lies beside the project where its makers keep it. */
@@ -112,7 +112,8 @@ function wantedSuites() {
 
 function leftOut() {
   const names = new Set(findSuites(root).map(({ name }) => name));
-  return options.fast ? Object.entries(SLOW_SUITES).filter(([name]) => names.has(name)) : [];
+  if (!options.fast) return [];
+  return [...Object.entries(SLOW_SUITES).filter(([name]) => names.has(name)), ...Object.entries(SLOW_FILES)];
 }
 
 function readOptions() {
