@@ -3,8 +3,9 @@ import { expect, it } from "vitest";
 import { clearPrivateDirectory } from "../../dist/host/index.js";
 import { scratchDirectory, testHosts } from "./support.ts";
 
+const root = scratchDirectory();
+
 it("passphrases and commands' directories that a crash left are removed, nothing else", async () => {
-  const root = scratchDirectory();
   mkdirSync(`${root}/private/command-aB3x/0`, { recursive: true });
   writeFileSync(`${root}/victim`, "precious");
   symlinkSync(`${root}/victim`, `${root}/private/command-aB3x/0/disk.qcow2`);
