@@ -1,1 +1,1 @@
-export { callLogger, createLogger, type DaemonLogger, type Logger, type LoggerOptions } from "./logger.js";
+export { createLogger, type DaemonLogger, type Logger, type LoggerOptions } from "./logger.js";

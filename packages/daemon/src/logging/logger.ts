@@ -79,11 +79,6 @@ export function createLogger(options: LoggerOptions): DaemonLogger {
   };
 }
 
-/** A child that marks every line with the call it belongs to: "7.12" is the twelfth call of client 7. */
-export function callLogger(logger: Logger, clientId: number, callNumber: number, procedure: string): Logger {
-  return logger.child({ call: `${clientId}.${callNumber}`, procedure });
-}
-
 function levelNumber(level: string): number {
   return pino.levels.values[level] ?? Number.POSITIVE_INFINITY; // "silent"
 }

@@ -6,7 +6,7 @@ import type { Subscriptions } from "./subscriptions.js";
 
 /** One call of one client, as its handler sees it. */
 export interface Call {
-  /** Stands in every log line about the call. */
+  /** Stands in every log line about the call: "7.12" is the twelfth call of client 7. */
   readonly id: string;
   readonly caller: Caller;
   readonly connection: ClientConnection;

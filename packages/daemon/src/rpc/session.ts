@@ -191,7 +191,7 @@ export class Session implements ClientConnection {
   }
 
   async #takeCall(frame: Frame): Promise<void> {
-    const id = `${this.#options.id}-${++this.#calls}`;
+    const id = `${this.#options.id}.${++this.#calls}`;
     this.#running++;
     this.#runningBytes += frame.payload.length;
     const startedAt = performance.now();

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { callLogger, createLogger, type DaemonLogger, type LoggerOptions } from "../../dist/logging/index.js";
+import { createLogger, type DaemonLogger, type LoggerOptions } from "../../dist/logging/index.js";
 
 const LOGGING = JSON.stringify(fileURLToPath(new URL("../../dist/logging/index.js", import.meta.url)));
 
@@ -48,7 +48,7 @@ describe("the log", () => {
 
   it("marks every line of a call", async () => {
     const text = await logged({ level: "debug", format: "json" }, ({ logger }) => {
-      const call = callLogger(logger, 7, 12, "STORAGE_POOL_CREATE");
+      const call = logger.child({ call: "7.12", procedure: "STORAGE_POOL_CREATE" });
       call.info("one");
       call.child({ pool: "a" }).debug("two");
     });
