@@ -21,8 +21,18 @@ export function workDirectory(): { readonly path: string; file(name: string): st
   };
 }
 
+/** On a busy machine qemu-img sometimes cannot measure how fast it derives keys, and says so. */
+const CLOCK_TROUBLE = "Unable to get accurate CPU usage";
+const ATTEMPTS = 5;
+
 export function qemuImg(...args: string[]): string {
-  return execFileSync("qemu-img", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return execFileSync("qemu-img", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    } catch (error) {
+      if (attempt === ATTEMPTS || !String(error).includes(CLOCK_TROUBLE)) throw error;
+    }
+  }
 }
 
 /** As libvirt reads a file: the first 33280 bytes. */
