@@ -40,6 +40,18 @@ export const limits = {
   loggedReasonLength: 2_000,
   /** How long a change of a pool waits for the one before it. Longer than any hung storage's deadline, shorter than patience. */
   poolLockMs: 120_000,
+  /** Heavy jobs (clones, wipes, transfers …) that run at one time; further ones wait. More would only share the disks. */
+  jobsAtOnce: 32,
+  /** The same of one pool: a pool with much to do leaves turns to the others. */
+  jobsPerPool: 16,
+  /** How often each job's progress is told to those who watch. */
+  jobProgressIntervalMs: 500,
+  /** Jobs that have ended are remembered, so many … */
+  endedJobs: 512,
+  /** … and so long: an hour is enough to come back and look. */
+  endedJobMs: 3_600_000,
+  /** Remarks of one job: each is a sentence of ours. */
+  remarksPerJob: 16,
   /** How long a stopping daemon waits for work to undo what it made. */
   shutdownJobsMs: 10_000,
   /** How long a stopping daemon waits for replies to be flushed to clients. */

@@ -1,5 +1,58 @@
-/** What slow work is handed: how to see that it is no longer wanted, and where to say how far it is. */
+/** What slow work is handed: whether it is still wanted, where to say how far it is, and what it would leave behind. */
 export interface Job {
+  /** Aborts when the work is to be given up; whoever did it undoes what it made. */
   readonly signal: AbortSignal;
   progress(doneBytes: bigint, totalBytes: bigint): void;
+  /** Waits until so many more bytes may be moved, where the job's bandwidth is limited. To be called before each step. */
+  pace(bytes: bigint): Promise<void>;
+  /** null: not limited. For programs that limit themselves; what they move is not paced. */
+  readonly bandwidthBytesPerSecond: bigint | null;
+  /** By which way it is done, where there are several: "reflink", "copy of data extents in the kernel". */
+  way(text: string): void;
+  /** What whoever asked for it should know, although it is no failure: a whole sentence. */
+  remark(text: string): void;
+  /**
+   * Writes down what would be left if the daemon died now, before it is made; on disk when the promise resolves. The next
+   * daemon undoes or reports it.
+   */
+  record(trace: Trace): Promise<Recorded>;
+  /** Says which program works for it, for the record. `startTime`: field 22 of /proc/PID/stat. */
+  child(child: ChildProcessIdentity): void;
 }
+
+export interface ChildProcessIdentity {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+export interface Recorded {
+  /** Nothing is left any more, or what is there is complete. Never rejects. */
+  release(): Promise<void>;
+}
+
+/** A directory, so that it is known again: its path may lead elsewhere by then. */
+export interface RecordedDirectory {
+  readonly path: string;
+  readonly inode: bigint;
+}
+
+/** What work can leave behind. */
+export type Trace =
+  /** A file (or directory) under a temporary name: it is removed. */
+  | { readonly kind: "temporary"; readonly directory: RecordedDirectory; readonly name: string }
+  /** A file that is being made longer or shorter: it has its old or its new size; space reserved behind its end is freed. */
+  | { readonly kind: "resize"; readonly directory: RecordedDirectory; readonly name: string }
+  /** A file whose content is being replaced in place: it may have some of both, which is said. */
+  | { readonly kind: "content"; readonly directory: RecordedDirectory; readonly name: string };
+
+/** Work that nobody watches, stops or waits for long: an answer at once, or none. */
+export const QUICK_JOB: Job = {
+  signal: new AbortController().signal,
+  progress: () => {},
+  pace: async () => {},
+  bandwidthBytesPerSecond: null,
+  way: () => {},
+  remark: () => {},
+  record: async () => ({ release: async () => {} }),
+  child: () => {},
+};

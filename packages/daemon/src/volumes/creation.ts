@@ -2,6 +2,8 @@ import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeOperations } from "../drivers/driver.js";
 import { unsupported } from "../drivers/index.js";
+import { QUICK_JOB } from "../jobs/job.js";
+import { DAEMON_REQUESTER } from "../jobs/job-facts.js";
 import type { DocumentParser } from "../parsing/parser.js";
 import { hostForChanges } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
@@ -98,9 +100,7 @@ export class VolumeCreation {
   async #allocate(pool: Pool, wanted: VolumeDocument, operations: VolumeOperations | undefined): Promise<Volume> {
     if (operations === undefined) throw unsupported("volume.create");
     const host = await hostForChanges(pool, this.#backends);
-    const document = await this.#backends.jobs.run(`allocate volume '${wanted.name}' in pool '${pool.name}'`, (job) =>
-      operations.allocate(pool.live, wanted, volumeContext(this.#backends, host, job)),
-    );
+    const document = await operations.allocate(pool.live, wanted, volumeContext(this.#backends, host, QUICK_JOB));
     const volume: Volume = { document, evidence: null, isSymlink: false, building: true, inUse: 0 };
     if (!pool.volumes.add(volume)) {
       throw LibvirtError.of(
@@ -131,7 +131,14 @@ export class VolumeCreation {
     const operations = this.#operationsOf(pool);
     const host = await hostForChanges(pool, this.#backends);
     const { name } = volume.document;
-    await this.#backends.jobs.run(`create volume '${name}' in pool '${pool.name}'`, async (job) => {
+    const description = {
+      kind: source === null ? "create" : "clone",
+      pool: pool.name,
+      volume: name,
+      requester: DAEMON_REQUESTER,
+      isHeavy: false,
+    } as const;
+    await this.#backends.jobs.run(description, async (job) => {
       const context = volumeContext(this.#backends, host, job);
       const content = source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
       await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);

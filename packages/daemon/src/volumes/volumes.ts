@@ -3,6 +3,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { StorageDriver, VolumeContext, VolumeOperations } from "../drivers/driver.js";
 import { unsupported } from "../drivers/index.js";
 import type { Job } from "../jobs/job.js";
+import { DAEMON_REQUESTER, type JobKind } from "../jobs/job-facts.js";
 import type { Jobs } from "../jobs/jobs.js";
 import { hostForChanges, type PoolBackends } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
@@ -106,9 +107,7 @@ export class Volumes {
       if (operations?.remove === undefined) throw unsupported("volume.remove");
       const { remove } = operations;
       const { document } = volume;
-      await this.#asJob(`delete volume '${document.name}' of pool '${pool.name}'`, { pool, volume }, (context) =>
-        remove(pool.live, document, flags, context),
-      );
+      await this.#asJob("delete", { pool, volume }, (context) => remove(pool.live, document, flags, context));
       pool.volumes.remove(volume);
       moveAllocation(pool, -document.allocationBytes);
     });
@@ -125,7 +124,7 @@ export class Volumes {
       const plan = resizedCapacity(document, capacityBytes, flags, pool.live.availableBytes);
       const resize = this.#operationsOf(pool)?.resize;
       if (resize === undefined) throw unsupported("volume.resize");
-      await this.#asJob(`resize volume '${document.name}' of pool '${pool.name}'`, { pool, volume }, (context) =>
+      await this.#asJob("resize", { pool, volume }, (context) =>
         resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
       );
       volume.evidence = null;
@@ -148,9 +147,7 @@ export class Volumes {
     const wipe = this.#operationsOf(pool)?.wipe;
     if (wipe === undefined) throw unsupported("volume.wipe");
     await this.whileInUse([{ pool, volume }], () =>
-      this.#asJob(`wipe volume '${volume.document.name}' of pool '${pool.name}'`, { pool, volume }, (context) =>
-        wipe(pool.live, volume.document, algorithm, context),
-      ),
+      this.#asJob("wipe", { pool, volume }, (context) => wipe(pool.live, volume.document, algorithm, context)),
     );
     volume.evidence = null;
     await this.#lookAgain({ pool, volume }, true).catch(() => {});
@@ -196,12 +193,19 @@ export class Volumes {
   }
 
   async #asJob<T>(
-    title: string,
+    kind: JobKind,
     { pool, volume }: PlacedVolume,
     work: (context: VolumeContext) => Promise<T>,
   ): Promise<T> {
     const host = await hostForChanges(pool, this.#backends);
-    return this.#backends.jobs.run(title, (job: Job) =>
+    const description = {
+      kind,
+      pool: pool.name,
+      volume: volume.document.name,
+      requester: DAEMON_REQUESTER,
+      isHeavy: false,
+    };
+    return this.#backends.jobs.run(description, (job: Job) =>
       work({ ...volumeContext(this.#backends, host, job), followsSymlink: volume.isSymlink }),
     );
   }

@@ -6,6 +6,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { FoundVolume, KnownVolumes, PoolScan, StorageDriver, VolumeContext } from "../../dist/drivers/driver.js";
 import type { Directory, Host } from "../../dist/host/host.js";
 import { Hosts } from "../../dist/host/index.js";
+import { QUICK_JOB } from "../../dist/jobs/job.js";
 
 /** A place of its own for one test: a real directory, a real host, and what operations are handed. */
 export class Laboratory {
@@ -31,7 +32,11 @@ export class Laboratory {
     this.#privateDirectory ??= await this.host.openDirectory(path);
     return {
       host: this.host,
-      job: { signal: this.#controller.signal, progress: (done, total) => this.progress.push([done, total]) },
+      job: {
+        ...QUICK_JOB,
+        signal: this.#controller.signal,
+        progress: (done, total) => this.progress.push([done, total]),
+      },
       secret: async (lookup) => {
         const id = "uuid" in lookup ? lookup.uuid : lookup.usage;
         const value = this.secrets.get(id);

@@ -1,0 +1,59 @@
+import { randomBytes } from "node:crypto";
+import { type Directory, HostError } from "../host/index.js";
+import type { ChildProcessIdentity, Recorded, Trace } from "./job.js";
+import type { JobFacts } from "./job-facts.js";
+import { encodeRecord, type JournalTrace } from "./journal-record.js";
+
+export interface Journal {
+  /** On disk when the promise resolves. */
+  add(job: JobFacts, trace: Trace | ({ readonly kind: "child" } & ChildProcessIdentity)): Promise<Recorded>;
+}
+
+/** For tests, and for work that can leave nothing. */
+export const NO_JOURNAL: Journal = { add: async () => ({ release: async () => {} }) };
+
+const PRIVATE = 0o600;
+
+/**
+ * What a daemon that dies would leave behind, one small file each in the directory of state that outlives a reboot:
+ *
+ *     <random>.json     what is being done, by whom it was asked for, and what it leaves (journal-record.ts)
+ *
+ * A record is complete on disk before what it tells of is made, and is removed when that is gone or complete. A record
+ * that cannot be read was cut off while it was written: then nothing had been made.
+ */
+export class FileJournal implements Journal {
+  readonly #directory: Directory;
+  readonly #problem: (text: string, error: unknown) => void;
+
+  constructor(directory: Directory, problem: (text: string, error: unknown) => void) {
+    this.#directory = directory;
+    this.#problem = problem;
+  }
+
+  async add(job: JobFacts, trace: JournalTrace): Promise<Recorded> {
+    const name = `${randomBytes(8).toString("hex")}.json`;
+    const file = await this.#directory.open(name, { access: "write", create: "exclusive", mode: PRIVATE });
+    try {
+      await file.write(0n, encodeRecord(job, trace));
+      // A program dies with the daemon or with the machine: of the latter nothing has to be known.
+      if (trace.kind !== "child") await file.sync();
+    } catch (error) {
+      await this.#directory.removeFile(name).catch(() => {});
+      throw error;
+    } finally {
+      await file.close();
+    }
+    return { release: () => this.#release(name) };
+  }
+
+  async #release(name: string): Promise<void> {
+    try {
+      await this.#directory.removeFile(name);
+    } catch (error) {
+      if (error instanceof HostError && error.code === "ENOENT") return;
+      // The next daemon finds nothing left to undo, and removes it.
+      this.#problem(`the record '${this.#directory.path}/${name}' could not be removed`, error);
+    }
+  }
+}

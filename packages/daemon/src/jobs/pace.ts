@@ -1,0 +1,30 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Nobody sleeps longer than this at once, so that a limit that is raised meanwhile is noticed. */
+const LONGEST_SLEEP_MS = 250;
+/** What may be caught up after a pause: without it, a slow disk would make the rate lower than the limit. */
+const BURST_MS = 500;
+
+/** Keeps work at or below a rate: each step waits until the steps before it are paid for. */
+export class Pace {
+  /** null: no limit. */
+  bytesPerSecond: bigint | null;
+  /** When all that was moved so far is paid for. */
+  #paidAtMs = 0;
+
+  constructor(bytesPerSecond: bigint | null) {
+    this.bytesPerSecond = bytesPerSecond;
+  }
+
+  /** Rejects with the signal's reason. */
+  async wait(bytes: bigint, signal: AbortSignal): Promise<void> {
+    if (this.bytesPerSecond === null) return;
+    this.#paidAtMs = Math.max(this.#paidAtMs, performance.now() - BURST_MS);
+    this.#paidAtMs += (Number(bytes) / Number(this.bytesPerSecond)) * 1000;
+    for (;;) {
+      const missingMs = this.#paidAtMs - performance.now();
+      if (missingMs <= 0 || this.bytesPerSecond === null) return;
+      await delay(Math.min(missingMs, LONGEST_SLEEP_MS), undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+}
