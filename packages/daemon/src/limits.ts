@@ -52,6 +52,12 @@ export const limits = {
   endedJobMs: 3_600_000,
   /** Remarks of one job: each is a sentence of ours. */
   remarksPerJob: 16,
+  /** One record of the journal: names of at most 4 KiB each, six bytes for each of theirs at worst. */
+  journalRecordBytes: 131_072,
+  /** A record of storage that has not come back after a month is given up: 30 days. */
+  journalRecordMs: 2_592_000_000,
+  /** Overlays named in the refusal to delete what they are built on. */
+  shownChain: 16,
   /** How long a stopping daemon waits for work to undo what it made. */
   shutdownJobsMs: 10_000,
   /** How long a stopping daemon waits for replies to be flushed to clients. */

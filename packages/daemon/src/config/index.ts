@@ -17,3 +17,4 @@ export {
   type UriScheme,
 } from "./settings.js";
 export { clearSocketFile, protectSocketFile } from "./socket-file.js";
+export { jobSettingsOf, overcommitRatiosOf, volumePolicyOf } from "./policies.js";
