@@ -99,6 +99,19 @@ export const hostLimits = {
   /** How many times `remoteCallMs` a remote call may take whose work grows with the data, or a bulk call without progress. */
   remoteSlowCallFactor: 10,
 
+  /** Threads for short native calls; each costs about 5 MB once it was needed. Four keep going while one waits for a disk. */
+  quickThreads: 4,
+  /** The same in a child for storage that can hang: as many as its calls, since any of them may be the one that hangs. */
+  remoteQuickThreads: 8,
+  /** Threads for native calls that grow with the data: a few are what one disk or one memory bus can serve. */
+  bulkThreads: 4,
+  /** The longest message of a native thread: the most that is read of a file's beginning, and what belongs to it. */
+  nativeMessageBytes: 1_048_576 + 65_536,
+  /** One step of a copy or of an overwriting: a tenth of a second of a fast disk, so that it ends soon when it is given up. */
+  bulkStepBytes: 67_108_864,
+  /** Extents looked at for shared blocks; a file in more pieces is not looked at to its end. */
+  extentsLookedAt: 65_536,
+
   /** Mounts whose homes are remembered while nobody uses them: a few hundred bytes each. */
   remoteHomes: 64,
   /** Children for remote storage that run at one time; each costs about 60 MB. Idle ones give way first. */
@@ -158,6 +171,15 @@ export const hostLimits = {
   commandKillMs: 2_000,
   /** After a command has ended, what it started in the background may keep its output open; that is not waited for. */
   commandLingerMs: 1_000,
+
+  /** Looking at the environment of one process, when orphans are sought: a few microseconds, unless it hangs in the kernel. */
+  orphanLookMs: 2_000,
+  /** A killed orphan vanishes within milliseconds, or sits in the kernel for longer than anybody waits. */
+  orphanKillMs: 5_000,
+  /** How often that is looked at. */
+  orphanSampleMs: 10,
+  /** Of an orphan's command line, this much is told. */
+  orphanLineLength: 200,
 
   /** Bytes of /proc/self/mountinfo: about 100,000 mounts. */
   mountTableBytes: 16_777_216,

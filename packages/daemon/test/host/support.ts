@@ -35,15 +35,23 @@ export async function writeNew(directory: Directory, name: string, content: stri
 
 /** How often this process has the file or directory open. */
 export function timesOpen(path: string): number {
-  const opened = readdirSync("/proc/self/fd").filter((fd) => {
+  return openPaths().filter((open) => open === path).length;
+}
+
+/** How much this process has open of what lies below `path`, or is it; files without a name count. */
+export function openBelow(path: string): number {
+  return openPaths().filter((open) => open === path || open.startsWith(`${path}/`)).length;
+}
+
+function openPaths(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
     } catch {
       // It was the listing's own.
-      return false;
+      return [];
     }
   });
-  return opened.length;
 }
 
 export function text(bytes: Uint8Array): string {

@@ -4,9 +4,12 @@ import { hostError } from "../errors.js";
 import type {
   CallOptions,
   Directory,
+  EntryLook,
   File,
   FileFacts,
+  NewFileRequest,
   OpenRequest,
+  PublishOptions,
   ScanEvidence,
   ScannedEntry,
   ScanRequest,
@@ -112,9 +115,36 @@ export class RemoteDirectory implements Directory {
     return this.#call("readLink", "Reading", name, [], options);
   }
 
+  look(name: string, headBytes: number, options?: CallOptions & { readonly follow?: boolean }): Promise<EntryLook> {
+    return this.#call("look", "Looking at", name, [headBytes, { follow: options?.follow ?? false }], options);
+  }
+
   async open(name: string, request: OpenRequest, options?: CallOptions): Promise<File> {
     const { handle } = await this.#call("open", "Opening", name, [request], options);
     return new RemoteFile(this.host, this.child, handle, joinPath(this.path, name));
+  }
+
+  async createUnnamed(request: NewFileRequest, options?: CallOptions): Promise<File> {
+    const { handle } = await this.#call("createUnnamed", "Making a file in", null, [request], options);
+    return new RemoteFile(this.host, this.child, handle, this.path);
+  }
+
+  async createNamed(name: string, request: NewFileRequest, options?: CallOptions): Promise<File> {
+    const { handle } = await this.#call("createNamed", "Making", name, [request], options);
+    return new RemoteFile(this.host, this.child, handle, joinPath(this.path, name));
+  }
+
+  async publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
+    if (!(file instanceof RemoteFile) || file.child !== this.child)
+      throw hostError("EXDEV", `"${joinPath(this.path, name)}" cannot be published: its file is open elsewhere`);
+    const sync = options?.sync ?? "none";
+    return this.#call("publish", "Publishing", null, [file.handle, name, { sync }], this.#patience(sync, options));
+  }
+
+  publishEntry(temporaryName: string, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
+    const sync = options?.sync ?? "none";
+    const args = [name, { sync }];
+    return this.#call("publishEntry", "Publishing", temporaryName, args, this.#patience(sync, options));
   }
 
   async openDirectory(name: string, options?: CallOptions): Promise<Directory> {
@@ -181,6 +211,10 @@ export class RemoteDirectory implements Directory {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #patience(sync: PublishOptions["sync"], options: CallOptions | undefined): CallOptions | undefined {
+    return sync === "none" ? options : { timeoutMs: this.host.slowCallMs, ...options };
   }
 
   #open(): number {
