@@ -32,6 +32,7 @@ import { EventLoopDelay } from "./monitoring/event-loop.js";
 import { Metrics } from "./monitoring/metrics.js";
 import { DocumentParser } from "./parsing/parser.js";
 import type { PoolBackends } from "./pools/activation.js";
+import { PoolCommitments } from "./pools/commitment.js";
 import { Discovery } from "./pools/discovery.js";
 import { PoolEvents } from "./pools/events.js";
 import { Pools } from "./pools/pools.js";
@@ -210,10 +211,12 @@ async function start(): Promise<Daemon> {
       log: logger,
       pools,
       poolEvents,
+      commitments: new PoolCommitments({ warnRatio: () => null, refuseRatio: () => null }),
       volumes,
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),
       discovery: new Discovery(parser),
+      jobs,
       secrets,
       host: hostFacts(),
       documents: {

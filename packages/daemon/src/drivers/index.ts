@@ -3,6 +3,18 @@ import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import type { StorageDriver } from "./driver.js";
 
+export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin } from "../images/chain-link.js";
+export type {
+  EncryptionMethod,
+  ImageDetails,
+  Qcow2Bitmap,
+  Qcow2DataFile,
+  Qcow2Facts,
+  Qcow2Feature,
+  Qcow2List,
+  Qcow2Snapshot,
+} from "../images/image-details.js";
+export type { ImageBacking } from "../images/image-facts.js";
 export { findSources } from "./discovery/find-sources.js";
 export * from "./driver.js";
 export { type Operation, unsupported } from "./unsupported.js";

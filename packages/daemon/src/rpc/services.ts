@@ -1,4 +1,6 @@
+import type { Jobs } from "../jobs/jobs.js";
 import type { Logger } from "../logging/index.js";
+import type { PoolCommitments } from "../pools/commitment.js";
 import type { Discovery } from "../pools/discovery.js";
 import type { PoolEvents } from "../pools/events.js";
 import type { Pools } from "../pools/pools.js";
@@ -12,10 +14,12 @@ export interface Services {
   readonly log: Logger;
   readonly pools: Pools;
   readonly poolEvents: PoolEvents;
+  readonly commitments: PoolCommitments;
   readonly volumes: Volumes;
   readonly creation: VolumeCreation;
   readonly transfers: Transfers;
   readonly discovery: Discovery;
+  readonly jobs: Jobs;
   readonly secrets: SecretProvider;
   /** Answers of this host that do not change while the daemon runs. */
   readonly host: HostFacts;

@@ -166,6 +166,16 @@ describe("jobs", () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 
+  it("whose limit is raised do not wait for what the old one would have taken", async () => {
+    const jobs = new Jobs(NO_JOURNAL, { ...STANDARD_JOB_SETTINGS, bandwidthBytesPerSecond: 1n });
+    const startedAt = performance.now();
+    await jobs.run(wipe, async (job) => {
+      setTimeout(() => jobs.setBandwidth(1, 1_000_000_000n), 50);
+      await job.pace(1_000_000n);
+    });
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
   it("go on when their client leaves, or are cancelled, as the settings say", async () => {
     const gone = new AbortController();
     const description = { ...wipe, requester: { ...DAEMON_REQUESTER, gone: gone.signal } };
