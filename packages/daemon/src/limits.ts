@@ -163,6 +163,9 @@ export const hostLimits = {
   /** Space is allocated in steps of this size, so that a long allocation can be given up in between. */
   allocateStepBytes: 4_294_967_296n,
 
+  /** Pieces of data of one file that are told apart; one in more pieces is copied or wiped as a whole. */
+  copiedExtents: 100_000,
+
   /** Bytes kept of each of a command's stdout and stderr; the rest is read and dropped. */
   commandOutputBytes: 1_048_576,
   /** A command that neither computes nor reads nor writes for so long is taken for hung and killed. */

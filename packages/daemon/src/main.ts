@@ -12,6 +12,7 @@ import {
   type HeldLock,
   jobSettingsOf,
   loadConfiguration,
+  overcommitRatiosOf,
   type Places,
   parseCommandLine,
   prepareDirectories,
@@ -20,8 +21,8 @@ import {
   socketModeOf,
   volumePolicyOf,
 } from "./config/index.js";
-import { driverOf, hasDriver } from "./drivers/index.js";
 import { ExpectedSpace } from "./drivers/expected-space.js";
+import { driverOf, hasDriver } from "./drivers/index.js";
 import { clearPrivateDirectory, type Directory, Hosts, killOrphans, lockFile } from "./host/index.js";
 import { Jobs } from "./jobs/jobs.js";
 import { FileJournal } from "./jobs/journal.js";
@@ -189,6 +190,10 @@ async function start(): Promise<Daemon> {
     hasDriver: (pool) => hasDriver(pool.type),
     hostAt: (path) => hosts.forPath(path),
     policy: volumePolicyOf(() => current),
+    commitments: new PoolCommitments(
+      overcommitRatiosOf(() => current),
+      (text, pool) => logger.warn({ pool }, text),
+    ),
     expectedSpace: new ExpectedSpace(),
     // A relative target is refused by the driver, in libvirt's words.
     hostOf: (pool) =>
@@ -211,7 +216,7 @@ async function start(): Promise<Daemon> {
       log: logger,
       pools,
       poolEvents,
-      commitments: new PoolCommitments({ warnRatio: () => null, refuseRatio: () => null }),
+      commitments: backends.commitments,
       volumes,
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),

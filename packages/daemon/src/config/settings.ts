@@ -82,7 +82,9 @@ const volumeFields = {
   },
   overcommitWarnRatio: ratio(),
   overcommitRefuseRatio: ratio(),
-} satisfies { readonly [Field in keyof PoolSettings]-?: Pick<Setting<NonNullable<PoolSettings[Field]>>, "expected" | "read"> };
+} satisfies {
+  readonly [Field in keyof PoolSettings]-?: Pick<Setting<NonNullable<PoolSettings[Field]>>, "expected" | "read">;
+};
 
 const poolKeyOf: { readonly [Field in keyof typeof volumeFields]: string } = {
   volumeOwner: "volume_owner",
@@ -171,7 +173,12 @@ export const settings: Settings = {
     reloads: false,
   },
   maxJobs: { key: "max_jobs", standard: limits.jobsAtOnce, ...integerBetween(1, 1_024), reloads: true },
-  maxJobsPerPool: { key: "max_jobs_per_pool", standard: limits.jobsPerPool, ...integerBetween(1, 1_024), reloads: true },
+  maxJobsPerPool: {
+    key: "max_jobs_per_pool",
+    standard: limits.jobsPerPool,
+    ...integerBetween(1, 1_024),
+    reloads: true,
+  },
   jobBandwidthMib: { key: "job_bandwidth_mib", standard: 0, ...integerBetween(0, 1_048_576), reloads: true },
   onDisconnect: {
     key: "on_disconnect",

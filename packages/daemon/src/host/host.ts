@@ -125,6 +125,8 @@ export interface Directory extends AsyncDisposable {
   writeFileAtomically(name: string, content: Uint8Array, mode: number, options?: CallOptions): Promise<void>;
   /** fsync: entries made, removed and renamed before survive a power cut. */
   sync(options?: CallOptions): Promise<void>;
+  /** As of a file. */
+  setLabel(label: string, options?: CallOptions): Promise<void>;
   changeMode(mode: number, options?: CallOptions): Promise<void>;
   /** -1 leaves owner or group as it is. */
   changeOwner(owner: number, group: number, options?: CallOptions): Promise<void>;

@@ -36,7 +36,10 @@ export async function recover(
       report("a record that was cut off was removed: what it was for had not begun", { record: name });
     } else if (record.trace.kind !== "child") {
       if (stuck.length > 0) {
-        report("work of an earlier daemon is not undone while its program is stuck", { record: name, ...factsOf(record) });
+        report("work of an earlier daemon is not undone while its program is stuck", {
+          record: name,
+          ...factsOf(record),
+        });
         continue;
       }
       const remark = await undo(record, record.trace, hostAt);

@@ -123,13 +123,7 @@ export interface KeyedImage {
 
 /** Copies what a guest sees into an image that `createImage` made; either end may be encrypted. */
 export function convertKeyedImage(input: KeyedImage, output: KeyedImage, pace?: ConversionPace): Command {
-  const args: CommandArgument[] = [
-    "convert",
-    ...paceArguments(pace),
-    "--image-opts",
-    "-n",
-    "--target-image-opts",
-  ];
+  const args: CommandArgument[] = ["convert", ...paceArguments(pace), "--image-opts", "-n", "--target-image-opts"];
   for (const { passphrase } of [output, input]) {
     if (passphrase !== null) args.push(...secretObject(passphrase));
   }

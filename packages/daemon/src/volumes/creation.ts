@@ -5,6 +5,7 @@ import { unsupported } from "../drivers/index.js";
 import { QUICK_JOB } from "../jobs/job.js";
 import type { Requester } from "../jobs/job-facts.js";
 import type { DocumentParser } from "../parsing/parser.js";
+import { promisedOf } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolHandle, Pools } from "../pools/pools.js";
 import { checkFlags, noPoolWithName, poolNotActive, volumeBuilding } from "../pools/refusals.js";
@@ -100,10 +101,7 @@ export class VolumeCreation {
           `storage volume name '${parsed.name}' already in use.`,
         );
       }
-      const wanted = withDefaults(
-        sizedLike(parsed, original.document),
-        this.#backends.policy.defaultsOf(pool.name),
-      );
+      const wanted = withDefaults(sizedLike(parsed, original.document), this.#backends.policy.defaultsOf(pool.name));
       const operations = this.#operationsOf(pool);
       if (operations?.fill === undefined) throw unsupported("volume.createFrom");
       if (original.building) throw volumeBuilding(original.name);
@@ -118,7 +116,9 @@ export class VolumeCreation {
   async #allocate(pool: Pool, wanted: VolumeDocument, operations: VolumeOperations | undefined): Promise<Volume> {
     if (operations === undefined) throw unsupported("volume.create");
     const context = await contextOf(this.#backends, pool, null, QUICK_JOB);
-    const volume = new Volume({ document: await operations.allocate(pool.live, wanted, context), evidence: null });
+    const document = await operations.allocate(pool.live, wanted, context);
+    this.#backends.commitments.promise(pool, promisedOf(document));
+    const volume = new Volume({ document, evidence: null });
     volume.building = true;
     if (!pool.volumes.add(volume)) {
       throw LibvirtError.of(

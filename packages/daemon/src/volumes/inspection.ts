@@ -1,6 +1,7 @@
 import type { Pools } from "../pools/pools.js";
 import type { VolumeInspection } from "./volume-inspection.js";
-import type { VolumeBackends, VolumeHandle, Volumes } from "./volumes.js";
+import type { Volumes } from "./volumes.js";
+import type { VolumeBackends, VolumeHandle } from "./work.js";
 
 /** Looks into a volume and along its backing chain. Nothing is changed, and nothing found there is an error. */
 export class Inspection {

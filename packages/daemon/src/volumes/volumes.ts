@@ -9,7 +9,14 @@ import { checkFlags, noVolumeWithName, poolNotActive, volumeBuilding, volumeInUs
 import type { Volume } from "../pools/volume.js";
 import { BackingUsers } from "./backing-users.js";
 import { refuseZeroCapacity, resizedCapacity } from "./resize.js";
-import { asJob, moveAllocation, type PlacedVolume, type VolumeBackends, type VolumeHandle, whileUsing } from "./work.js";
+import {
+  asJob,
+  moveAllocation,
+  type PlacedVolume,
+  type VolumeBackends,
+  type VolumeHandle,
+  whileUsing,
+} from "./work.js";
 
 const INFO_PHYSICAL = 1;
 const RESIZE_FLAGS = 7;
@@ -126,6 +133,7 @@ export class Volumes {
     if (resize === undefined) throw unsupported("volume.resize");
     await whileUsing([{ ...placed, as: "writer" }], async () => {
       const { document } = volume;
+      this.#backends.commitments.promise(pool, plan.capacityBytes - document.capacityBytes);
       const task = { kind: "resize", volume, requester, isHeavy: plan.allocates } as const;
       await asJob(this.#backends, pool, task, (context) =>
         resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),

@@ -2,6 +2,7 @@ import type { VolumeContext } from "../drivers/driver.js";
 import type { Job } from "../jobs/job.js";
 import type { JobKind, Requester } from "../jobs/job-facts.js";
 import { hostForChanges, type PoolBackends } from "../pools/activation.js";
+import type { PoolCommitments } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
 import type { Volume } from "../pools/volume.js";
 import type { VolumePolicy } from "./policy.js";
@@ -19,6 +20,7 @@ export interface VolumeHandle {
 
 export interface VolumeBackends extends PoolBackends {
   readonly policy: VolumePolicy;
+  readonly commitments: PoolCommitments;
   readonly expectedSpace: VolumeContext["expectedSpace"];
   /** Everything of the context but the job and the host. */
   readonly secret: VolumeContext["secret"];

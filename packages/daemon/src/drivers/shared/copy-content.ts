@@ -5,6 +5,8 @@ import type { VolumeContext } from "../driver.js";
 import { failingAs, isErrno } from "./failure.js";
 import { withRoom } from "./room.js";
 
+const STEP_BYTES = BigInt(hostLimits.bulkStepBytes);
+
 export interface CopyPlan {
   /** Where the target grows: its file system's space counts. */
   readonly directory: Directory;
@@ -53,7 +55,10 @@ async function share(source: File, target: File, plan: CopyPlan): Promise<boolea
   try {
     await target.cloneFrom(source, { signal: job.signal });
   } catch (thrown) {
-    if (sharing === "preferred" && isErrno(thrown, "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOTTY", "ENOSYS", "EPERM", "ETXTBSY")) {
+    if (
+      sharing === "preferred" &&
+      isErrno(thrown, "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOTTY", "ENOSYS", "EPERM", "ETXTBSY")
+    ) {
       return false;
     }
     await failingAs(detail, Promise.reject(thrown));
@@ -114,7 +119,7 @@ async function copyExtents(
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       if (signal.aborted) throw LibvirtError.from(signal.reason);
       const leftBytes = endBytes - atBytes;
-      const step = leftBytes < hostLimits.bulkStepBytes ? leftBytes : hostLimits.bulkStepBytes;
+      const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
       await job.pace(step);
       const copied = await failingAs(detail, target.copyRange(source, atBytes, atBytes, step, { signal }));
       // The source was shortened meanwhile.

@@ -2,11 +2,12 @@ import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Command, Directory, RunOptions } from "../../host/host.js";
 import { guestCapacityBytes } from "../../images/probe.js";
+import type { Job } from "../../jobs/job.js";
 import {
+  type ConversionPace,
   convertImage,
   convertKeyedImage,
   createImage,
-  type ConversionPace,
   type FileArgument,
   type PassphraseArgument,
   passphraseId,
@@ -14,7 +15,6 @@ import {
 } from "../../tools/qemu-img.js";
 import { checkBacking, checkEncryption, checkFormat, imageFormat } from "../../tools/qemu-img-checks.js";
 import { imageOptions } from "../../tools/qemu-img-options.js";
-import type { Job } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
 import { openSource } from "./clone-source.js";
 import { failingAs } from "./failure.js";

@@ -58,11 +58,7 @@ function streamDetail(volume: VolumeDocument): string {
   return `Unable to open stream for '${pathOf(volume)}'`;
 }
 
-async function openForStream(
-  pool: PoolDocument,
-  volume: VolumeDocument,
-  { host }: VolumeContext,
-): Promise<Directory> {
+async function openForStream(pool: PoolDocument, volume: VolumeDocument, { host }: VolumeContext): Promise<Directory> {
   if (volume.type === "ploop") throw ploopToolsMissing();
   return failingAs(streamDetail(volume), openTargetRaw(pool, host), ErrorDomain.STREAMS);
 }

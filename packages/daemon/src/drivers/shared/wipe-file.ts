@@ -11,6 +11,8 @@ import { ploopToolsMissing } from "./ploop.js";
 import { jobOptions, runCommand } from "./run-command.js";
 import { pathOf } from "./target-directory.js";
 
+const STEP_BYTES = BigInt(hostLimits.bulkStepBytes);
+
 const ZERO = 0;
 const RANDOM = 8;
 const TRIM = 9;
@@ -71,12 +73,7 @@ interface Range {
  * Every block that the file has is overwritten where it is, and flushed. In a file with holes these are not filled; wiped
  * with zeros it is then given no blocks at all, which is how libvirt leaves it (by truncating, which overwrites nothing).
  */
-async function overwrite(
-  file: File,
-  volume: VolumeDocument,
-  pattern: "zeros" | "random",
-  job: Job,
-): Promise<void> {
+async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | "random", job: Job): Promise<void> {
   const path = pathOf(volume);
   const { signal } = job;
   const facts = await failingAs(`Failed to stat storage volume with path '${path}'`, file.facts({ signal }));
@@ -91,7 +88,7 @@ async function overwrite(
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       signal.throwIfAborted();
       const leftBytes = endBytes - atBytes;
-      const step = leftBytes < hostLimits.bulkStepBytes ? leftBytes : hostLimits.bulkStepBytes;
+      const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
       await job.pace(step);
       await failingAs(detail, file.overwrite(atBytes, step, pattern, { signal }));
       atBytes += step;
@@ -149,7 +146,8 @@ async function trim(file: File, volume: VolumeDocument, job: Job): Promise<void>
   try {
     await file.discard(0n, sizeBytes, { signal });
   } catch (thrown) {
-    if (!isErrno(thrown, "EOPNOTSUPP")) await failingAs(`Failed to trim volume with path '${path}'`, Promise.reject(thrown));
+    if (!isErrno(thrown, "EOPNOTSUPP"))
+      await failingAs(`Failed to trim volume with path '${path}'`, Promise.reject(thrown));
     const text = "'trim' algorithm not supported";
     throw LibvirtError.of(ErrorCode.ARGUMENT_UNSUPPORTED, ErrorDomain.STORAGE, text, { cause: thrown });
   }

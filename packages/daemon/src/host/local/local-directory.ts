@@ -236,6 +236,10 @@ export class LocalDirectory implements Directory {
     return this.#call("Flushing", slow, (fd) => bulk.perform("sync", { fd }, `"${this.path}" cannot be flushed`));
   }
 
+  setLabel(label: string, options?: CallOptions): Promise<void> {
+    return this.#native("Labelling", options, "setLabel", (fd) => ({ fd, label }));
+  }
+
   changeMode(mode: number, options?: CallOptions): Promise<void> {
     return this.#native("Changing the mode of", options, "changeMode", (fd) => ({ fd, mode }));
   }

@@ -124,6 +124,7 @@ export const servedMethods = {
     "readFile",
     "writeFileAtomically",
     "sync",
+    "setLabel",
     "changeMode",
     "changeOwner",
     "setNoCopyOnWrite",

@@ -187,6 +187,10 @@ export class RemoteDirectory implements Directory {
     return this.#call("sync", "Flushing", null, [], { timeoutMs: this.host.slowCallMs, ...options });
   }
 
+  setLabel(label: string, options?: CallOptions): Promise<void> {
+    return this.#call("setLabel", "Labelling", null, [label], options);
+  }
+
   changeMode(mode: number, options?: CallOptions): Promise<void> {
     return this.#call("changeMode", "Changing the mode of", null, [mode], options);
   }
