@@ -201,6 +201,8 @@ export interface NewFileRequest {
   readonly sizeBytes?: bigint;
   /** The FS_NOCOW flag, as `File.setNoCopyOnWrite` sets it. */
   readonly noCopyOnWrite?: boolean;
+  /** The name that it is going to have: for messages, and for programs that write their file's name into it. */
+  readonly shownAs?: string;
 }
 
 export interface PublishOptions {

@@ -1,8 +1,7 @@
-import { LibvirtError } from "@cistern/protocol";
 import type { Directory, File } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
 import type { VolumeContext } from "../driver.js";
-import { failingAs, isErrno } from "./failure.js";
+import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { withRoom } from "./room.js";
 
 const STEP_BYTES = BigInt(hostLimits.bulkStepBytes);
@@ -117,7 +116,7 @@ async function copyExtents(
   job.progress(0n, totalBytes);
   for (const { startBytes, endBytes } of extents) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
-      if (signal.aborted) throw LibvirtError.from(signal.reason);
+      throwIfCalledOff(signal, detail);
       const leftBytes = endBytes - atBytes;
       const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
       await job.pace(step);

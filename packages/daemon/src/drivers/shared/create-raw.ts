@@ -28,10 +28,16 @@ export async function createRaw(
   }
   const allocationBytes = allocationOf(volume);
   const isEmpty = source === null && allocationBytes === 0n;
-  return withNewFile(directory, volume, context, { sizeBytes: volume.capacityBytes, isEmpty }, async (file) => {
-    if (source === null) await reserve(directory, file, volume, context);
-    else await copy(directory, source, file, volume, flags, context);
-  });
+  return withNewFile(
+    directory,
+    volume,
+    context,
+    { sizeBytes: volume.capacityBytes, isEmpty, noCopyOnWrite: volume.target.noCopyOnWrite },
+    async (file) => {
+      if (source === null) await reserve(directory, file, volume, context);
+      else await copy(directory, source, file, volume, flags, context);
+    },
+  );
 }
 
 function allocationOf(volume: VolumeDocument): bigint {

@@ -1,11 +1,11 @@
 import type { Permissions, VolumeDocument } from "@cistern/documents";
-import { ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { ErrorDomain, type LibvirtError } from "@cistern/protocol";
 import { type Directory, type File, type FileFacts, HostError, type NewFileRequest } from "../../host/host.js";
 import { temporaryName } from "../../host/index.js";
 import type { Recorded } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
-import { failingAs, failure, isErrno } from "./failure.js";
+import { failingAs, failure, throwIfCalledOff } from "./failure.js";
 import { pathOf } from "./target-directory.js";
 
 /** libvirt's mode of a volume whose document names none. */
@@ -16,39 +16,52 @@ const AS_IT_IS = -1;
 
 const OWNER_MAY_READ_AND_WRITE = 0o600;
 
+export interface NewFilePlan {
+  readonly sizeBytes: bigint;
+  /** It will hold no data: one flush, after it got its name, makes all of it durable. */
+  readonly isEmpty: boolean;
+  /** Sets the flag, or fails as libvirt does where the file system has none. */
+  readonly noCopyOnWrite?: boolean;
+}
+
 /**
  * Makes a volume's file. It grows without a name (or, on file systems that know no such files, under a temporary one that
  * the journal knows) and gets its own when `write` is done with it: whoever sees it sees all of it, with its owner and mode,
  * and nothing that has the name by then is replaced. When something fails, nothing is left.
- *
- * `isEmpty`: it holds no data yet, so that one flush, after it got its name, makes all of it durable.
  */
 export async function withNewFile(
   directory: Directory,
   volume: VolumeDocument,
   context: VolumeContext,
-  { sizeBytes, isEmpty }: { readonly sizeBytes: bigint; readonly isEmpty: boolean },
+  { sizeBytes, isEmpty, noCopyOnWrite = false }: NewFilePlan,
   write: (file: File) => Promise<void>,
 ): Promise<FileFacts> {
   const { signal } = context.job;
   const path = pathOf(volume);
+  const detail = `Failed to create file '${path}'`;
   const mode = volume.target.permissions.mode ?? DEFAULT_VOLUME_MODE;
   // A program that writes into it by name has to be let in, be the daemon root or not.
   const growingMode = mode | OWNER_MAY_READ_AND_WRITE;
-  const made = await make(directory, requestFor(volume, growingMode, sizeBytes), context).catch((thrown: unknown) => {
-    throw creationFailure(thrown, volume, mode);
-  });
+  const made = await make(directory, requestFor(volume, growingMode, noCopyOnWrite ? 0n : sizeBytes), context).catch(
+    (thrown: unknown) => {
+      throw creationFailure(thrown, volume, mode);
+    },
+  );
   const { file, temporary, recorded } = made;
   try {
-    if (volume.target.noCopyOnWrite) await setNoCopyOnWrite(file, true);
+    if (noCopyOnWrite) {
+      // It can only be set while there is nothing in it.
+      await setNoCopyOnWrite(file, true);
+      await failingAs(`cannot extend file '${path}'`, file.truncate(sizeBytes, { signal }));
+    }
     context.growing?.(file);
     await write(file);
-    signal.throwIfAborted();
+    throwIfCalledOff(signal, detail);
     if (growingMode !== mode) await changeMode(file, mode);
     if (!isEmpty) await failingAs(`cannot sync data to file '${path}'`, file.sync({ signal }));
     const options = { sync: isEmpty ? "file" : "directory" } as const;
     return await failingAs(
-      `Failed to create file '${path}'`,
+      detail,
       temporary === null
         ? directory.publish(file, volume.name, options)
         : directory.publishEntry(temporary, volume.name, options),
@@ -59,7 +72,7 @@ export async function withNewFile(
         // Published already, or the directory cannot be written any more: then the record stays true, and is kept.
       });
     }
-    throw signal.aborted ? calledOff(thrown, volume, signal) : thrown;
+    throw thrown;
   } finally {
     await file.close();
     await recorded?.release();
@@ -91,9 +104,9 @@ async function make(directory: Directory, request: NewFileRequest, { job }: Volu
   }
 }
 
-function requestFor({ target }: VolumeDocument, mode: number, sizeBytes: bigint): NewFileRequest {
+function requestFor({ name, target }: VolumeDocument, mode: number, sizeBytes: bigint): NewFileRequest {
   const { owner, group, label } = target.permissions;
-  return { mode, owner: owner ?? AS_IT_IS, group: group ?? AS_IT_IS, label, sizeBytes };
+  return { mode, owner: owner ?? AS_IT_IS, group: group ?? AS_IT_IS, label, sizeBytes, shownAs: name };
 }
 
 /** libvirt's words for each step. */
@@ -112,13 +125,6 @@ function creationFailure(thrown: unknown, volume: VolumeDocument, mode: number):
     default:
       return failure(thrown, `Failed to create file '${path}'`);
   }
-}
-
-/** Whatever it was that failed then, failed because it was wanted to. */
-function calledOff(thrown: unknown, volume: VolumeDocument, signal: AbortSignal): LibvirtError {
-  if (thrown instanceof LibvirtError) return thrown;
-  if (isErrno(thrown, "ECANCELED") || thrown === signal.reason) return LibvirtError.from(signal.reason);
-  return failure(thrown, `Failed to create file '${pathOf(volume)}'`);
 }
 
 async function changeMode(file: File, mode: number): Promise<void> {

@@ -6,7 +6,7 @@ import { hostLimits } from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
 import { SCRUB_PATTERNS, scrub } from "../../tools/scrub.js";
 import type { VolumeContext } from "../driver.js";
-import { failingAs, isErrno } from "./failure.js";
+import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { jobOptions, runCommand } from "./run-command.js";
 import { pathOf } from "./target-directory.js";
@@ -86,7 +86,7 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   job.progress(0n, totalBytes);
   for (const { startBytes, endBytes } of ranges) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
-      signal.throwIfAborted();
+      throwIfCalledOff(signal, detail);
       const leftBytes = endBytes - atBytes;
       const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
       await job.pace(step);

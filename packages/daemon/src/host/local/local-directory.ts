@@ -131,13 +131,13 @@ export class LocalDirectory implements Directory {
   createUnnamed(request: NewFileRequest, options?: CallOptions): Promise<File> {
     const args = (directory: number) => ({ directory, request: newFile(request) });
     return this.#opened(
-      this.path,
+      shownPath(this.path, request, null),
       this.#native("Making a file in", options, "createUnnamed", args, undefined, this.#closeLate),
     );
   }
 
   createNamed(name: string, request: NewFileRequest, options?: CallOptions): Promise<File> {
-    return this.#create(name, newFile(request), options);
+    return this.#create(name, newFile(request), options, shownPath(this.path, request, name));
   }
 
   publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
@@ -263,14 +263,19 @@ export class LocalDirectory implements Directory {
     return this.close();
   }
 
-  #create(name: string, request: NewFile, options: CallOptions | undefined): Promise<File> {
+  #create(
+    name: string,
+    request: NewFile,
+    options: CallOptions | undefined,
+    path = joinPath(this.path, name),
+  ): Promise<File> {
     const args = (directory: number) => ({ directory, name, request });
     const late = (fd: number) => {
       this.#closeLate(fd);
       // Its caller was told that there is no such file.
       this.removeFile(name).catch(() => undefined);
     };
-    return this.#opened(joinPath(this.path, name), this.#native("Making", options, "createNamed", args, name, late));
+    return this.#opened(path, this.#native("Making", options, "createNamed", args, name, late));
   }
 
   #open(name: string, flags: number, options: CallOptions | undefined): Promise<File> {
@@ -371,6 +376,12 @@ function entryPath(fd: number, name: string): Buffer {
 
 /** As a new file is that says nothing of owner and label. */
 const ownedByDaemon = { owner: -1, group: -1, label: null, sizeBytes: 0n, noCopyOnWrite: false } as const;
+
+/** Of a new file, by the name that it is going to have. */
+export function shownPath(directory: string, { shownAs }: NewFileRequest, name: string | null): string {
+  const known = shownAs ?? name;
+  return known === null ? directory : joinPath(directory, known);
+}
 
 function newFile(request: NewFileRequest): NewFile {
   const { mode, owner, group, label, sizeBytes = 0n, noCopyOnWrite = false } = request;

@@ -15,6 +15,7 @@ import type {
   ScanRequest,
   SpaceFacts,
 } from "../host.js";
+import { shownPath } from "../local/local-directory.js";
 import { joinPath } from "../names.js";
 import type { DirectoryResults, HandleLocation } from "./messages.js";
 import type { RemoteChild } from "./remote-child.js";
@@ -126,12 +127,12 @@ export class RemoteDirectory implements Directory {
 
   async createUnnamed(request: NewFileRequest, options?: CallOptions): Promise<File> {
     const { handle } = await this.#call("createUnnamed", "Making a file in", null, [request], options);
-    return new RemoteFile(this.host, this.child, handle, this.path);
+    return new RemoteFile(this.host, this.child, handle, shownPath(this.path, request, null));
   }
 
   async createNamed(name: string, request: NewFileRequest, options?: CallOptions): Promise<File> {
     const { handle } = await this.#call("createNamed", "Making", name, [request], options);
-    return new RemoteFile(this.host, this.child, handle, joinPath(this.path, name));
+    return new RemoteFile(this.host, this.child, handle, shownPath(this.path, request, name));
   }
 
   async publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
