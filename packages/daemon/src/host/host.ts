@@ -109,7 +109,8 @@ export interface Directory extends AsyncDisposable {
   publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts>;
   /**
    * Renames a file or directory, never replacing anything: EEXIST. (On file systems that have neither such a rename nor
-   * hard links, a file that comes in between is replaced.) Facts and failures as with `publish`.
+   * hard links, a file that comes in between is replaced.) Facts and failures as with `publish`. A file is better closed
+   * before: FUSE may keep its temporary name, under another one, until then.
    */
   publishEntry(temporaryName: string, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts>;
   /** Does not follow a symlink: ENOTDIR. */

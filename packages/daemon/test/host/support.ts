@@ -1,7 +1,8 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll } from "vitest";
-import { type Directory, type File, HostError, Hosts, type HostsOptions } from "../../dist/host/index.js";
+import { type Directory, type File, type Host, HostError, Hosts, type HostsOptions } from "../../dist/host/index.js";
+import { RemoteHosts } from "../../dist/host/remote/remote-hosts.js";
 
 /** A directory of the test file's own, removed after it. */
 export function scratchDirectory(): string {
@@ -17,6 +18,18 @@ export function testHosts(options?: HostsOptions): Hosts {
   return hosts;
 }
 
+/** A remote home of any file system, whatever `Hosts` would choose for it; closed after the test file. */
+export function remoteHost(mountPoint: string): Host {
+  const temporaryDirectory = scratchDirectory();
+  const remotes = new RemoteHosts({
+    callMs: 10_000,
+    temporaryDirectory: () => Promise.resolve(temporaryDirectory),
+    environment: {},
+  });
+  afterAll(() => remotes.close());
+  return remotes.at({ id: 0, parentId: 0, mountPoint, type: "", source: "" });
+}
+
 /** The code a call fails with; "succeeded" when it does not. */
 export async function codeOf(call: Promise<unknown>): Promise<string> {
   try {
@@ -24,6 +37,17 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
     return "succeeded";
   } catch (failure) {
     if (failure instanceof HostError) return failure.code;
+    throw failure;
+  }
+}
+
+/** The same with the step that failed: "EEXIST in link". */
+export async function failureOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "succeeded";
+  } catch (failure) {
+    if (failure instanceof HostError) return `${failure.code} in ${failure.step}`;
     throw failure;
   }
 }

@@ -42,17 +42,14 @@ export class NativeThread {
   async ask(question: NativeQuestion): Promise<NativeAnswer> {
     if (this.#failure !== null) throw this.#failure;
     this.#put(question);
-    const { async, value } = Atomics.waitAsync(this.#counters, counter.answered, this.#answered);
     // Waiting for memory does not keep a process alive, but a thread does.
     this.#worker.ref();
     try {
-      if (async)
-        await Promise.race([
-          value,
-          new Promise<never>((_, reject) => {
-            this.#fail = reject;
-          }),
-        ]);
+      // Being woken is not yet an answer: the other side may have been late to tell of the one before.
+      while (Atomics.load(this.#counters, counter.answered) === this.#answered) {
+        const { async, value } = Atomics.waitAsync(this.#counters, counter.answered, this.#answered);
+        if (async) await Promise.race([value, this.#failing()]);
+      }
     } finally {
       this.#worker.unref();
     }
@@ -64,6 +61,12 @@ export class NativeThread {
   /** Does not wait: a thread inside a system call ends when that does. */
   close(): void {
     void this.#worker.terminate();
+  }
+
+  #failing(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.#fail = reject;
+    });
   }
 
   #put(question: NativeQuestion): void {

@@ -12,7 +12,8 @@ const counters = new Int32Array(countersMemory);
 const message = new Uint8Array(messageMemory);
 
 for (let asked = 0; ; asked += 1) {
-  Atomics.wait(counters, counter.asked, asked);
+  // Being woken is not yet a question: the other side may have been late to tell of the one before.
+  while (Atomics.load(counters, counter.asked) === asked) Atomics.wait(counters, counter.asked, asked);
   // A copy: what is read from it may refer to its memory.
   const question = deserialize(message.slice(0, counters[counter.length])) as NativeQuestion;
   const answer = serialize(perform(question));
