@@ -194,6 +194,10 @@ export const imageLimits = {
   problems: 16,
   /** Links of a chain. qemu's own commands take no longer ones; honest chains have a few dozen at most. */
   chainLinks: 200,
+  /** Data files of a chain: one for each qcow2 image, or the extents of a few vmdk disks. */
+  chainDataFiles: 256,
+  /** Directories above a file that are looked at to see whether one is a pool's; deeper trees are none that people make. */
+  directoriesAbove: 64,
   /** All links of a chain together: disks that are asleep wake up within it, hung storage does not hold the caller longer. */
   chainMs: 30_000,
 } as const;

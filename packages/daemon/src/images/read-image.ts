@@ -1,4 +1,3 @@
-import { imageLimits } from "../limits.js";
 import type { HeaderFacts } from "./header-reader.js";
 import { HEADER_READERS } from "./headers.js";
 import type { ImageDetails } from "./image-details.js";
@@ -33,7 +32,8 @@ export function isReadable(format: string): boolean {
 /** What the first bytes are, as a scan tells it, but "luks" for raw content in that envelope. */
 export async function recognise(source: ImageSource): Promise<string> {
   const lengthBytes = source.sizeBytes < PROBE_BYTES ? Number(source.sizeBytes) : PROBE_BYTES;
-  const head = await source.read(0n, Math.min(lengthBytes, imageLimits.imageBytes));
+  if (lengthBytes === 0) return "raw";
+  const head = await source.read(0n, lengthBytes);
   const { facts } = probe({ head, headBytes: PROBE_BYTES, sizeBytes: source.sizeBytes });
   return facts.format === "raw" && facts.encryption === "luks" ? "luks" : facts.format;
 }
