@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import type { Connection, Pool, UploadStream } from "@cistern/client";
 import { contentOf } from "./content.js";
+import type { Finding } from "./finding.js";
 import * as promise from "./promises.js";
 
 /** What an operation works with. */
@@ -13,13 +14,6 @@ export interface Scene {
   readonly directory: string;
   /** A place on the same file system, beside it. */
   readonly beside: string;
-}
-
-/** How the storage was found after the daemon's death and recovery. */
-export interface Finding {
-  /** "half": an in-place operation's content is part old, part new. Only then must the log name the volume. */
-  readonly state: "before" | "after" | "half";
-  readonly complaints: readonly string[];
 }
 
 export interface Operation {

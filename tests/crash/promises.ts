@@ -3,8 +3,8 @@ import { lstat } from "node:fs/promises";
 import { basename } from "node:path";
 import { promisify } from "node:util";
 import { allocatedBytes, compareContents, contentOf, readAll } from "./content.js";
+import type { Finding } from "./finding.js";
 import { fixturePath } from "./fixtures.js";
-import type { Finding } from "./operations.js";
 
 /** What a new volume is when it is there at all. */
 export interface NewVolume {
