@@ -168,3 +168,50 @@ export const hostLimits = {
   /** Directories kept open that nobody uses: as many descriptors. */
   rememberedDirectories: 64,
 } as const;
+
+/**
+ * Every limit of looking into images, by name, with its reason. An image may have been written by a guest: nothing that it
+ * says decides how much is read.
+ */
+export const imageLimits = {
+  /** From the start of a qcow2 image: its header and extensions, which qemu writes into less than 1 KiB. */
+  headerBytes: 65_536,
+  /** The longest backing file name that qemu takes. */
+  backingNameBytes: 1_023,
+  /** The longest path that the kernel takes. */
+  dataFileNameBytes: 4_095,
+  /** A format's or driver's name; qemu's longest has 20. */
+  formatNameBytes: 64,
+  /** Header extensions gone through; qemu writes five kinds, each once. */
+  headerExtensions: 64,
+  /** Three sets of 64 feature bits: no more can have a name. */
+  featureNames: 192,
+  /** Snapshots and bitmaps shown, of each; images with more than a few dozen are rare, and a reply must stay small. */
+  listed: 256,
+  /** A snapshot's id and name; qemu's own limits are 128 and 256 characters. */
+  snapshotTextBytes: 1_023,
+  /** What a snapshot may say besides; qemu's own limit. */
+  snapshotExtraBytes: 1_024,
+  /** A bitmap's name: qemu's own limit. */
+  bitmapNameBytes: 1_023,
+  /** One piece of a table of snapshots or bitmaps: some hundred entries at once. */
+  tablePieceBytes: 65_536,
+  /** A vmdk descriptor: a few hundred bytes in one file, some KiB with many extents. */
+  descriptorBytes: 65_536,
+  /** Extents of a vmdk that are named: 64 times 2 GiB, split as VMware does it. */
+  extents: 64,
+  /** Bytes read of one image altogether: the header and tables of as many snapshots and bitmaps as are shown. */
+  imageBytes: 2_097_152,
+  /** Reads of one image altogether: its tables in pieces, twice over. */
+  imageReads: 256,
+  /** Sentences about what is wrong with one image. */
+  problems: 16,
+  /** Links of a chain. qemu's own commands take no longer ones; honest chains have a few dozen at most. */
+  chainLinks: 200,
+  /** Data files of a chain: one for each qcow2 image, or the extents of a few vmdk disks. */
+  chainDataFiles: 256,
+  /** Directories above a file that are looked at to see whether one is a pool's; deeper trees are none that people make. */
+  directoriesAbove: 64,
+  /** All links of a chain together: disks that are asleep wake up within it, hung storage does not hold the caller longer. */
+  chainMs: 30_000,
+} as const;

@@ -3,7 +3,9 @@ import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import type { StorageDriver } from "./driver.js";
 
-export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin } from "../images/chain-link.js";
+export type { Chain } from "../images/chain.js";
+export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin, PoolPlace } from "../images/chain-link.js";
+export type { PoolDirectory } from "../images/host-chain-storage.js";
 export type {
   EncryptionMethod,
   ImageDetails,
@@ -17,6 +19,7 @@ export type {
 export type { ImageBacking } from "../images/image-facts.js";
 export { findSources } from "./discovery/find-sources.js";
 export * from "./driver.js";
+export { volumeChain } from "./shared/volume-chain.js";
 export { type Operation, unsupported } from "./unsupported.js";
 
 /** Every pool type has an entry, or this file does not compile. */

@@ -18,11 +18,17 @@ export interface ChainLink {
   readonly allocatedBytes: bigint | null;
   /** What a guest sees of it; null where that is not known. */
   readonly capacityBytes: bigint | null;
-  /** The pool and entry that the name leads to, or that it passes; null: outside of all active pools. */
-  readonly entry: { readonly pool: string; readonly name: string } | null;
+  /** The active pool in whose directory the name leads, and the volume that it is there; null: in none of them. */
+  readonly inside: PoolPlace | null;
   /** null: not looked into (raw by declaration, remote, or not to be opened). */
   readonly image: ImageDetails | null;
   readonly problems: readonly ChainProblem[];
+}
+
+export interface PoolPlace {
+  readonly pool: string;
+  /** null: no volume (in a directory below the pool's, or not there at the last scan). */
+  readonly volume: string | null;
 }
 
 /**
@@ -48,6 +54,8 @@ export const CHAIN_PROBLEMS = [
   "special",
   /** Its name is none that could be resolved. */
   "unusable-name",
+  /** Nothing is known of its format, and it was not looked into. */
+  "unknown-format",
   /** Its headers are damaged or go beyond what is read. */
   "damaged",
 ] as const;

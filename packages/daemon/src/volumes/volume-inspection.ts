@@ -8,6 +8,7 @@ export type {
   FormatOrigin,
   ImageBacking,
   ImageDetails,
+  PoolPlace,
   Qcow2Bitmap,
   Qcow2DataFile,
   Qcow2Facts,
