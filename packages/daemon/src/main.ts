@@ -45,6 +45,7 @@ import type { HostFacts } from "./rpc/services.js";
 import { openSecrets, SystemToken } from "./secrets/index.js";
 import { VERSION } from "./version.js";
 import { VolumeCreation } from "./volumes/creation.js";
+import { Inspection } from "./volumes/inspection.js";
 import { Transfers } from "./volumes/transfer.js";
 import { Volumes } from "./volumes/volumes.js";
 import type { VolumeBackends } from "./volumes/work.js";
@@ -220,6 +221,7 @@ async function start(): Promise<Daemon> {
       volumes,
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),
+      inspection: new Inspection(pools, volumes, backends),
       discovery: new Discovery(parser),
       jobs,
       secrets,

@@ -8,6 +8,7 @@ export * from "./procedures/auth.js";
 export * from "./procedures/cistern.js";
 export * from "./procedures/connect.js";
 export * from "./procedures/events.js";
+export * from "./procedures/inspection.js";
 export * from "./procedures/keepalive.js";
 export * from "./procedures/other.js";
 export * from "./procedures/procedure.js";

@@ -40,6 +40,10 @@ export const LIMITS = {
   jobTextBytes: 1_024,
   /** Sentences about one job. */
   jobRemarks: 16,
+  /** One text of an inspection: a path is the longest. */
+  inspectionTextBytes: 4_096,
+  /** One list of an inspection: a chain has 200 links, an image seldom a dozen snapshots. */
+  inspectionItems: 1_024,
   /** Octets of the CPU model's name in NODE_GET_INFO, the ending NUL included. */
   cpuModelNameBytes: 32,
 } as const;

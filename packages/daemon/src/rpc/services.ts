@@ -6,6 +6,7 @@ import type { PoolEvents } from "../pools/events.js";
 import type { Pools } from "../pools/pools.js";
 import type { SecretProvider } from "../secrets/index.js";
 import type { VolumeCreation } from "../volumes/creation.js";
+import type { Inspection } from "../volumes/inspection.js";
 import type { Transfers } from "../volumes/transfer.js";
 import type { Volumes } from "../volumes/volumes.js";
 
@@ -18,6 +19,7 @@ export interface Services {
   readonly volumes: Volumes;
   readonly creation: VolumeCreation;
   readonly transfers: Transfers;
+  readonly inspection: Inspection;
   readonly discovery: Discovery;
   readonly jobs: Jobs;
   readonly secrets: SecretProvider;

@@ -5,8 +5,9 @@ import { string } from "../xdr/bytes.js";
 import { array, optional, struct } from "../xdr/composites.js";
 import { hyper, int, nothing, uint, unsignedHyper } from "../xdr/scalars.js";
 import type { Infer } from "../xdr/schema.js";
+import { wireInspection } from "./inspection.js";
 import { messageOf, procedureOf } from "./procedure.js";
-import { poolReference } from "./shared.js";
+import { poolReference, volumeReference } from "./shared.js";
 
 const cisternProcedure = procedureOf(ErrorDomain.STORAGE, PROGRAM.CISTERN);
 const cisternMessage = messageOf(PROGRAM.CISTERN);
@@ -135,6 +136,12 @@ export const cistern = {
     }),
     priority: true,
     acl: ["storage_pool:read"],
+  }),
+  /** Looks into a volume and along its backing chain. What is found wrong there is told, and no error. */
+  volumeInspect: cisternProcedure(8, "VOLUME_INSPECT", "cisternVolumeInspect", {
+    args: struct({ vol: volumeReference }),
+    result: struct({ inspection: wireInspection }),
+    acl: ["storage_vol:read"],
   }),
 } as const;
 

@@ -2,13 +2,14 @@ import { ErrorCode, ErrorDomain, JOB_LIST_ENDED, LibvirtError } from "@cistern/p
 import { checkFlags } from "../../pools/refusals.js";
 import type { Handlers } from "../call.js";
 import type { Services } from "../services.js";
+import { toWireInspection } from "../wire-inspection.js";
 import { toWireJob } from "../wire-job.js";
 import { refuseTooMany } from "./pools.js";
 
 const PER_MILLE = 1000;
 
 /** Cistern's own program: jobs, and what libvirt's protocol has no words for. */
-export function cisternHandlers({ log, jobs, pools, commitments }: Services): Handlers {
+export function cisternHandlers({ log, jobs, pools, commitments, inspection }: Services): Handlers {
   return {
     jobList: ({ flags }) => {
       checkFlags(flags, JOB_LIST_ENDED, "cisternJobList");
@@ -39,6 +40,7 @@ export function cisternHandlers({ log, jobs, pools, commitments }: Services): Ha
         refuseRatio: perMille(facts.refuseRatio),
       };
     },
+    volumeInspect: async ({ vol }) => ({ inspection: toWireInspection(await inspection.inspect(vol)) }),
   };
 }
 
