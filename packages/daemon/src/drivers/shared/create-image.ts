@@ -1,29 +1,31 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Command, Directory, File } from "../../host/host.js";
-import { guestCapacityBytes } from "../../images/probe.js";
 import {
   convertImage,
   convertKeyedImage,
-  createImage,
   type FileArgument,
+  type OpenFile,
   type PassphraseArgument,
   passphraseId,
 } from "../../tools/qemu-img.js";
-import { checkBacking, checkEncryption, checkFormat, imageFormat } from "../../tools/qemu-img-checks.js";
-import { imageOptions } from "../../tools/qemu-img-options.js";
+import { imageFormat } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
 import { openSource } from "./clone-source.js";
+import { emptyQcow2Of, writeEmptyQcow2 } from "./create-qcow2.js";
 import { failingAs } from "./failure.js";
-import { contentOf } from "./file-content.js";
 import { PREALLOCATE_METADATA } from "./fill-flags.js";
+import { creationOf, type ImagePlan, type Keys, keyedFormat, planImage } from "./image-plan.js";
 import { DEFAULT_VOLUME_MODE, giveTo, withNewFile } from "./new-file.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { runCommand } from "./run-command.js";
-import { pathOf, targetPath } from "./target-directory.js";
+import { pathOf } from "./target-directory.js";
 
-/** Makes an image with qemu-img; its content is that of `source`, if there is one, whatever format that has. */
-export async function createWithQemuImg(
+/**
+ * Makes an image; its content is that of `source`, if there is one, whatever format that has. An empty qcow2 is written
+ * here, everything else by qemu-img.
+ */
+export async function createImageFile(
   pool: PoolDocument,
   directory: Directory,
   volume: VolumeDocument,
@@ -34,46 +36,38 @@ export async function createWithQemuImg(
   LibvirtError.checkFlags(ErrorDomain.STORAGE, "storageBackendCreateQemuImg", flags, PREALLOCATE_METADATA);
   const preallocates = (flags & PREALLOCATE_METADATA) !== 0;
   await withPassphrases(volume, source, context, async (keys) => {
-    checkFormat(volume, preallocates);
-    checkBacking(volume, source, preallocates);
-    const backing = await accessibleBacking(pool, volume, context);
-    checkEncryption(volume);
-    const plan: ImagePlan = { volume, backing, options: optionsOf(volume, source, preallocates, keys.output), keys };
+    const plan = await planImage(pool, volume, source, preallocates, keys, context);
     await withNewFile(directory, volume.name, DEFAULT_VOLUME_MODE, async (file) => {
       const output = { file, name: volume.name };
-      if (source === null) await run(creation(plan, output), context);
+      if (source === null) await create(plan, output, context);
       else await clone(plan, source, output, context);
       await settle(file, volume);
     });
   });
 }
 
-interface Keys {
-  readonly output: PassphraseArgument | null;
-  readonly input: PassphraseArgument | null;
-}
-
-interface ImagePlan {
-  readonly volume: VolumeDocument;
-  readonly backing: Backing | null;
-  readonly options: string | null;
-  readonly keys: Keys;
-}
-
-interface Backing {
-  /** As it will stand in the image. */
-  readonly path: string;
-  readonly isRelative: boolean;
-  readonly capacityBytes: bigint;
+async function create(plan: ImagePlan, output: OpenFile, context: VolumeContext): Promise<void> {
+  const empty = emptyQcow2Of(plan);
+  if (empty === null) {
+    await run(creationOf(plan, output), context);
+    return;
+  }
+  if (plan.volume.target.noCopyOnWrite) {
+    await output.file.setNoCopyOnWrite(true).catch(() => {
+      // Few file systems have it, and to qemu-img it is no more than a wish either.
+    });
+  }
+  await writeEmptyQcow2(empty, output.file, context.job);
 }
 
 /** A clone has no backing store of its own: it holds everything that its source shows. */
 async function clone(
-  { volume, options, keys }: ImagePlan,
+  plan: ImagePlan,
   source: VolumeDocument,
   output: FileArgument,
   context: VolumeContext,
 ): Promise<void> {
+  const { volume, options, keys } = plan;
   const { directory, name } = await openSource(source, context.host);
   await using _directory = directory;
   const input = { in: directory, name };
@@ -82,67 +76,10 @@ async function clone(
     await run(convertImage({ ...formats, options, input, output }), context);
     return;
   }
-  await run(creation({ volume, backing: null, options, keys }, output), context);
+  await run(creationOf({ ...plan, backing: null }, output), context);
   const from = { format: keyedFormat(source), passphrase: keys.input, file: input };
   const to = { format: keyedFormat(volume), passphrase: keys.output, file: output };
   await run(convertKeyedImage(from, to), context);
-}
-
-function creation({ volume, backing, options, keys }: ImagePlan, output: FileArgument): Command {
-  const sizeOfBacking = backing?.isRelative === true ? backing.capacityBytes : null;
-  return createImage({
-    format: keyedFormat(volume),
-    backing: backing?.path ?? null,
-    backingIsChecked: backing?.isRelative === true,
-    passphrase: keys.output,
-    options,
-    output,
-    capacityBytes: backing !== null && volume.capacityBytes === 0n ? sizeOfBacking : volume.capacityBytes,
-  });
-}
-
-function optionsOf(
-  volume: VolumeDocument,
-  source: VolumeDocument | null,
-  preallocates: boolean,
-  key: PassphraseArgument | null,
-): string | null {
-  const { target, capacityBytes, backingStore } = volume;
-  const allocationBytes = volume.hasAllocation ? volume.allocationBytes : capacityBytes;
-  const preallocation = capacityBytes > allocationBytes ? "metadata" : "falloc";
-  return imageOptions({
-    format: keyedFormat(volume),
-    backingFormat: source === null && backingStore !== null ? (backingStore.format ?? "raw") : null,
-    encryption:
-      key === null || target.encryption === null ? null : { passphraseId: key.id, details: target.encryption },
-    preallocation: preallocates ? preallocation : null,
-    target,
-  });
-}
-
-/** qemu's driver: encrypted raw content is a format of its own to it. */
-function keyedFormat(volume: VolumeDocument): string {
-  const format = imageFormat(volume);
-  return format === "raw" && volume.target.encryption !== null ? "luks" : format;
-}
-
-/** 38 `inaccessible backing store volume …` where it cannot be read; a relative one is looked for in the pool. */
-async function accessibleBacking(
-  pool: PoolDocument,
-  volume: VolumeDocument,
-  { host, job }: VolumeContext,
-): Promise<Backing | null> {
-  const path = volume.backingStore?.path ?? null;
-  if (path === null) return null;
-  const isRelative = !path.startsWith("/");
-  const whole = isRelative ? `${targetPath(pool)}/${path}` : path;
-  const detail = `inaccessible backing store volume ${path}`;
-  const options = { signal: job.signal };
-  await using file = await failingAs(detail, host.openFile(whole, "read", options));
-  if (!isRelative) return { path, isRelative, capacityBytes: 0n };
-  const { image, sizeBytes } = await failingAs(detail, contentOf(file, options));
-  const isRaw = (volume.backingStore?.format ?? "raw") === "raw";
-  return { path, isRelative, capacityBytes: isRaw ? sizeBytes : guestCapacityBytes(image, sizeBytes) };
 }
 
 async function withPassphrases(

@@ -2,7 +2,7 @@ import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory } from "../../host/host.js";
 import type { CloneSource, VolumeContext } from "../driver.js";
-import { createWithQemuImg } from "./create-image.js";
+import { createImageFile } from "./create-image.js";
 import { createRaw } from "./create-raw.js";
 import { failingAs } from "./failure.js";
 import { DEFAULT_VOLUME_MODE, giveTo } from "./new-file.js";
@@ -26,13 +26,13 @@ export async function fillFile(
   );
   const from = source?.document ?? null;
   if (format === "dir") await createDirectory(directory, volume);
-  else if (needsQemuImg(volume) || (from !== null && needsQemuImg(from))) {
-    await createWithQemuImg(pool, directory, volume, from, flags, context);
+  else if (isImage(volume) || (from !== null && isImage(from))) {
+    await createImageFile(pool, directory, volume, from, flags, context);
   } else await createRaw(directory, volume, from, flags, context);
 }
 
-/** Plain bytes are copied here; whatever has a header or a key is qemu-img's. */
-function needsQemuImg({ type, target }: VolumeDocument): boolean {
+/** Whatever has a header or a key; anything else is plain bytes. */
+function isImage({ type, target }: VolumeDocument): boolean {
   if (type !== "file") return false;
   return (target.format ?? "raw") !== "raw" || target.encryption !== null;
 }
