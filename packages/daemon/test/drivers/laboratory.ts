@@ -6,6 +6,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { FoundVolume, KnownVolumes, PoolScan, StorageDriver, VolumeContext } from "../../dist/drivers/driver.js";
 import type { Directory, Host } from "../../dist/host/host.js";
 import { Hosts } from "../../dist/host/index.js";
+import type { Job } from "../../dist/jobs/job.js";
 
 /** A place of its own for one test: a real directory, a real host, and what operations are handed. */
 export class Laboratory {
@@ -31,7 +32,7 @@ export class Laboratory {
     this.#privateDirectory ??= await this.host.openDirectory(path);
     return {
       host: this.host,
-      job: { signal: this.#controller.signal, progress: (done, total) => this.progress.push([done, total]) },
+      job: new RecordedJob(this.#controller.signal, this.progress),
       secret: async (lookup) => {
         const id = "uuid" in lookup ? lookup.uuid : lookup.usage;
         const value = this.secrets.get(id);
@@ -53,6 +54,21 @@ export class Laboratory {
     await this.#privateDirectory?.close();
     await this.hosts.close();
     rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+/** A class, as the daemon's is: its methods are nothing without their object. */
+class RecordedJob implements Job {
+  readonly signal: AbortSignal;
+  readonly #steps: [bigint, bigint][];
+
+  constructor(signal: AbortSignal, steps: [bigint, bigint][]) {
+    this.signal = signal;
+    this.#steps = steps;
+  }
+
+  progress(doneBytes: bigint, totalBytes: bigint): void {
+    this.#steps.push([doneBytes, totalBytes]);
   }
 }
 

@@ -45,12 +45,13 @@ export function emptyQcow2Of({ volume, backing, preallocation }: ImagePlan): Emp
  * Writes the image into a new, empty file, and sees that it is on the disk. 38 with what failed; 78 when the job is
  * called off. The file is then in no order, and its maker's to remove.
  */
-export async function writeEmptyQcow2(image: EmptyQcow2, file: File, { signal, progress }: Job): Promise<void> {
+export async function writeEmptyQcow2(image: EmptyQcow2, file: File, job: Job): Promise<void> {
+  const { signal } = job;
   const totalBytes = image.reserved.reduce((sum, { lengthBytes }) => sum + lengthBytes, image.writtenBytes);
   let doneBytes = 0n;
   const done = (lengthBytes: bigint): void => {
     doneBytes += lengthBytes;
-    progress(doneBytes, totalBytes);
+    job.progress(doneBytes, totalBytes);
   };
   for (const { offsetBytes, lengthBytes } of image.reserved) {
     const allocation = file.allocate(offsetBytes, lengthBytes, { signal });
