@@ -3,7 +3,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { escapeOption } from "./qemu-img.js";
 
 /** What libvirt asks of qemu-img for qcow2 when the document says nothing: the version every qemu reads. */
-const DEFAULT_COMPAT = "0.10";
+export const DEFAULT_COMPAT = "0.10";
 
 export interface ImageOptions {
   /** qemu's name: "luks" for encrypted raw content. */

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import type { VolumeDocument, VolumeEncryption } from "@cistern/documents";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
 import { qemuImg } from "../images/shared.js";
 import { pool, volume, type Wanted } from "./documents.js";
@@ -92,6 +92,17 @@ describe("what libvirt 9.0.0 makes of a document, made the same", () => {
     await make("new", { format: "qcow2", compat: "1.1", features: ["lazy_refcounts"] });
     expect(info("old")["format-specific"].data.compat).toBe("0.10");
     expect(info("new")["format-specific"].data).toMatchObject({ compat: "1.1", "lazy-refcounts": true });
+  });
+
+  test("an empty qcow2 takes no program, other images do", async () => {
+    const run = vi.spyOn(laboratory.host, "run");
+    const base = await make("base", { format: "qcow2", compat: "1.1", features: ["lazy_refcounts"] });
+    await make("overlay", { format: "qcow2", backing: { path: at("base"), format: "qcow2" } });
+    await make("mapped", { format: "qcow2", noCopyOnWrite: true }, { flags: 1 });
+    expect(run).not.toHaveBeenCalled();
+    await make("clone", { format: "qcow2" }, { source: base });
+    await make("vdi", { format: "vdi" });
+    expect(run).toHaveBeenCalledTimes(2);
   });
 
   test("a vmdk names its own extent", async () => {

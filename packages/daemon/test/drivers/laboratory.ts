@@ -7,7 +7,7 @@ import type { FoundVolume, KnownVolumes, PoolScan, StorageDriver, VolumeContext 
 import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
 import type { Directory, Host } from "../../dist/host/host.js";
 import { Hosts } from "../../dist/host/index.js";
-import { QUICK_JOB } from "../../dist/jobs/job.js";
+import type { Job, Recorded } from "../../dist/jobs/job.js";
 
 /** A place of its own for one test: a real directory, a real host, and what operations are handed. */
 export class Laboratory {
@@ -34,11 +34,7 @@ export class Laboratory {
     return {
       host: this.host,
       expectedSpace: new ExpectedSpace(),
-      job: {
-        ...QUICK_JOB,
-        signal: this.#controller.signal,
-        progress: (done, total) => this.progress.push([done, total]),
-      },
+      job: new RecordedJob(this.#controller.signal, this.progress),
       secret: async (lookup) => {
         const id = "uuid" in lookup ? lookup.uuid : lookup.usage;
         const value = this.secrets.get(id);
@@ -61,6 +57,29 @@ export class Laboratory {
     await this.hosts.close();
     rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+/** A class, as the daemon's is: its methods are nothing without their object. */
+class RecordedJob implements Job {
+  readonly signal: AbortSignal;
+  readonly bandwidthBytesPerSecond = null;
+  readonly #steps: [bigint, bigint][];
+
+  constructor(signal: AbortSignal, steps: [bigint, bigint][]) {
+    this.signal = signal;
+    this.#steps = steps;
+  }
+
+  progress(doneBytes: bigint, totalBytes: bigint): void {
+    this.#steps.push([doneBytes, totalBytes]);
+  }
+  async pace(): Promise<void> {}
+  way(): void {}
+  remark(): void {}
+  async record(): Promise<Recorded> {
+    return { release: async () => {} };
+  }
+  child(): void {}
 }
 
 export const nothingKnown: KnownVolumes = known([]);

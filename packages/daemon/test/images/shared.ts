@@ -35,6 +35,12 @@ export function qemuImg(...args: string[]): string {
   }
 }
 
+/** Lets qemu write and read in a qcow2 image, as a guest would. Gives what it said. */
+export function qemuIo(path: string, ...commands: string[]): string {
+  const args = ["-f", "qcow2", ...commands.flatMap((command) => ["-c", command]), path];
+  return execFileSync("qemu-io", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
 /** As libvirt reads a file: the first 33280 bytes. */
 export function wholeContent(path: string): ImageContent {
   return { head: bytesAt(path, 0, PROBE_BYTES), headBytes: PROBE_BYTES, sizeBytes: BigInt(statSync(path).size) };

@@ -11,7 +11,7 @@ import { PoolRegistry } from "../../dist/pools/registry.js";
 import { PoolStore } from "../../dist/pools/store.js";
 import { Inspection } from "../../dist/volumes/inspection.js";
 import type { VolumeInspection } from "../../dist/volumes/volume-inspection.js";
-import { type VolumeBackends, Volumes } from "../../dist/volumes/volumes.js";
+import { type VolumeBackends, Volumes } from "../../dist/volumes/work.js";
 import { pool as poolDocument } from "../drivers/documents.js";
 import { Laboratory } from "../drivers/laboratory.js";
 import { qemuImg } from "../images/shared.js";

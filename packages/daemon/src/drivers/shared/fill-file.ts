@@ -3,7 +3,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory } from "../../host/host.js";
 import { temporaryName } from "../../host/index.js";
 import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
-import { createWithQemuImg } from "./create-image.js";
+import { createImageFile } from "./create-image.js";
 import { createRaw } from "./create-raw.js";
 import { failingAs } from "./failure.js";
 import { DEFAULT_VOLUME_MODE, giveTo, shownMode } from "./new-file.js";
@@ -31,16 +31,15 @@ export async function fillFile(
     await createDirectory(directory, volume, context);
     return undefined;
   }
-  if (needsQemuImg(volume) || (from !== null && needsQemuImg(from))) {
-    await createWithQemuImg(pool, directory, volume, from, flags, context);
-    return undefined;
+  if (isImage(volume) || (from !== null && isImage(from))) {
+    return await createImageFile(pool, directory, volume, from, flags, context);
   }
   const facts = await createRaw(directory, volume, from, flags, context);
   return { document: asPlainFile(volume, facts), evidence: null };
 }
 
-/** Plain bytes are copied here; whatever has a header or a key is qemu-img's. */
-function needsQemuImg({ type, target }: VolumeDocument): boolean {
+/** Whatever has a header or a key; anything else is plain bytes. */
+function isImage({ type, target }: VolumeDocument): boolean {
   if (type !== "file") return false;
   return (target.format ?? "raw") !== "raw" || target.encryption !== null;
 }

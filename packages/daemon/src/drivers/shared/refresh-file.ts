@@ -83,6 +83,11 @@ export function asPlainFile(volume: VolumeDocument, facts: FileFacts): VolumeDoc
   return { ...withFacts(volume, facts, facts.sizeBytes), capacityBytes: facts.sizeBytes };
 }
 
+/** An image just made: what its file is like, and what a guest will see of it. */
+export function asImage(volume: VolumeDocument, facts: FileFacts, capacityBytes: bigint): VolumeDocument {
+  return { ...withFacts(volume, facts, facts.sizeBytes), capacityBytes };
+}
+
 const IS_STORAGE: ReadonlySet<FileKind> = new Set(["file", "directory", "block"]);
 
 /** Something took the file's place that is no storage. libvirt has a sentence for each, and another behind a symlink. */
