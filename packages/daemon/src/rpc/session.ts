@@ -57,7 +57,7 @@ export class Session implements ClientConnection {
   readonly #socket: Socket;
   readonly #outbox: Outbox;
   readonly #options: SessionOptions;
-  readonly #decoder = new FrameDecoder();
+  readonly #decoder = new FrameDecoder(undefined, { splitStreamData: true });
   readonly #streams = new ClientStreams();
   readonly #keepalive: Keepalive;
   #caller: Caller;

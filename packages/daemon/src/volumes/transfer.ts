@@ -1,6 +1,7 @@
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { unsupported } from "../drivers/index.js";
 import { type File, HostError } from "../host/index.js";
+import { QUICK_JOB } from "../jobs/job.js";
 import { hostForChanges } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
@@ -8,7 +9,7 @@ import { checkFlags, volumeBuilding, volumeInUse } from "../pools/refusals.js";
 import type { Volume } from "../pools/volume-table.js";
 import { Download } from "./download.js";
 import { streamError } from "./stream-error.js";
-import { Upload } from "./upload.js";
+import { Upload, type UploadRange } from "./upload.js";
 import type { VolumeBackends, VolumeHandle, Volumes } from "./volumes.js";
 
 const SPARSE_STREAM = 1;
@@ -35,7 +36,8 @@ export class Transfers {
     const host = await this.#backends.hostOf(pool.live);
     const file = await open(pool.live, volume.document, host, volume.isSymlink);
     await this.#checkOffset(file, volume, offsetBytes);
-    return new Download(file, offsetBytes, lengthBytes, (flags & SPARSE_STREAM) !== 0);
+    const range = { offsetBytes, lengthBytes, sparse: (flags & SPARSE_STREAM) !== 0 };
+    return new Download(file, range, QUICK_JOB, () => {});
   }
 
   /** The volume is in use until the upload has ended, in whatever way; then its pool is scanned. */
@@ -52,7 +54,7 @@ export class Transfers {
       const file = await open(pool.live, volume.document, host, volume.isSymlink);
       await this.#checkOffset(file, volume, offsetBytes);
       const range = { offsetBytes, lengthBytes, ...(await spaceOf(file)) };
-      return new Upload(file, range, () => this.#uploadEnded(pool, volume));
+      return new Upload(file, range, QUICK_JOB, () => this.#uploadEnded(pool, volume));
     } catch (error) {
       volume.inUse--;
       throw error;
@@ -82,10 +84,12 @@ export class Transfers {
   }
 }
 
-/** How far the file (or device) reaches now, and whether it may reach further. */
-async function spaceOf(file: File): Promise<{ sizeBytes: bigint; growable: boolean }> {
+/** How far the file (or device) reaches now, whether it may reach further, and whether it has all its blocks. */
+async function spaceOf(file: File): Promise<Pick<UploadRange, "sizeBytes" | "growable" | "preallocated">> {
   try {
-    return { sizeBytes: await file.sizeBytes(), growable: (await file.facts()).kind === "file" };
+    const [sizeBytes, { kind, allocatedBytes }] = await Promise.all([file.sizeBytes(), file.facts()]);
+    const growable = kind === "file";
+    return { sizeBytes, growable, preallocated: growable && allocatedBytes >= sizeBytes };
   } catch (error) {
     await file.close();
     throw streamError(error, "write to");
