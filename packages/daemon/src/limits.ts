@@ -48,6 +48,10 @@ export const limits = {
   zeroRunBytes: 65_536,
   /** An upload asks the kernel to begin writing to the disk each time so much has come: then little is left for the end. */
   writebackBytes: 8_388_608,
+  /** What one read of a client's socket takes at most: a little more than the kernel queues there. */
+  receiveBufferBytes: 262_144,
+  /** Less than this is copied out of that buffer at once, so that a short call does not occupy all of it. */
+  copiedReceiveBytes: 16_384,
   /** Replies a client has not read yet; beyond, its calls are not read either. */
   replyBacklogBytes: 8_388_608,
   /** Bytes queued to a client that does not read; beyond, it is disconnected (its events cannot be held for ever). */

@@ -21,6 +21,7 @@ import type { Logger } from "../logging/index.js";
 import type { ClientConnection, OpenedAs } from "./call.js";
 import type { Dispatcher, Outcome } from "./dispatch.js";
 import { encodeForCallbacks, type ForCallback } from "./event-packets.js";
+import { readIntoOneBuffer } from "./incoming.js";
 import { Keepalive } from "./keepalive.js";
 import { openedAs } from "./opening.js";
 import { Outbox } from "./outbox.js";
@@ -71,7 +72,9 @@ export class Session implements ClientConnection {
   #deferred = false;
   #taking = false;
 
-  constructor(socket: Socket, options: SessionOptions) {
+  /** `accepted` is paused from the start. */
+  constructor(accepted: Socket, options: SessionOptions) {
+    const socket = readIntoOneBuffer(accepted, (chunk) => this.#receive(chunk));
     this.#socket = socket;
     this.#outbox = new Outbox(socket, () => this.#disconnect("the client leaves too much unread"));
     this.#options = options;
@@ -81,10 +84,10 @@ export class Session implements ClientConnection {
       ping: () => this.#ping(),
       giveUp: () => this.#disconnect("the client did not answer keepalive requests"),
     });
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("drain", () => this.#onDrain());
     socket.on("error", (error) => options.log.debug({ client: options.id, err: error }, "client socket failed"));
     socket.on("close", () => this.#ended());
+    socket.resume();
   }
 
   /** Sends an event to each callback that asked for it. */
@@ -119,7 +122,7 @@ export class Session implements ClientConnection {
     this.#closing = true;
   }
 
-  #receive(chunk: Buffer): void {
+  #receive(chunk: Uint8Array): "kept" | "done" {
     this.#keepalive.heard();
     try {
       this.#untaken.push(...this.#decoder.push(chunk));
@@ -128,6 +131,8 @@ export class Session implements ClientConnection {
       this.#disconnect(error.message);
     }
     this.#takeAll();
+    // Packets are views of what came.
+    return this.#untaken.length > 0 || this.#running > 0 || this.#streams.keepPackets ? "kept" : "done";
   }
 
   get #mayTake(): boolean {

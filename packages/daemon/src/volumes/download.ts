@@ -82,7 +82,8 @@ export class Download {
         this.#positionBytes += hole;
         return { kind: "hole", lengthBytes: hole };
       }
-      this.#zerosUntilBytes = this.#positionBytes + hole;
+      // Whole reads only: packets have one size, wherever the holes are.
+      this.#zerosUntilBytes = this.#positionBytes + (hole / BigInt(READ_BYTES)) * BigInt(READ_BYTES);
     }
     if (this.#positionBytes < this.#zerosUntilBytes) return { kind: "data", bytes: this.#zeros() };
     const bytes = await this.#file.read(this.#positionBytes, this.#wantedBytes());
@@ -113,15 +114,13 @@ export class Download {
   }
 
   #zeros(): Uint8Array {
-    const left = this.#zerosUntilBytes - this.#positionBytes;
-    const length = left < BigInt(READ_BYTES) ? Number(left) : READ_BYTES;
-    this.#positionBytes += BigInt(length);
-    return ZEROS.subarray(0, length);
+    this.#positionBytes += BigInt(READ_BYTES);
+    return ZEROS.subarray(0, READ_BYTES);
   }
 
   #wantedBytes(): number {
-    const until = this.#clip(this.#dataUntilBytes);
-    if (until <= this.#positionBytes) return READ_BYTES;
+    const until = this.#range.sparse ? this.#clip(this.#dataUntilBytes) : this.#endBytes;
+    if (until === null || until <= this.#positionBytes) return READ_BYTES;
     const left = until - this.#positionBytes;
     return left < BigInt(READ_BYTES) ? Number(left) : READ_BYTES;
   }

@@ -10,6 +10,7 @@ import type { ServerStream, StreamWire } from "./server-stream.js";
  */
 export class DownloadStream implements ServerStream {
   readonly backlogBytes = 0;
+  readonly keepsPackets = false;
   readonly #download: Download;
   readonly #wire: StreamWire;
   readonly #idle: IdleWatch;

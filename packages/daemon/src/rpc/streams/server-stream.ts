@@ -21,6 +21,8 @@ export interface ServerStream {
   receive(frame: Frame): void;
   /** What waits to be worked off: its bytes, and a little for each packet. */
   readonly backlogBytes: number;
+  /** It holds on to packets that it received, whose memory may not be used again yet. */
+  readonly keepsPackets: boolean;
   /** It holds nothing any more and only answers the client's last word. */
   readonly isSpent: boolean;
   /** The client is gone, or the daemon stops. */

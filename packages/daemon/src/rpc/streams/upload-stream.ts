@@ -65,6 +65,10 @@ export class UploadStream implements ServerStream {
     return this.#waitingBytes + this.#upload.heldBytes;
   }
 
+  get keepsPackets(): boolean {
+    return this.#working !== null;
+  }
+
   receive(frame: Frame): void {
     if (this.#dead) return;
     this.#idle.moved();
