@@ -8,8 +8,7 @@ import type { Pools } from "../pools/pools.js";
 import { checkFlags, volumeBuilding, volumeInUse } from "../pools/refusals.js";
 import type { Volume } from "../pools/volume-table.js";
 import { Download } from "./download.js";
-import { streamError } from "./stream-error.js";
-import { Upload, type UploadRange } from "./upload.js";
+import { spaceForUpload, Upload } from "./upload.js";
 import type { VolumeBackends, VolumeHandle, Volumes } from "./volumes.js";
 
 const SPARSE_STREAM = 1;
@@ -53,7 +52,7 @@ export class Transfers {
       const host = await hostForChanges(pool, this.#backends);
       const file = await open(pool.live, volume.document, host, volume.isSymlink);
       await this.#checkOffset(file, volume, offsetBytes);
-      const range = { offsetBytes, lengthBytes, ...(await spaceOf(file)) };
+      const range = { offsetBytes, lengthBytes, ...(await spaceForUpload(file)) };
       return new Upload(file, range, QUICK_JOB, () => this.#uploadEnded(pool, volume));
     } catch (error) {
       volume.inUse--;
@@ -81,17 +80,5 @@ export class Transfers {
         `Unable to seek ${volume.document.target.path} to ${offsetBytes}`,
       );
     }
-  }
-}
-
-/** How far the file (or device) reaches now, whether it may reach further, and whether it has all its blocks. */
-async function spaceOf(file: File): Promise<Pick<UploadRange, "sizeBytes" | "growable" | "preallocated">> {
-  try {
-    const [sizeBytes, { kind, allocatedBytes }] = await Promise.all([file.sizeBytes(), file.facts()]);
-    const growable = kind === "file";
-    return { sizeBytes, growable, preallocated: growable && allocatedBytes >= sizeBytes };
-  } catch (error) {
-    await file.close();
-    throw streamError(error, "write to");
   }
 }

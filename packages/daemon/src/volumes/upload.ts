@@ -365,6 +365,20 @@ export class Upload {
   }
 }
 
+/** What a range needs to know of the file; closes it where that cannot be found out. */
+export async function spaceForUpload(
+  file: File,
+): Promise<Pick<UploadRange, "sizeBytes" | "growable" | "preallocated">> {
+  try {
+    const [sizeBytes, { kind, allocatedBytes }] = await Promise.all([file.sizeBytes(), file.facts()]);
+    const growable = kind === "file";
+    return { sizeBytes, growable, preallocated: growable && allocatedBytes >= sizeBytes };
+  } catch (error) {
+    await file.close();
+    throw streamError(error, "write to");
+  }
+}
+
 /** What a file may offer beyond the least: flushing without times, and beginning with it early. */
 interface EarlyFlush {
   syncData?(): Promise<void>;
