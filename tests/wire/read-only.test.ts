@@ -4,7 +4,6 @@ import {
   encodeFrame,
   LibvirtError,
   MessageType,
-  PROGRAM,
   PROGRAM_VERSION,
   procedures,
 } from "@cistern/protocol";
@@ -53,7 +52,8 @@ afterAll(async () => {
 
 /** The error a call with meaningless arguments gives; null: none. */
 async function outcome(client: RawClient, procedure: AnyProcedure): Promise<LibvirtError | null> {
-  const header = { program: PROGRAM.REMOTE, version: PROGRAM_VERSION, procedure: procedure.number, serial: 77 };
+  const { program, number } = procedure;
+  const header = { program, version: PROGRAM_VERSION, procedure: number, serial: 77 };
   client.send(encodeFrame({ ...header, type: MessageType.CALL, status: 0, payload: ARGUMENTS }));
   const frame = await client.next();
   if (frame === null) throw new Error(`${procedure.name} ended the connection`);

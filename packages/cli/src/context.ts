@@ -5,7 +5,7 @@ import { formatJson } from "./output/json.js";
 
 /** The world as a command sees it; tests give their own. */
 export interface Surroundings {
-  readonly stdout: NodeJS.WritableStream;
+  readonly stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   readonly stderr: NodeJS.WritableStream & { isTTY?: boolean };
   readonly stdin: NodeJS.ReadableStream;
   readonly environment: Readonly<Record<string, string | undefined>>;

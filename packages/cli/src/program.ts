@@ -2,8 +2,10 @@ import { errorCodeName, LibvirtError } from "@cistern/protocol";
 import { Command, CommanderError } from "commander";
 import { countArgument } from "./commands/arguments.js";
 import { addEventsCommand } from "./commands/events.js";
+import { addJobCommands } from "./commands/job.js";
 import { addPoolCommands } from "./commands/pool.js";
 import { addVolumeCommands } from "./commands/volume.js";
+import { addVolumeInspectCommand } from "./commands/volume-inspect.js";
 import { addVolumeTransferCommands } from "./commands/volume-transfer.js";
 import { Context, type GlobalOptions, type Surroundings } from "./context.js";
 import { ExitStatus, UsageError } from "./exit-status.js";
@@ -19,6 +21,7 @@ Examples:
   cistern volume create images disk.qcow2 20G --format qcow2
   cistern volume upload images disk.qcow2 ./disk.qcow2
   cistern volume list images --json
+  cistern job list
 
 Where to connect is said by --connect, else by CISTERN_URI, else by LIBVIRT_DEFAULT_URI: a URI
 (storage:///system, storage:///session, qemu+unix:///system?socket=/path) or the path of a socket.
@@ -60,6 +63,8 @@ function buildProgram(surroundings: Surroundings): Command {
   const volume = program.command("volume").description("Show and manage the volumes of a pool");
   addVolumeCommands(volume, contextOf);
   addVolumeTransferCommands(volume, contextOf);
+  addVolumeInspectCommand(volume, contextOf);
+  addJobCommands(program, contextOf);
   addEventsCommand(program, contextOf);
   for (const command of program.commands) inherit(command, program);
   return program;

@@ -62,6 +62,12 @@ describe("a wrong command line ends with status 2, the reason and nothing done",
     ["volume wipe p v --algorithm magic", "Allowed choices are zero, nnsa"],
     ["volume download p v - --sparse", "--sparse needs a file"],
     ["events --count 0", '"0" is not a whole number above 0'],
+    ["job", "Usage: cistern job"],
+    ["job show", "missing required argument 'id'"],
+    ["job watch x", '"x" is not a whole number above 0'],
+    ["job cancel 0", '"0" is not a whole number above 0'],
+    ["job limit 1", "missing required argument 'rate'"],
+    ["job limit 1 fast", '"fast" is neither a rate such as 50M or 50MB/s nor "none"'],
     ["--timeout x pool list", '"x" is not a whole number above 0'],
   ])("%s", async (line, reason) => {
     const { status, stdout, stderr, targets } = await runAlone(line.split(" "));
@@ -78,7 +84,8 @@ describe("help", () => {
   });
 
   it("names every command", async () => {
-    const [pool, volume] = await Promise.all([runAlone(["pool", "--help"]), runAlone(["volume", "--help"])]);
+    const helps = ["pool", "volume", "job"].map((name) => runAlone([name, "--help"]));
+    const [pool, volume, job] = await Promise.all(helps);
     for (const name of [
       "list",
       "info",
@@ -92,10 +99,25 @@ describe("help", () => {
       "delete",
       "autostart",
     ]) {
-      expect(pool.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+      expect(pool?.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
     }
-    for (const name of ["list", "info", "show", "create", "delete", "clone", "resize", "upload", "download", "wipe"]) {
-      expect(volume.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+    for (const name of [
+      "list",
+      "info",
+      "show",
+      "inspect",
+      "create",
+      "delete",
+      "clone",
+      "resize",
+      "upload",
+      "download",
+      "wipe",
+    ]) {
+      expect(volume?.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+    }
+    for (const name of ["list", "show", "watch", "cancel", "limit"]) {
+      expect(job?.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
     }
   });
 

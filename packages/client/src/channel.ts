@@ -8,13 +8,13 @@ import {
   encodeKeepalive,
   type Frame,
   FrameDecoder,
+  isKnownProgram,
   Keepalive,
   keepaliveKind,
   LibvirtError,
   MessageStatus,
   MessageType,
   messageByNumber,
-  PROGRAM,
   type Procedure,
 } from "@cistern/protocol";
 import { LIMITS } from "./limits.js";
@@ -49,12 +49,12 @@ export class Channel {
   #unanswered = 0;
   #keepalive: NodeJS.Timeout | null = null;
   #closedBy: LibvirtError | null = null;
-  readonly #onEvent: (number: number, frame: Frame) => void;
+  readonly #onEvent: (frame: Frame) => void;
   readonly #onClosed: (error: LibvirtError) => void;
 
   constructor(
     transport: Duplex,
-    listeners: { onEvent: (number: number, frame: Frame) => void; onClosed: (error: LibvirtError) => void },
+    listeners: { onEvent: (frame: Frame) => void; onClosed: (error: LibvirtError) => void },
   ) {
     this.#transport = transport;
     this.#onEvent = listeners.onEvent;
@@ -230,11 +230,11 @@ export class Channel {
   #handle(frame: Frame): void {
     const keepalive = keepaliveKind(frame);
     if (keepalive === Keepalive.PING) this.#transport.write(encodeKeepalive(Keepalive.PONG));
-    if (keepalive !== null || frame.program !== PROGRAM.REMOTE) return;
+    if (keepalive !== null || !isKnownProgram(frame.program)) return;
     switch (frame.type) {
       case MessageType.REPLY: {
         const call = this.#pending.get(frame.serial);
-        if (call === undefined || call.procedure.number !== frame.procedure) {
+        if (call?.procedure.number !== frame.procedure || call.procedure.program !== frame.program) {
           throw new Error(`There is no call ${frame.serial} of procedure ${frame.procedure}`);
         }
         this.#pending.delete(frame.serial);
@@ -247,7 +247,7 @@ export class Channel {
         this.#streams.get(frame.serial)?.receive(frame);
         break;
       case MessageType.MESSAGE:
-        if (messageByNumber(frame.procedure) !== undefined) this.#onEvent(frame.procedure, frame);
+        if (messageByNumber(frame.procedure, frame.program) !== undefined) this.#onEvent(frame);
         break;
       default:
         throw new Error(`Packets of type ${frame.type} are not for clients`);

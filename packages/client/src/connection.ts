@@ -12,7 +12,9 @@ import {
 import type { Caller } from "./caller.js";
 import { type CallOptions, Channel } from "./channel.js";
 import { EventHub, type PoolEvent, type SecretEvent } from "./events.js";
+import type { Job } from "./job.js";
 import { LIMITS } from "./limits.js";
+import { OwnProgram, type PoolCommitment, type VolumeInspection } from "./own-program.js";
 import { Pool } from "./pool.js";
 import type { StreamPort } from "./streams/stream-port.js";
 import { connectUnix } from "./transports/unix.js";
@@ -53,35 +55,45 @@ const ListPools = { INACTIVE: 1, ACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8, AUTOSTA
 export async function connect(target: string, options: ConnectOptions = {}): Promise<Connection> {
   const endpoint = resolveEndpoint(target, { readOnly: options.readOnly });
   const transport = await connectUnix(endpoint.socketPath, options.timeoutMs ?? LIMITS.connectTimeoutMs);
-  return Connection.open(transport, endpoint.openName, options);
+  return Connection.open(transport, endpoint.openName, options, endpoint.socketPath);
 }
 
 /** An opened connection. Any number of calls may be under way at once. */
 export class Connection implements Caller {
   readonly #channel: Channel;
   readonly #events: EventHub;
+  readonly #own: OwnProgram;
   readonly #features = new Set<number>();
   #closing: Promise<void> | null = null;
   readonly #closed: Promise<LibvirtError>;
 
-  private constructor(transport: Duplex) {
+  private constructor(transport: Duplex, peer: string) {
     let onClosed: (error: LibvirtError) => void = () => {};
     this.#closed = new Promise((resolve) => {
       onClosed = resolve;
     });
     this.#channel = new Channel(transport, {
-      onEvent: (number: number, frame: Frame) => this.#events.deliver(number, frame),
+      onEvent: (frame: Frame) => this.#events.deliver(frame),
       onClosed: (error) => {
         this.#events.fail(error);
         onClosed(error);
       },
     });
     this.#events = new EventHub(this.#channel);
+    this.#own = new OwnProgram(this, this.#events, peer);
   }
 
-  /** Authenticates and opens over a transport that is connected already; `name` is what CONNECT_OPEN names. */
-  static async open(transport: Duplex, name: string, options: ConnectOptions = {}): Promise<Connection> {
-    const connection = new Connection(transport);
+  /**
+   * Authenticates and opens over a transport that is connected already; `name` is what CONNECT_OPEN names, `peer` how error
+   * messages name the other end.
+   */
+  static async open(
+    transport: Duplex,
+    name: string,
+    options: ConnectOptions = {},
+    peer: string = name,
+  ): Promise<Connection> {
+    const connection = new Connection(transport, peer);
     try {
       await connection.#open(name, options);
       return connection;
@@ -186,6 +198,47 @@ export class Connection implements Caller {
 
   async secretEvents(options?: CallOptions): Promise<AsyncIterableIterator<SecretEvent>> {
     return this.#events.secretEvents(options);
+  }
+
+  /**
+   * The slow work that a Cistern daemon does, in the order in which it came; with `ended`, before it what has ended lately.
+   * Like all calls about jobs, and the two that follow them, it throws 3 "not a Cistern daemon" at any other daemon.
+   */
+  async listJobs(settings: { readonly ended?: boolean | undefined } = {}, options?: CallOptions): Promise<Job[]> {
+    return this.#own.listJobs(settings, options);
+  }
+
+  /** One job as it is now; 8 where there is none with this id, or it was forgotten (an hour after its end). */
+  async lookupJob(id: number, options?: CallOptions): Promise<Job> {
+    return this.#own.lookupJob(id, options);
+  }
+
+  /**
+   * A job as it is and then at each change (progress twice a second), until it has ended; without an id all jobs, without
+   * end. Subscribed when the promise resolves; leave the loop to end it.
+   */
+  async watchJobs(id: number | null = null, options?: CallOptions): Promise<AsyncIterableIterator<Job>> {
+    return this.#own.watchJobs(id, options);
+  }
+
+  /** Asks a job to stop and to undo what it made; watch it to see when it is over. 55 where it has ended. */
+  async cancelJob(id: number, options?: CallOptions): Promise<void> {
+    await this.#own.cancelJob(id, options);
+  }
+
+  /** Limits what a job moves; null: not limited. 55 where it has ended. */
+  async setJobBandwidth(id: number, bytesPerSecond: bigint | null, options?: CallOptions): Promise<void> {
+    await this.#own.setJobBandwidth(id, bytesPerSecond, options);
+  }
+
+  /** What guests were promised of a pool, beside what it has. */
+  async poolCommitment(pool: Pool, options?: CallOptions): Promise<PoolCommitment> {
+    return this.#own.poolCommitment(pool.reference, options);
+  }
+
+  /** What the headers of a volume's image say, and each file of its backing chain. Problems found there are no errors. */
+  async inspectVolume(volume: Volume, options?: CallOptions): Promise<VolumeInspection> {
+    return this.#own.inspectVolume(volume.reference, options);
   }
 
   /** Says goodbye and closes. What is under way is rejected. May be called more than once. */

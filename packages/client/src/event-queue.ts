@@ -27,6 +27,15 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
       );
   }
 
+  /** There are no more events: the iteration ends after those that wait. */
+  finish(): void {
+    if (this.#done || this.#error !== null) return;
+    this.#done = true;
+    for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
+    // Nobody waits for it: the server forgets what is over anyway when the connection ends.
+    this.#onReturn().catch(() => {});
+  }
+
   fail(error: LibvirtError): void {
     this.#error ??= error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
@@ -41,9 +50,9 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
   }
 
   async return(): Promise<IteratorResult<Event>> {
+    this.#events = [];
     if (!this.#done) {
       this.#done = true;
-      this.#events = [];
       for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
       await this.#onReturn();
     }

@@ -24,6 +24,8 @@ export const limits = {
   requestBytesPerClient: 16_777_216,
   /** Event registrations of one client: a client needs one per pool and kind at most. */
   registrationsPerClient: 4_096,
+  /** Watches of jobs of one client: it needs one for all of them, or one for each that it shows. */
+  jobWatchesPerClient: 256,
   /** Transfers one client may have open at once. */
   streamsPerClient: 64,
   /** What libvirt's clients and daemons put in one stream packet (their legacy payload limit less the header). */
@@ -72,6 +74,12 @@ export const limits = {
   endedJobMs: 3_600_000,
   /** Remarks of one job: each is a sentence of ours. */
   remarksPerJob: 16,
+  /** One record of the journal: names of at most 4 KiB each, six bytes for each of theirs at worst. */
+  journalRecordBytes: 131_072,
+  /** A record of storage that has not come back after a month is given up: 30 days. */
+  journalRecordMs: 2_592_000_000,
+  /** Overlays named in the refusal to delete what they are built on. */
+  shownChain: 16,
   /** How long a stopping daemon waits for work to undo what it made. */
   shutdownJobsMs: 10_000,
   /** How long a stopping daemon waits for replies to be flushed to clients. */
@@ -112,6 +120,19 @@ export const hostLimits = {
   remoteCallMs: 30_000,
   /** How many times `remoteCallMs` a remote call may take whose work grows with the data, or a bulk call without progress. */
   remoteSlowCallFactor: 10,
+
+  /** Threads for short native calls; each costs about 5 MB once it was needed. Four keep going while one waits for a disk. */
+  quickThreads: 4,
+  /** The same in a child for storage that can hang: as many as its calls, since any of them may be the one that hangs. */
+  remoteQuickThreads: 8,
+  /** Threads for native calls that grow with the data: a few are what one disk or one memory bus can serve. */
+  bulkThreads: 4,
+  /** The longest message of a native thread: the most that is read of a file's beginning, and what belongs to it. */
+  nativeMessageBytes: 1_048_576 + 65_536,
+  /** One step of a copy or of an overwriting: a tenth of a second of a fast disk, so that it ends soon when it is given up. */
+  bulkStepBytes: 67_108_864,
+  /** Extents looked at for shared blocks; a file in more pieces is not looked at to its end. */
+  extentsLookedAt: 65_536,
 
   /** Mounts whose homes are remembered while nobody uses them: a few hundred bytes each. */
   remoteHomes: 64,
@@ -162,6 +183,9 @@ export const hostLimits = {
   /** Space is allocated in steps of this size, so that a long allocation can be given up in between. */
   allocateStepBytes: 4_294_967_296n,
 
+  /** Pieces of data of one file that are told apart; one in more pieces is copied or wiped as a whole. */
+  copiedExtents: 100_000,
+
   /** Bytes kept of each of a command's stdout and stderr; the rest is read and dropped. */
   commandOutputBytes: 1_048_576,
   /** A command that neither computes nor reads nor writes for so long is taken for hung and killed. */
@@ -172,6 +196,15 @@ export const hostLimits = {
   commandKillMs: 2_000,
   /** After a command has ended, what it started in the background may keep its output open; that is not waited for. */
   commandLingerMs: 1_000,
+
+  /** Looking at the environment of one process, when orphans are sought: a few microseconds, unless it hangs in the kernel. */
+  orphanLookMs: 2_000,
+  /** A killed orphan vanishes within milliseconds, or sits in the kernel for longer than anybody waits. */
+  orphanKillMs: 5_000,
+  /** How often that is looked at. */
+  orphanSampleMs: 10,
+  /** Of an orphan's command line, this much is told. */
+  orphanLineLength: 200,
 
   /** Bytes of /proc/self/mountinfo: about 100,000 mounts. */
   mountTableBytes: 16_777_216,
@@ -185,4 +218,51 @@ export const hostLimits = {
   rememberedPaths: 4_096,
   /** Directories kept open that nobody uses: as many descriptors. */
   rememberedDirectories: 64,
+} as const;
+
+/**
+ * Every limit of looking into images, by name, with its reason. An image may have been written by a guest: nothing that it
+ * says decides how much is read.
+ */
+export const imageLimits = {
+  /** From the start of a qcow2 image: its header and extensions, which qemu writes into less than 1 KiB. */
+  headerBytes: 65_536,
+  /** The longest backing file name that qemu takes. */
+  backingNameBytes: 1_023,
+  /** The longest path that the kernel takes. */
+  dataFileNameBytes: 4_095,
+  /** A format's or driver's name; qemu's longest has 20. */
+  formatNameBytes: 64,
+  /** Header extensions gone through; qemu writes five kinds, each once. */
+  headerExtensions: 64,
+  /** Three sets of 64 feature bits: no more can have a name. */
+  featureNames: 192,
+  /** Snapshots and bitmaps shown, of each; images with more than a few dozen are rare, and a reply must stay small. */
+  listed: 256,
+  /** A snapshot's id and name; qemu's own limits are 128 and 256 characters. */
+  snapshotTextBytes: 1_023,
+  /** What a snapshot may say besides; qemu's own limit. */
+  snapshotExtraBytes: 1_024,
+  /** A bitmap's name: qemu's own limit. */
+  bitmapNameBytes: 1_023,
+  /** One piece of a table of snapshots or bitmaps: some hundred entries at once. */
+  tablePieceBytes: 65_536,
+  /** A vmdk descriptor: a few hundred bytes in one file, some KiB with many extents. */
+  descriptorBytes: 65_536,
+  /** Extents of a vmdk that are named: 64 times 2 GiB, split as VMware does it. */
+  extents: 64,
+  /** Bytes read of one image altogether: the header and tables of as many snapshots and bitmaps as are shown. */
+  imageBytes: 2_097_152,
+  /** Reads of one image altogether: its tables in pieces, twice over. */
+  imageReads: 256,
+  /** Sentences about what is wrong with one image. */
+  problems: 16,
+  /** Links of a chain. qemu's own commands take no longer ones; honest chains have a few dozen at most. */
+  chainLinks: 200,
+  /** Data files of a chain: one for each qcow2 image, or the extents of a few vmdk disks. */
+  chainDataFiles: 256,
+  /** Directories above a file that are looked at to see whether one is a pool's; deeper trees are none that people make. */
+  directoriesAbove: 64,
+  /** All links of a chain together: disks that are asleep wake up within it, hung storage does not hold the caller longer. */
+  chainMs: 30_000,
 } as const;

@@ -9,8 +9,8 @@ import {
   PROGRAM,
   PROGRAM_VERSION,
 } from "./frames/frame.js";
-import type { AnyProcedure, Message, Procedure } from "./procedures/procedure.js";
-import { procedureByNumber } from "./procedures/registry.js";
+import type { AnyMessage, AnyProcedure, Message, Procedure } from "./procedures/procedure.js";
+import { isKnownProgram, procedureByNumber } from "./procedures/registry.js";
 import { domainReference, remoteError } from "./procedures/shared.js";
 import { ProtocolError } from "./protocol-error.js";
 import { struct } from "./xdr/composites.js";
@@ -19,23 +19,22 @@ import { decodeXdr, type Schema } from "./xdr/schema.js";
 
 /** Client: the packet of a call. Throws `ProtocolError` ("encode"). */
 export function encodeCall<Args, Result>(procedure: Procedure<Args, Result>, serial: number, args: Args): Uint8Array {
-  const { number } = procedure;
-  return encodePacket(remoteHeader(number, MessageType.CALL, serial, MessageStatus.OK), procedure.args, args);
+  return encodePacket(headerOf(procedure, MessageType.CALL, serial), procedure.args, args);
 }
 
 /**
- * Server: which procedure of the REMOTE program a packet of type CALL wants. Throws what libvirt answers to unknown
+ * Server: which procedure a packet of type CALL wants. Throws what libvirt answers to unknown
  * programs, versions and procedures, and to a call whose status is not OK, in that order.
  */
 export function resolveCall(frame: Frame): AnyProcedure {
   const foreign = foreignPrograms.get(frame.program);
-  if ((frame.program !== PROGRAM.REMOTE && foreign === undefined) || frame.version !== PROGRAM_VERSION) {
+  if ((!isKnownProgram(frame.program) && foreign === undefined) || frame.version !== PROGRAM_VERSION) {
     // Both numbers are printed as signed.
     throw rpcError(`Cannot find program ${frame.program | 0} version ${frame.version | 0}`);
   }
   if (frame.status !== MessageStatus.OK) throw rpcError(`Unexpected message status ${frame.status}`);
   if (foreign !== undefined) throw refuseForeign(frame, foreign);
-  const procedure = procedureByNumber(frame.procedure);
+  const procedure = procedureByNumber(frame.procedure, frame.program);
   if (procedure === undefined) throw unknownProcedure(frame);
   return procedure;
 }
@@ -90,8 +89,7 @@ export function encodeError(call: FrameHeader, error: LibvirtError, type: number
 
 /** Server: an event. */
 export function encodeEvent<Payload>(message: Message<Payload>, payload: Payload): Uint8Array {
-  const header = remoteHeader(message.number, MessageType.MESSAGE, 0, MessageStatus.OK);
-  return encodePacket(header, message.payload, payload);
+  return encodePacket(headerOf(message, MessageType.MESSAGE, 0), message.payload, payload);
 }
 
 /** Client: the result that a reply carries. Throws the `LibvirtError` that it carries instead. */
@@ -114,8 +112,12 @@ function decodeBody<T>(schema: Schema<T>, frame: Frame): T {
   }
 }
 
-function remoteHeader(procedure: number, type: number, serial: number, status: number): FrameHeader {
-  return { program: PROGRAM.REMOTE, version: PROGRAM_VERSION, procedure, type, serial, status };
+function headerOf(
+  { program, number }: Pick<AnyProcedure | AnyMessage, "program" | "number">,
+  type: number,
+  serial: number,
+): FrameHeader {
+  return { program, version: PROGRAM_VERSION, procedure: number, type, serial, status: MessageStatus.OK };
 }
 
 function rpcError(text: string): LibvirtError {

@@ -3,7 +3,7 @@ import { LIMITS } from "./limits.js";
 import type { RemoteError } from "./procedures/shared.js";
 import { ProtocolError } from "./protocol-error.js";
 import { strerror } from "./strerror.js";
-import { decodeUtf8, encodeUtf8 } from "./xdr/utf8.js";
+import { sendableText } from "./xdr/utf8.js";
 
 /** The parts of libvirt's error that only bindings look at. */
 export interface ErrorDetails {
@@ -148,11 +148,5 @@ function isDocumentError(thrown: unknown): thrown is DocumentErrorShape {
 }
 
 function sendable(text: string): string {
-  const limit = LIMITS.errorTextBytes;
-  const start = text.slice(0, limit);
-  const nul = start.indexOf("\0");
-  const clean = nul === -1 ? start : start.slice(0, nul);
-  if (clean.length * 3 <= limit) return clean;
-  const bytes = encodeUtf8(clean);
-  return bytes.length <= limit ? clean : decodeUtf8(bytes, 0, limit);
+  return sendableText(text, LIMITS.errorTextBytes);
 }

@@ -36,6 +36,14 @@ export const LIMITS = {
   authTypes: 20,
   /** Facts about a caller that a modular daemon hands on with CONNECT_SET_IDENTITY. */
   identityParameters: 20,
+  /** One text of a job: names are file names (255 bytes), the rest are sentences. */
+  jobTextBytes: 1_024,
+  /** Sentences about one job. */
+  jobRemarks: 16,
+  /** One text of an inspection: a path is the longest. */
+  inspectionTextBytes: 4_096,
+  /** One list of an inspection: a chain has 200 links, an image seldom a dozen snapshots. */
+  inspectionItems: 1_024,
   /** Octets of the CPU model's name in NODE_GET_INFO, the ending NUL included. */
   cpuModelNameBytes: 32,
 } as const;

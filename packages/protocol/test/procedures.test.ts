@@ -4,10 +4,13 @@ import { byEffort } from "../../../tests/support/effort.js";
 import {
   type AnyMessage,
   type AnyProcedure,
+  cistern,
+  cisternEvents,
   decodeXdr,
   encodeXdr,
   events,
   messageByNumber,
+  PROGRAM,
   ProtocolError,
   procedureByNumber,
   procedures,
@@ -18,7 +21,8 @@ import {
 import { arbitraryValue } from "./arbitrary-value.js";
 
 const all = Object.entries<AnyProcedure>(procedures);
-const messages = Object.entries<AnyMessage>(events);
+const messages = Object.entries<AnyMessage>({ ...events, ...cisternEvents });
+const own = Object.values<AnyProcedure>(cistern);
 
 /** Every body that travels, by name. */
 const bodies: readonly (readonly [name: string, schema: Schema<unknown>])[] = [
@@ -89,21 +93,42 @@ describe("the tables", () => {
   });
 
   it("find every procedure and event by its number, and no number twice", () => {
-    for (const [, procedure] of all) expect(procedureByNumber(procedure.number)).toBe(procedure);
-    for (const [, message] of messages) expect(messageByNumber(message.number)).toBe(message);
-    const numbers = [...all, ...messages].map(([, { number }]) => number);
+    for (const [, procedure] of all) expect(procedureByNumber(procedure.number, procedure.program)).toBe(procedure);
+    for (const [, message] of messages) expect(messageByNumber(message.number, message.program)).toBe(message);
+    const numbers = [...all, ...messages].map(([, { program, number }]) => `${program} ${number}`);
     expect(new Set(numbers).size).toBe(numbers.length);
+    expect(procedureByNumber(1)).toBe(procedures.connectOpen);
+    expect(procedureByNumber(1, PROGRAM.CISTERN)).toBe(procedures.jobList);
+    expect(procedureByNumber(1, PROGRAM.QEMU)).toBeUndefined();
+    expect(messageByNumber(cisternEvents.jobEvent.number)).toBeUndefined();
     expect(procedureByNumber(0)).toBeUndefined();
     expect(procedureByNumber(370)).toBeUndefined();
   });
 
   it("hold all that a storage daemon is asked", () => {
-    expect(all.length).toBe(111);
-    expect(messages.length).toBe(5);
+    expect(all.length - own.length).toBe(111);
+    expect(messages.length).toBe(6);
+  });
+
+  it("hold Cistern's own program, whose numbers stay what they are", () => {
+    expect(own.map(({ program, number, name }) => `${program.toString(16)} ${number} ${name}`)).toEqual([
+      "43697374 1 JOB_LIST",
+      "43697374 2 JOB_GET",
+      "43697374 3 JOB_WATCH",
+      "43697374 4 JOB_UNWATCH",
+      "43697374 5 JOB_CANCEL",
+      "43697374 6 JOB_SET_BANDWIDTH",
+      "43697374 7 POOL_GET_COMMITMENT",
+      "43697374 8 VOLUME_INSPECT",
+    ]);
+    expect(cisternEvents.jobEvent).toMatchObject({ program: 0x43697374, number: 9, name: "JOB_EVENT" });
   });
 
   it("name libvirt's functions for messages", () => {
-    for (const [, { api }] of all) expect(api).toMatch(/^vir(Connect|Node|Domain|Secret|StoragePool|StorageVol)[A-Z]/);
+    for (const [key, { api, program }] of all) {
+      if (program === PROGRAM.CISTERN) expect(api.toLowerCase()).toBe(`cistern${key.toLowerCase()}`);
+      else expect(api).toMatch(/^vir(Connect|Node|Domain|Secret|StoragePool|StorageVol)[A-Z]/);
+    }
     expect(procedures.storagePoolDefineXml.api).toBe("virStoragePoolDefineXML");
     expect(procedures.storageVolCreateXmlFrom.api).toBe("virStorageVolCreateXMLFrom");
     expect(procedures.storagePoolLookupByUuid.api).toBe("virStoragePoolLookupByUUID");
@@ -115,6 +140,8 @@ describe("the tables", () => {
       [
         "connectFindStoragePoolSources",
         "connectGetDomainCapabilities",
+        "jobCancel",
+        "jobSetBandwidth",
         "secretDefineXml",
         "secretGetValue",
         "secretSetValue",

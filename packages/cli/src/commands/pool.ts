@@ -1,4 +1,4 @@
-import type { CallOptions, Connection, Pool, PoolInfo } from "@cistern/client";
+import type { CallOptions, Connection, Pool, PoolCommitment, PoolInfo } from "@cistern/client";
 import { ErrorCode, LibvirtError } from "@cistern/protocol";
 import type { Command } from "commander";
 import { type Context, findPool } from "../context.js";
@@ -201,8 +201,10 @@ async function info(context: Context, name: string): Promise<void> {
     ]);
     // Gone meanwhile: let the server say so.
     if (row === null) return void (await connection.lookupPool(name, context.call));
-    const volumes = row.state === "running" ? (await pool.listVolumes(context.call)).length : null;
-    const facts = { ...row, type: document.type, targetPath: document.target.path, volumes };
+    const isRunning = row.state === "running";
+    const volumes = isRunning ? (await pool.listVolumes(context.call)).length : null;
+    const commitment = isRunning ? await commitmentOf(pool, connection, context.call) : null;
+    const facts = { ...row, type: document.type, targetPath: document.target.path, volumes, commitment };
     context.printResult(facts, () =>
       formatFacts({
         Name: row.name,
@@ -216,9 +218,36 @@ async function info(context: Context, name: string): Promise<void> {
         Capacity: volumes === null ? null : formatSize(row.capacityBytes),
         Allocation: volumes === null ? null : formatSize(row.allocationBytes),
         Available: volumes === null ? null : formatSize(row.availableBytes),
+        Promised: commitment === null ? null : formatCommitment(commitment),
       }),
     );
   });
+}
+
+/** null: the daemon is no Cistern, and cannot tell. */
+async function commitmentOf(pool: Pool, connection: Connection, call: CallOptions): Promise<PoolCommitment | null> {
+  try {
+    return await connection.poolCommitment(pool, call);
+  } catch (error) {
+    if (error instanceof LibvirtError && error.code === ErrorCode.NO_SUPPORT) return null;
+    throw error;
+  }
+}
+
+/** "30.00 GiB (150 % of the capacity; the daemon warns above 120 %, refuses above 200 %)". */
+function formatCommitment({ promisedBytes, capacityBytes, warnRatio, refuseRatio }: PoolCommitment): string {
+  const share = capacityBytes === 0n ? null : `${(promisedBytes * 100n) / capacityBytes} % of the capacity`;
+  const thresholds = [
+    warnRatio === null ? null : `warns above ${percent(warnRatio)}`,
+    refuseRatio === null ? null : `refuses above ${percent(refuseRatio)}`,
+  ].filter((text) => text !== null);
+  const facts = [share, thresholds.length === 0 ? null : `the daemon ${thresholds.join(", ")}`];
+  const more = facts.filter((text) => text !== null).join("; ");
+  return more === "" ? formatSize(promisedBytes) : `${formatSize(promisedBytes)} (${more})`;
+}
+
+function percent(ratio: number): string {
+  return `${Math.round(ratio * 100)} %`;
 }
 
 async function define(context: Context, file: string | undefined, options: DefineOptions): Promise<void> {

@@ -3,8 +3,23 @@ import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import type { StorageDriver } from "./driver.js";
 
+export type { Chain } from "../images/chain.js";
+export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin, PoolPlace } from "../images/chain-link.js";
+export type { PoolDirectory } from "../images/host-chain-storage.js";
+export type {
+  EncryptionMethod,
+  ImageDetails,
+  Qcow2Bitmap,
+  Qcow2DataFile,
+  Qcow2Facts,
+  Qcow2Feature,
+  Qcow2List,
+  Qcow2Snapshot,
+} from "../images/image-details.js";
+export type { ImageBacking } from "../images/image-facts.js";
 export { findSources } from "./discovery/find-sources.js";
 export * from "./driver.js";
+export { volumeChain } from "./shared/volume-chain.js";
 export { type Operation, unsupported } from "./unsupported.js";
 
 /** Every pool type has an entry, or this file does not compile. */

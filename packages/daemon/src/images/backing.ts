@@ -37,7 +37,7 @@ function local(path: string): BackingLocation {
 }
 
 /** A colon before any slash makes it a protocol; whoever means a file of that name writes ./ before it. */
-function isPath(string: string): boolean {
+export function isPath(string: string): boolean {
   const colon = string.indexOf(":");
   const slash = string.indexOf("/");
   return colon === -1 || (slash !== -1 && slash < colon);
@@ -55,6 +55,36 @@ function describedFile(json: string): DescribedFile | null {
     // Not JSON: then it is just a string.
     return null;
   }
+}
+
+/** qemu's block drivers for what lies on other machines. */
+const REMOTE_DRIVERS = [
+  "nbd",
+  "rbd",
+  "http",
+  "https",
+  "ftp",
+  "ftps",
+  "ssh",
+  "iscsi",
+  "gluster",
+  "nfs",
+  "sheepdog",
+  "vxhs",
+];
+
+/** Whether a `json:` string describes something on another machine, so far as it is understood. */
+export function isRemoteDescription(string: string): boolean {
+  try {
+    let members = membersOf(JSON.parse(string.slice("json:".length)));
+    for (let depth = 0; depth <= JSON_DEPTH && members.size > 0; depth++) {
+      if (isOneOf(REMOTE_DRIVERS, members.get("driver"))) return true;
+      members = section(members, "file");
+    }
+  } catch {
+    // Not JSON.
+  }
+  return false;
 }
 
 function fileOf(members: ReadonlyMap<string, unknown>, depth: number): DescribedFile | null {

@@ -7,13 +7,22 @@ const BURST_MS = 500;
 
 /** Keeps work at or below a rate: each step waits until the steps before it are paid for. */
 export class Pace {
-  /** null: no limit. */
-  bytesPerSecond: bigint | null;
+  #bytesPerSecond: bigint | null;
   /** When all that was moved so far is paid for. */
   #paidAtMs = 0;
 
   constructor(bytesPerSecond: bigint | null) {
-    this.bytesPerSecond = bytesPerSecond;
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  /** null: no limit. */
+  get bytesPerSecond(): bigint | null {
+    return this.#bytesPerSecond;
+  }
+  /** Forgives what is not paid for: at the old rate that might take for ever. */
+  set bytesPerSecond(bytesPerSecond: bigint | null) {
+    this.#bytesPerSecond = bytesPerSecond;
+    this.#paidAtMs = 0;
   }
 
   /** Rejects with the signal's reason. */

@@ -2,6 +2,7 @@ import type { Procedure, procedures } from "@cistern/protocol";
 import type { Caller } from "../access/caller.js";
 import type { Download } from "../volumes/download.js";
 import type { Upload } from "../volumes/upload.js";
+import type { JobWatches } from "./job-watches.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 /** One call of one client, as its handler sees it. */
@@ -14,9 +15,14 @@ export interface Call {
 
 /** What a handler may ask of the connection a call came by. */
 export interface ClientConnection {
+  /** Of this client, in the log. */
+  readonly id: number;
+  /** Aborts when the connection ends, whoever ends it. */
+  readonly gone: AbortSignal;
   /** null before CONNECT_OPEN. */
   readonly opened: OpenedAs | null;
   readonly subscriptions: Subscriptions;
+  readonly jobWatches: JobWatches;
   open(name: string | null, readOnly: boolean): void;
   /** The client answers pings: the server may send them. */
   startKeepalive(): void;

@@ -1,12 +1,10 @@
 import { encodeEvent, LIMITS, type Message } from "@cistern/protocol";
 
-/** Every event's body begins with the number of the callback it is for. */
-export interface ForCallback {
-  readonly callbackID: number;
-}
+/** Every event's body begins with the number of the callback, or of the watch, that it is for. */
+export type Numbered = { readonly callbackID: number } | { readonly watchID: number };
 
 /** The same event for each of the callbacks, in one piece: a client may have thousands. */
-export function encodeForCallbacks<Payload extends ForCallback>(
+export function encodeForCallbacks<Payload extends Numbered>(
   message: Message<Payload>,
   payload: Payload,
   callbackIds: readonly number[],

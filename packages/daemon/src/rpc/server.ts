@@ -7,6 +7,7 @@ import type { Logger } from "../logging/index.js";
 import { POOL_LIFECYCLE_EVENTS, type PoolEvent } from "../pools/events.js";
 import { SECRET_LIFECYCLE_EVENTS, type SecretEvent } from "../secrets/index.js";
 import { Dispatcher } from "./dispatch.js";
+import { cisternHandlers } from "./handlers/cistern.js";
 import { connectHandlers } from "./handlers/connect.js";
 import { otherHandlers } from "./handlers/others.js";
 import { poolHandlers } from "./handlers/pools.js";
@@ -58,6 +59,7 @@ export class RpcServer {
       ...poolHandlers(services),
       ...volumeHandlers(services),
       ...secretHandlers(services),
+      ...cisternHandlers(services),
     };
     this.#dispatcher = new Dispatcher(handlers, volumeStreamHandlers(services));
     this.#stopListening = [
@@ -124,6 +126,7 @@ export class RpcServer {
       readOnly,
       identity,
       dispatcher: this.#dispatcher,
+      jobs: this.#services.jobs,
       log: this.#log,
       schemes: this.settings.schemes,
       opensSession: this.#services.opensSession,

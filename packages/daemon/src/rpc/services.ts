@@ -1,9 +1,12 @@
+import type { Jobs } from "../jobs/jobs.js";
 import type { Logger } from "../logging/index.js";
+import type { PoolCommitments } from "../pools/commitment.js";
 import type { Discovery } from "../pools/discovery.js";
 import type { PoolEvents } from "../pools/events.js";
 import type { Pools } from "../pools/pools.js";
 import type { SecretProvider } from "../secrets/index.js";
 import type { VolumeCreation } from "../volumes/creation.js";
+import type { Inspection } from "../volumes/inspection.js";
 import type { Transfers } from "../volumes/transfer.js";
 import type { Volumes } from "../volumes/volumes.js";
 
@@ -12,10 +15,13 @@ export interface Services {
   readonly log: Logger;
   readonly pools: Pools;
   readonly poolEvents: PoolEvents;
+  readonly commitments: PoolCommitments;
   readonly volumes: Volumes;
   readonly creation: VolumeCreation;
   readonly transfers: Transfers;
+  readonly inspection: Inspection;
   readonly discovery: Discovery;
+  readonly jobs: Jobs;
   readonly secrets: SecretProvider;
   /** Answers of this host that do not change while the daemon runs. */
   readonly host: HostFacts;

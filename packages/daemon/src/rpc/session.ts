@@ -1,6 +1,8 @@
+import { setMaxListeners } from "node:events";
 import type { Socket } from "node:net";
 import {
   type AnyProcedure,
+  cisternEvents,
   encodeError,
   encodeKeepalive,
   encodeReply,
@@ -16,12 +18,14 @@ import {
   resolveCall,
 } from "@cistern/protocol";
 import type { Caller, Identity } from "../access/caller.js";
+import type { Jobs } from "../jobs/jobs.js";
 import { limits } from "../limits.js";
 import type { Logger } from "../logging/index.js";
 import type { ClientConnection, OpenedAs } from "./call.js";
 import type { Dispatcher, Outcome } from "./dispatch.js";
-import { encodeForCallbacks, type ForCallback } from "./event-packets.js";
+import { encodeForCallbacks, type Numbered } from "./event-packets.js";
 import { readIntoOneBuffer } from "./incoming.js";
+import { JobWatches } from "./job-watches.js";
 import { Keepalive } from "./keepalive.js";
 import { openedAs } from "./opening.js";
 import { Outbox } from "./outbox.js";
@@ -33,12 +37,14 @@ import type { ServerStream } from "./streams/server-stream.js";
 import { tooManyStreams, UploadStream } from "./streams/upload-stream.js";
 import { Subscriptions } from "./subscriptions.js";
 import type { Turn } from "./turn.js";
+import { toWireJob } from "./wire-job.js";
 
 export interface SessionOptions {
   readonly id: number;
   readonly readOnly: boolean;
   readonly identity: Identity;
   readonly dispatcher: Dispatcher;
+  readonly jobs: Jobs;
   readonly log: Logger;
   readonly schemes: readonly string[];
   readonly opensSession: boolean;
@@ -48,12 +54,17 @@ export interface SessionOptions {
   readonly keepalive: { readonly intervalMs: number; readonly count: number };
 }
 
+/** `emit` puts in the number of each watch. */
+const ANY_WATCH = 0;
+
 /**
  * One client's connection. Calls run side by side and their replies go out as they come, in any order, as the
  * protocol allows. Reading stops while too many calls run or a stream lags, which is all the flow control there is.
  */
 export class Session implements ClientConnection {
+  readonly id: number;
   readonly subscriptions = new Subscriptions();
+  readonly jobWatches: JobWatches;
   opened: OpenedAs | null = null;
   readonly #socket: Socket;
   readonly #outbox: Outbox;
@@ -61,6 +72,7 @@ export class Session implements ClientConnection {
   readonly #decoder = new FrameDecoder(undefined, { splitStreamData: true });
   readonly #streams = new ClientStreams();
   readonly #keepalive: Keepalive;
+  readonly #gone = new AbortController();
   #caller: Caller;
   #running = 0;
   /** Bodies of the running calls. */
@@ -78,6 +90,12 @@ export class Session implements ClientConnection {
     this.#socket = socket;
     this.#outbox = new Outbox(socket, () => this.#disconnect("the client leaves too much unread"));
     this.#options = options;
+    this.id = options.id;
+    this.jobWatches = new JobWatches(options.jobs, (job, watchIds) =>
+      this.emit(cisternEvents.jobEvent, { watchID: ANY_WATCH, job: toWireJob(job) }, watchIds),
+    );
+    // Each call of the client may wait for it.
+    setMaxListeners(0, this.#gone.signal);
     this.#caller = { door: "rpc", readOnly: options.readOnly, identity: options.identity };
     this.#keepalive = new Keepalive({
       ...options.keepalive,
@@ -90,8 +108,12 @@ export class Session implements ClientConnection {
     socket.resume();
   }
 
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
   /** Sends an event to each callback that asked for it. */
-  emit<Payload extends ForCallback>(message: Message<Payload>, payload: Payload, callbackIds: readonly number[]): void {
+  emit<Payload extends Numbered>(message: Message<Payload>, payload: Payload, callbackIds: readonly number[]): void {
     if (callbackIds.length > 0) this.#outbox.send(encodeForCallbacks(message, payload, callbackIds));
   }
 
@@ -289,6 +311,8 @@ export class Session implements ClientConnection {
   #ended(): void {
     this.#keepalive.stop();
     this.#closing = true;
+    this.jobWatches.close();
+    this.#gone.abort();
     for (const stream of this.#streams.clear()) this.#abandon(stream);
   }
 

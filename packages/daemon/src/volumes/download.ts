@@ -5,6 +5,12 @@ import { limits } from "../limits.js";
 import { streamError } from "./stream-error.js";
 import { ZEROS } from "./zero-blocks.js";
 
+/** The job of a transfer, and what gives its volume back, called once, with why it ended early. */
+export interface Transfer {
+  readonly job: Job;
+  readonly end: (error: Error | null) => Promise<void>;
+}
+
 export type DownloadPart =
   | { readonly kind: "data"; readonly bytes: Uint8Array }
   | { readonly kind: "hole"; readonly lengthBytes: bigint };
@@ -27,8 +33,7 @@ const READ_BYTES = Math.floor(limits.transferBlockBytes / limits.streamPacketByt
 export class Download {
   readonly #file: File;
   readonly #range: DownloadRange;
-  readonly #job: Job;
-  readonly #ended: (failure: Error | null) => void;
+  readonly #transfer: Transfer;
   readonly #endBytes: bigint | null;
   #positionBytes: bigint;
   /** Data up to here is known not to contain a hole. */
@@ -38,12 +43,10 @@ export class Download {
   #totalBytes: bigint | null = null;
   #closed: Promise<void> | null = null;
 
-  /** `ended` is called once, when the file is closed, with why it ended early. */
-  constructor(file: File, range: DownloadRange, job: Job, ended: (failure: Error | null) => void) {
+  constructor(file: File, range: DownloadRange, transfer: Transfer) {
     this.#file = file;
     this.#range = range;
-    this.#job = job;
-    this.#ended = ended;
+    this.#transfer = transfer;
     this.#positionBytes = range.offsetBytes;
     this.#dataUntilBytes = range.offsetBytes;
     this.#zerosUntilBytes = range.offsetBytes;
@@ -52,25 +55,25 @@ export class Download {
 
   /** Aborts when the job is cancelled; then `next` rejects, too. */
   get signal(): AbortSignal {
-    return this.#job.signal;
+    return this.#transfer.job.signal;
   }
 
   /** null at the end. */
   async next(): Promise<DownloadPart | null> {
     try {
-      this.#job.signal.throwIfAborted();
+      this.#transfer.job.signal.throwIfAborted();
       const part = await this.#next();
       if (part !== null) await this.#moved(part);
       return part;
     } catch (error) {
-      if (this.#job.signal.aborted) throw LibvirtError.from(this.#job.signal.reason);
+      if (this.#transfer.job.signal.aborted) throw LibvirtError.from(this.#transfer.job.signal.reason);
       throw streamError(error, "read from");
     }
   }
 
   /** `reason`: why it ends early. */
   close(reason: Error | null = null): Promise<void> {
-    this.#closed ??= this.#file.close().finally(() => this.#ended(reason));
+    this.#closed ??= this.#file.close().finally(() => this.#transfer.end(reason));
     return this.#closed;
   }
 
@@ -96,9 +99,9 @@ export class Download {
     const { offsetBytes, lengthBytes } = this.#range;
     this.#totalBytes ??= lengthBytes > 0n ? lengthBytes : (await this.#file.sizeBytes()) - offsetBytes;
     const done = this.#positionBytes - offsetBytes;
-    this.#job.progress(done, done <= this.#totalBytes ? this.#totalBytes : 0n);
-    if (part.kind === "data" && this.#job.bandwidthBytesPerSecond !== null) {
-      await this.#job.pace(BigInt(part.bytes.length));
+    this.#transfer.job.progress(done, done <= this.#totalBytes ? this.#totalBytes : 0n);
+    if (part.kind === "data" && this.#transfer.job.bandwidthBytesPerSecond !== null) {
+      await this.#transfer.job.pace(BigInt(part.bytes.length));
     }
   }
 

@@ -1,8 +1,8 @@
 import { LibvirtError } from "@cistern/protocol";
 import type { File } from "../host/index.js";
 import { HostError } from "../host/index.js";
-import type { Job } from "../jobs/job.js";
 import { limits } from "../limits.js";
+import type { Transfer } from "./download.js";
 import { GatheredBytes, type GatheredRun } from "./gathered-bytes.js";
 import { streamError } from "./stream-error.js";
 import { endOfData, endOfZeros } from "./zero-blocks.js";
@@ -45,10 +45,9 @@ const SILENT: UploadListener = { failed() {}, moved() {} };
  * After a failure every further call fails with the same error, so that it is seen at the latest when the stream finishes.
  */
 export class Upload {
-  readonly #file: File & EarlyFlush;
+  readonly #file: File;
   readonly #range: UploadRange;
-  readonly #job: Job;
-  readonly #ended: (failure: Error | null) => void;
+  readonly #transfer: Transfer;
   readonly #gathered = new GatheredBytes((run) => this.#enqueueWrite(run));
   /** Where the next byte that comes has its place. */
   #positionBytes: bigint;
@@ -69,18 +68,17 @@ export class Upload {
   #failure: LibvirtError | null = null;
   #closed: Promise<void> | null = null;
   #listener: UploadListener = SILENT;
-  readonly #onCancel = (): void => this.#fail(LibvirtError.from(this.#job.signal.reason));
+  readonly #onCancel = (): void => this.#fail(LibvirtError.from(this.#transfer.job.signal.reason));
 
-  /** `ended` is called once, when the file is closed, with why it ended early. */
-  constructor(file: File, range: UploadRange, job: Job, ended: (failure: Error | null) => void) {
+  constructor(file: File, range: UploadRange, transfer: Transfer) {
     this.#file = file;
     this.#range = range;
-    this.#job = job;
-    this.#ended = ended;
+    this.#transfer = transfer;
     this.#positionBytes = range.offsetBytes;
     this.#preallocatedUntil = range.preallocated ? range.sizeBytes : 0n;
-    if (job.signal.aborted) this.#onCancel();
-    else job.signal.addEventListener("abort", this.#onCancel, { once: true });
+    const { signal } = transfer.job;
+    if (signal.aborted) this.#onCancel();
+    else signal.addEventListener("abort", this.#onCancel, { once: true });
   }
 
   /** Memory of what came and is not written. */
@@ -136,7 +134,7 @@ export class Upload {
   #writeSome(bytes: Uint8Array): Promise<void> | undefined {
     this.#take(bytes);
     this.#gatherTimer ??= setTimeout(() => this.#gatheredLongEnough(), limits.uploadGatherMs);
-    if (this.#job.bandwidthBytesPerSecond !== null) return this.#paced(bytes.length);
+    if (this.#transfer.job.bandwidthBytesPerSecond !== null) return this.#paced(bytes.length);
     return this.#isFull ? this.#room() : undefined;
   }
 
@@ -215,7 +213,7 @@ export class Upload {
 
   async #zero(from: bigint, until: bigint): Promise<void> {
     // Of what is there now, which may be more than there was: it never extends the file.
-    await this.#file.zero(from, until - from, { signal: this.#job.signal });
+    await this.#file.zero(from, until - from, { signal: this.#transfer.job.signal });
     if (!this.#range.growable && until > this.#range.sizeBytes) throw noSpace();
   }
 
@@ -266,7 +264,7 @@ export class Upload {
     const { offsetBytes, lengthBytes, sizeBytes } = this.#range;
     const total = lengthBytes > 0n ? lengthBytes : sizeBytes - offsetBytes;
     const done = end - offsetBytes;
-    this.#job.progress(done, done <= total ? total : 0n);
+    this.#transfer.job.progress(done, done <= total ? total : 0n);
     this.#startWriteback(end);
   }
 
@@ -274,7 +272,6 @@ export class Upload {
   #startWriteback(end: bigint): void {
     const from = this.#writebackFrom;
     if (from === null || this.#writeback !== null || end - from < BigInt(limits.writebackBytes)) return;
-    if (this.#file.startWriteback === undefined) return;
     this.#writebackFrom = end;
     this.#writeback = this.#file
       .startWriteback(from, end - from)
@@ -302,7 +299,7 @@ export class Upload {
     if (this.#unpacedBytes >= limits.firstUploadBufferBytes) {
       const step = BigInt(this.#unpacedBytes);
       this.#unpacedBytes = 0;
-      await this.#guarded(() => this.#job.pace(step));
+      await this.#guarded(() => this.#transfer.job.pace(step));
     }
     await this.#room();
   }
@@ -339,12 +336,12 @@ export class Upload {
     if (this.#failure === null) {
       await this.#guarded(async () => {
         await this.#extendOverZeros();
-        if (complete) await this.#flush();
+        if (complete) await this.#file.syncData();
       }).catch(() => {});
     }
-    this.#job.signal.removeEventListener("abort", this.#onCancel);
+    this.#transfer.job.signal.removeEventListener("abort", this.#onCancel);
     await this.#file.close().catch((error: unknown) => this.#fail(streamError(error, "write to")));
-    this.#ended(this.#failure ?? reason ?? null);
+    await this.#transfer.end(this.#failure ?? reason ?? null);
   }
 
   async #extendOverZeros(): Promise<void> {
@@ -352,10 +349,6 @@ export class Upload {
     if (this.#failure !== null || !this.#range.growable) return;
     if (this.#positionBytes === this.#range.offsetBytes) return;
     if ((await this.#file.sizeBytes()) < this.#positionBytes) await this.#file.truncate(this.#positionBytes);
-  }
-
-  #flush(): Promise<void> {
-    return this.#file.syncData === undefined ? this.#file.sync() : this.#file.syncData();
   }
 
   #fitting(lengthBytes: bigint): bigint {
@@ -377,12 +370,6 @@ export async function spaceForUpload(
     await file.close();
     throw streamError(error, "write to");
   }
-}
-
-/** What a file may offer beyond the least: flushing without times, and beginning with it early. */
-interface EarlyFlush {
-  syncData?(): Promise<void>;
-  startWriteback?(offsetBytes: bigint, lengthBytes: bigint): Promise<void>;
 }
 
 function noSpace(): HostError {

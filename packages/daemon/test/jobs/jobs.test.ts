@@ -84,6 +84,7 @@ describe("jobs", () => {
   it("that do not listen are not waited for beyond the deadline", async () => {
     const jobs = new Jobs();
     const deaf = jobs.run(wipe, () => sleep(400, "ended by itself"));
+    await sleep(1);
     const startedAt = performance.now();
     await jobs.cancelAll(new Error("stop"), 50);
     expect(performance.now() - startedAt).toBeLessThan(300);
@@ -163,6 +164,16 @@ describe("jobs", () => {
       expect(jobs.get(1).bandwidthBytesPerSecond).toBeNull();
     });
     expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+
+  it("whose limit is raised do not wait for what the old one would have taken", async () => {
+    const jobs = new Jobs(NO_JOURNAL, { ...STANDARD_JOB_SETTINGS, bandwidthBytesPerSecond: 1n });
+    const startedAt = performance.now();
+    await jobs.run(wipe, async (job) => {
+      setTimeout(() => jobs.setBandwidth(1, 1_000_000_000n), 50);
+      await job.pace(1_000_000n);
+    });
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
   it("go on when their client leaves, or are cancelled, as the settings say", async () => {

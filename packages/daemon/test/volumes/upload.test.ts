@@ -50,11 +50,12 @@ async function open(path: string, settings: Settings = {}): Promise<Opened> {
   const endings: (Error | null)[] = [];
   const { offsetBytes = 0n, lengthBytes = 0n, job } = settings;
   const range = { offsetBytes, lengthBytes, ...(await spaceForUpload(file)) };
-  const upload = new Upload(file, range, { ...QUICK_JOB, ...job }, (failure) => endings.push(failure));
+  const end = async (failure: Error | null): Promise<void> => void endings.push(failure);
+  const upload = new Upload(file, range, { job: { ...QUICK_JOB, ...job }, end });
   return { upload, endings, calls };
 }
 
-const WATCHED = ["write", "zero", "truncate", "sync", "close"];
+const WATCHED = ["write", "zero", "truncate", "syncData", "close"];
 
 /** The same file; `before` sees each call that changes it and may fail it. */
 function watched(file: File, before: (name: string, args: readonly unknown[]) => Promise<void>): File {
@@ -281,7 +282,7 @@ describe("a failure", () => {
     ["write", [data(100)]],
     ["zero", [zeros(MIB), data(1)]],
     ["truncate", [zeros(MIB)]],
-    ["sync", [data(100)]],
+    ["syncData", [data(100)]],
     ["close", [data(100)]],
   ])("of %s is what the upload finishes with", async (what, parts) => {
     const { upload, endings } = await open(sparseFile(10), { before: failing(what) });
@@ -334,7 +335,7 @@ describe("a failure", () => {
 describe("the end of an upload", () => {
   it("comes after a flush", async () => {
     const { calls } = await uploaded(sparseFile(0), [data(10)]);
-    expect(calls).toEqual(["write 0 10", "sync", "close"]);
+    expect(calls).toEqual(["write 0 10", "syncData", "close"]);
   });
 
   it("by abort keeps what came, and says why", async () => {

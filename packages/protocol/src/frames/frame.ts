@@ -8,6 +8,8 @@ export const PROGRAM = {
   REMOTE: 0x20008086,
   QEMU: 0x20008087,
   LXC: 0x00068000,
+  /** Cistern's own, "Cist": what libvirt's protocol has no words for. */
+  CISTERN: 0x43697374,
   KEEPALIVE: 0x6b656570,
 } as const;
 

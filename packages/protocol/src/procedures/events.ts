@@ -1,8 +1,10 @@
+import { PROGRAM } from "../frames/frame.js";
 import { struct } from "../xdr/composites.js";
 import { int } from "../xdr/scalars.js";
-import type { Schema } from "../xdr/schema.js";
-import type { Message } from "./procedure.js";
+import { messageOf } from "./procedure.js";
 import { poolReference, secretReference } from "./shared.js";
+
+const message = messageOf(PROGRAM.REMOTE);
 
 /** What a server tells by itself: packets of type MESSAGE, serial 0, one per registered callback. */
 export const events = {
@@ -24,7 +26,3 @@ export const events = {
     struct({ callbackID: int, secret: secretReference }),
   ),
 } as const;
-
-function message<Payload>(number: number, name: string, payload: Schema<Payload>): Message<Payload> {
-  return { number, name, payload };
-}

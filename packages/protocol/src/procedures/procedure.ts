@@ -1,8 +1,11 @@
 import type { ErrorDomain } from "../error-codes.js";
+import { PROGRAM } from "../frames/frame.js";
 import type { Schema } from "../xdr/schema.js";
 
 /** A call that a client makes, as a value that both sides use. */
 export interface Procedure<Args, Result> {
+  /** A `PROGRAM`: numbers are its own. */
+  readonly program: number;
   readonly number: number;
   /** libvirt's name without its prefix: "STORAGE_POOL_LOOKUP_BY_NAME". Its key in the tables is that in camel case. */
   readonly name: string;
@@ -12,7 +15,7 @@ export interface Procedure<Args, Result> {
   readonly priority: boolean;
   /** Refused on read-only connections. */
   readonly requiresWrite: boolean;
-  /** The public C function behind it, which error messages name. */
+  /** The public C function behind it, which error messages name; of Cistern's own program a name in the same style. */
   readonly api: string;
   /** Who speaks in errors about the call as such. */
   readonly errorDomain: ErrorDomain;
@@ -27,6 +30,8 @@ export type AnyProcedure = Procedure<unknown, unknown>;
 
 /** What a server tells without being asked: an event. */
 export interface Message<Payload> {
+  /** A `PROGRAM`. */
+  readonly program: number;
   readonly number: number;
   readonly name: string;
   readonly payload: Schema<Payload>;
@@ -35,7 +40,7 @@ export interface Message<Payload> {
 export type AnyMessage = Message<unknown>;
 
 /** A procedure of one family, with what most of them have in common filled in. */
-export function procedureOf(errorDomain: ErrorDomain) {
+export function procedureOf(errorDomain: ErrorDomain, program: number = PROGRAM.REMOTE) {
   return <Args, Result>(
     number: number,
     name: string,
@@ -52,9 +57,19 @@ export function procedureOf(errorDomain: ErrorDomain) {
     priority: false,
     requiresWrite: false,
     ...definition,
+    program,
     number,
     name,
     api,
     errorDomain,
+  });
+}
+
+export function messageOf(program: number) {
+  return <Payload>(number: number, name: string, payload: Schema<Payload>): Message<Payload> => ({
+    program,
+    number,
+    name,
+    payload,
   });
 }

@@ -1,4 +1,6 @@
+import { PROGRAM } from "../frames/frame.js";
 import { auth } from "./auth.js";
+import { cistern, cisternEvents } from "./cistern.js";
 import { connect } from "./connect.js";
 import { events } from "./events.js";
 import { other } from "./other.js";
@@ -6,23 +8,34 @@ import type { AnyMessage, AnyProcedure } from "./procedure.js";
 import { secrets } from "./secrets.js";
 import { storage } from "./storage.js";
 
-/** Every procedure of the REMOTE program that is known here, by its name in camel case. */
-export const procedures = { ...connect, ...auth, ...storage, ...secrets, ...other } as const;
+/** Every procedure that is known here, of libvirt's REMOTE program and of Cistern's own, by its name in camel case. */
+export const procedures = { ...connect, ...auth, ...storage, ...secrets, ...other, ...cistern } as const;
 
-const byNumber: ReadonlyMap<number, AnyProcedure> = new Map(
-  Object.values<AnyProcedure>(procedures).map((procedure) => [procedure.number, procedure]),
-);
+const proceduresByProgram = byProgram(Object.values<AnyProcedure>(procedures));
+const messagesByProgram = byProgram(Object.values<AnyMessage>({ ...events, ...cisternEvents }));
 
-const messagesByNumber: ReadonlyMap<number, AnyMessage> = new Map(
-  Object.values<AnyMessage>(events).map((message) => [message.number, message]),
-);
+/** Whether this program has procedures here; others are refused with 39/7 `Cannot find program N version V`. */
+export function isKnownProgram(program: number): boolean {
+  return proceduresByProgram.has(program);
+}
 
 /** The procedure behind a packet's number; undefined: answer with 39/7 `unknown procedure: N`. */
-export function procedureByNumber(number: number): AnyProcedure | undefined {
-  return byNumber.get(number);
+export function procedureByNumber(number: number, program: number = PROGRAM.REMOTE): AnyProcedure | undefined {
+  return proceduresByProgram.get(program)?.get(number);
 }
 
 /** The event behind a MESSAGE packet's number; undefined: a newer server's, to be ignored. */
-export function messageByNumber(number: number): AnyMessage | undefined {
-  return messagesByNumber.get(number);
+export function messageByNumber(number: number, program: number = PROGRAM.REMOTE): AnyMessage | undefined {
+  return messagesByProgram.get(program)?.get(number);
+}
+
+function byProgram<T extends { readonly program: number; readonly number: number }>(
+  items: readonly T[],
+): ReadonlyMap<number, ReadonlyMap<number, T>> {
+  const programs = new Map<number, Map<number, T>>();
+  for (const item of items) {
+    const numbers = programs.get(item.program) ?? new Map<number, T>();
+    programs.set(item.program, numbers.set(item.number, item));
+  }
+  return programs;
 }

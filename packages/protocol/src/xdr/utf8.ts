@@ -122,3 +122,13 @@ export function encodeUtf8(text: string): Uint8Array {
   const target = new Uint8Array(maxUtf8Bytes(text));
   return target.slice(0, writeUtf8(text, target, 0));
 }
+
+/** The start of `text` that can travel as a string of at most `maxBytes` bytes: it ends at a NUL, as C strings do. */
+export function sendableText(text: string, maxBytes: number): string {
+  const start = text.slice(0, maxBytes);
+  const nul = start.indexOf("\0");
+  const clean = nul === -1 ? start : start.slice(0, nul);
+  if (clean.length * 3 <= maxBytes) return clean;
+  const bytes = encodeUtf8(clean);
+  return bytes.length <= maxBytes ? clean : decodeUtf8(bytes, 0, maxBytes);
+}
