@@ -23,6 +23,10 @@ export const LIMITS = {
   downloadBufferPackets: 32,
   /** Chunks that wait to be uploaded before the writer is told to wait. */
   uploadBufferChunks: 16,
+  /** Bytes of an upload that are handed to the connection together. */
+  uploadBatchBytes: 1024 * 1024,
+  /** Pieces of memory in one packet, and about in one batch: the kernel takes 1,024 in one call. */
+  uploadBatchPieces: 256,
   /** Events that wait for their reader. A reader this far behind gets an error instead of a gap. */
   queuedEvents: 10_000,
 } as const;

@@ -34,6 +34,26 @@ export const limits = {
   streamBacklogBytes: 8_388_608,
   /** What a waiting stream packet costs besides its data: without it, a client could queue millions of empty holes. */
   streamPacketCostBytes: 512,
+  /** A stream on which its client moves no byte for so long is given up (stream_idle_seconds): it holds its volume. */
+  streamIdleMs: 600_000,
+  /** What an upload writes at once, and a download reads: large enough for full disk speed. */
+  transferBlockBytes: 1_048_576,
+  /** An upload begins with a buffer of this size, which doubles as long as it is filled: a trickle costs no megabyte. */
+  firstUploadBufferBytes: 65_536,
+  /** Buffers of one upload: one is written, one waits for it, one is filled meanwhile. */
+  uploadBuffers: 3,
+  /** Bytes that came wait so long for more to be written with; then they are visible in the file. */
+  uploadGatherMs: 20,
+  /** Zeros of an upload are looked for in blocks of this size, the block size of common file systems. */
+  zeroBlockBytes: 4_096,
+  /** A shorter run of zeros between data is written with it: a hole would cost more calls than it saves blocks. */
+  zeroRunBytes: 65_536,
+  /** An upload asks the kernel to begin writing to the disk each time so much has come: then little is left for the end. */
+  writebackBytes: 8_388_608,
+  /** What one read of a client's socket takes at most: a little more than the kernel queues there. */
+  receiveBufferBytes: 262_144,
+  /** Less than this is copied out of that buffer at once, so that a short call does not occupy all of it. */
+  copiedReceiveBytes: 16_384,
   /** Replies a client has not read yet; beyond, its calls are not read either. */
   replyBacklogBytes: 8_388_608,
   /** Bytes queued to a client that does not read; beyond, it is disconnected (its events cannot be held for ever). */

@@ -6,6 +6,11 @@ import type { StreamPort } from "./stream-port.js";
 
 type Done = (error?: Error | null) => void;
 
+interface QueuedChunk {
+  readonly chunk: unknown;
+  readonly encoding: BufferEncoding;
+}
+
 /**
  * Takes the bytes of a volume, and `Hole`s where it was opened as sparse. It finishes when the server has
  * confirmed that all is written; destroying it earlier leaves what was written so far.
@@ -38,7 +43,11 @@ export class UploadStream extends Writable {
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: Done): void {
-    this.#send(chunk, encoding).then(() => done(), done);
+    this.#send([{ chunk, encoding }]).then(() => done(), done);
+  }
+
+  override _writev(chunks: readonly QueuedChunk[], done: Done): void {
+    this.#send(chunks).then(() => done(), done);
   }
 
   override _final(done: Done): void {
@@ -58,11 +67,19 @@ export class UploadStream extends Writable {
     done(error);
   }
 
-  async #send(chunk: unknown, encoding: BufferEncoding): Promise<void> {
-    if (chunk instanceof Uint8Array) await this.#port.sendData(chunk);
-    else if (typeof chunk === "string") await this.#port.sendData(Buffer.from(chunk, encoding));
-    else if (isHole(chunk)) await this.#sendHole(chunk);
-    else throw new TypeError("An upload takes bytes, strings and holes");
+  /** Bytes that stand in line go out together. */
+  async #send(chunks: readonly QueuedChunk[]): Promise<void> {
+    let bytes: Uint8Array[] = [];
+    for (const { chunk, encoding } of chunks) {
+      if (chunk instanceof Uint8Array) bytes.push(chunk);
+      else if (typeof chunk === "string") bytes.push(Buffer.from(chunk, encoding));
+      else if (isHole(chunk)) {
+        await this.#port.sendData(...bytes);
+        bytes = [];
+        await this.#sendHole(chunk);
+      } else throw new TypeError("An upload takes bytes, strings and holes");
+    }
+    await this.#port.sendData(...bytes);
   }
 
   async #sendHole({ holeBytes }: Hole): Promise<void> {

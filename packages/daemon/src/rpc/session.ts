@@ -24,6 +24,7 @@ import type { Logger } from "../logging/index.js";
 import type { ClientConnection, OpenedAs } from "./call.js";
 import type { Dispatcher, Outcome } from "./dispatch.js";
 import { encodeForCallbacks, type Numbered } from "./event-packets.js";
+import { readIntoOneBuffer } from "./incoming.js";
 import { JobWatches } from "./job-watches.js";
 import { Keepalive } from "./keepalive.js";
 import { openedAs } from "./opening.js";
@@ -68,7 +69,7 @@ export class Session implements ClientConnection {
   readonly #socket: Socket;
   readonly #outbox: Outbox;
   readonly #options: SessionOptions;
-  readonly #decoder = new FrameDecoder();
+  readonly #decoder = new FrameDecoder(undefined, { splitStreamData: true });
   readonly #streams = new ClientStreams();
   readonly #keepalive: Keepalive;
   readonly #gone = new AbortController();
@@ -83,7 +84,9 @@ export class Session implements ClientConnection {
   #deferred = false;
   #taking = false;
 
-  constructor(socket: Socket, options: SessionOptions) {
+  /** `accepted` is paused from the start. */
+  constructor(accepted: Socket, options: SessionOptions) {
+    const socket = readIntoOneBuffer(accepted, (chunk) => this.#receive(chunk));
     this.#socket = socket;
     this.#outbox = new Outbox(socket, () => this.#disconnect("the client leaves too much unread"));
     this.#options = options;
@@ -99,10 +102,10 @@ export class Session implements ClientConnection {
       ping: () => this.#ping(),
       giveUp: () => this.#disconnect("the client did not answer keepalive requests"),
     });
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("drain", () => this.#onDrain());
     socket.on("error", (error) => options.log.debug({ client: options.id, err: error }, "client socket failed"));
     socket.on("close", () => this.#ended());
+    socket.resume();
   }
 
   get gone(): AbortSignal {
@@ -141,7 +144,7 @@ export class Session implements ClientConnection {
     this.#closing = true;
   }
 
-  #receive(chunk: Buffer): void {
+  #receive(chunk: Uint8Array): "kept" | "done" {
     this.#keepalive.heard();
     try {
       this.#untaken.push(...this.#decoder.push(chunk));
@@ -150,6 +153,8 @@ export class Session implements ClientConnection {
       this.#disconnect(error.message);
     }
     this.#takeAll();
+    // Packets are views of what came.
+    return this.#untaken.length > 0 || this.#running > 0 || this.#streams.keepPackets ? "kept" : "done";
   }
 
   get #mayTake(): boolean {

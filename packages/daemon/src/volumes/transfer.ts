@@ -7,8 +7,7 @@ import type { OpenJob } from "../jobs/jobs.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags, volumeBuilding } from "../pools/refusals.js";
 import { Download } from "./download.js";
-import { streamError } from "./stream-error.js";
-import { Upload } from "./upload.js";
+import { spaceForUpload, Upload } from "./upload.js";
 import { mustBeIdle, type Volumes } from "./volumes.js";
 import { contextOf, type PlacedVolume, type VolumeBackends, type VolumeHandle } from "./work.js";
 
@@ -47,7 +46,8 @@ export class Transfers {
     return this.#begin("download", placed, requester, async (context, job, end) => {
       const file = await open(pool.live, volume.document, context);
       await this.#checkOffset(file, placed, offsetBytes);
-      return new Download(file, offsetBytes, lengthBytes, (flags & SPARSE_STREAM) !== 0, { job, end });
+      const range = { offsetBytes, lengthBytes, sparse: (flags & SPARSE_STREAM) !== 0 };
+      return new Download(file, range, { job, end });
     });
   }
 
@@ -76,7 +76,7 @@ export class Transfers {
       };
       try {
         await this.#checkOffset(file, placed, offsetBytes);
-        const range = { offsetBytes, lengthBytes, ...(await spaceOf(file)) };
+        const range = { offsetBytes, lengthBytes, ...(await spaceForUpload(file)) };
         return new Upload(file, range, { job, end: ended });
       } catch (error) {
         await recorded.release();
@@ -126,15 +126,5 @@ export class Transfers {
         `Unable to seek ${volume.document.target.path} to ${offsetBytes}`,
       );
     }
-  }
-}
-
-/** How far the file (or device) reaches now, and whether it may reach further. */
-async function spaceOf(file: File): Promise<{ sizeBytes: bigint; growable: boolean }> {
-  try {
-    return { sizeBytes: await file.sizeBytes(), growable: (await file.facts()).kind === "file" };
-  } catch (error) {
-    await file.close();
-    throw streamError(error, "write to");
   }
 }

@@ -24,6 +24,11 @@ export class ClientStreams {
     return bytes;
   }
 
+  get keepPackets(): boolean {
+    for (const { stream } of this.#bySerial.values()) if (stream.keepsPackets) return true;
+    return false;
+  }
+
   /** False while another stream lives under this serial: nothing was added. A spent one gives way. */
   add({ serial, procedure }: FrameHeader, stream: ServerStream): boolean {
     const before = this.#bySerial.get(serial);

@@ -1,6 +1,7 @@
-import { type Frame, LibvirtError, MessageStatus, MessageType } from "@cistern/protocol";
+import { ErrorCode, ErrorDomain, type Frame, LibvirtError, MessageStatus, MessageType } from "@cistern/protocol";
 import { limits } from "../../limits.js";
 import type { Download } from "../../volumes/download.js";
+import { IdleWatch } from "./idle-watch.js";
 import type { ServerStream, StreamWire } from "./server-stream.js";
 
 /**
@@ -9,31 +10,47 @@ import type { ServerStream, StreamWire } from "./server-stream.js";
  */
 export class DownloadStream implements ServerStream {
   readonly backlogBytes = 0;
+  readonly keepsPackets = false;
   readonly #download: Download;
   readonly #wire: StreamWire;
+  readonly #idle: IdleWatch;
+  readonly #onCancel = (): void => this.#fail(this.#download.signal.reason);
+  /** The client has yet to take what was sent. */
+  #waitsForClient = false;
   #stopped = false;
   isSpent = false;
 
-  constructor(download: Download, wire: StreamWire) {
+  constructor(download: Download, wire: StreamWire, idleMs: number = limits.streamIdleMs) {
     this.#download = download;
     this.#wire = wire;
+    this.#idle = new IdleWatch(
+      idleMs,
+      () => this.#waitsForClient,
+      (error) => this.#fail(error),
+    );
+    download.signal.addEventListener("abort", this.#onCancel, { once: true });
   }
 
   /** To be called once the reply to the opening call is sent. */
   start(): void {
-    void this.#send();
+    if (this.#download.signal.aborted) this.#onCancel();
+    else void this.#send();
   }
 
   receive(frame: Frame): void {
     if (frame.type !== MessageType.STREAM) return;
     if (frame.status === MessageStatus.CONTINUE) return;
-    this.#stopped = true;
+    this.#stop();
+    // One that finishes early has what it wanted.
+    const gaveUp = frame.status !== MessageStatus.OK;
+    void this.#close(gaveUp ? new LibvirtError(ErrorCode.OPERATION_ABORTED, ErrorDomain.STREAMS, GAVE_UP) : null);
     this.#wire.confirm();
     this.#wire.forget(this);
   }
 
   async abandon(): Promise<void> {
-    this.#stopped = true;
+    this.#stop();
+    await this.#close(new LibvirtError(ErrorCode.OPERATION_ABORTED, ErrorDomain.STREAMS, "The client is gone"));
   }
 
   async #send(): Promise<void> {
@@ -41,29 +58,57 @@ export class DownloadStream implements ServerStream {
       let next = this.#download.next();
       for (;;) {
         const part = await next;
-        if (this.#stopped || part === null) break;
+        if (this.#stopped) {
+          await this.#close(null);
+          return;
+        }
+        if (part === null) break;
         next = this.#download.next();
         // A failure of the read ahead is seen when its turn comes.
         next.catch(() => {});
         if (part.kind === "hole") this.#wire.hole(part.lengthBytes);
         else await this.#sendData(part.bytes);
       }
-      await next.catch(() => {});
       await this.#download.close();
       if (this.#stopped) return;
       this.isSpent = true;
+      this.#stop();
       this.#wire.endOfFile();
     } catch (error) {
-      await this.#download.close().catch(() => {});
-      if (this.#stopped) return;
-      this.#wire.fail(LibvirtError.from(error));
-      this.#wire.forget(this);
+      this.#fail(error);
     }
   }
 
   async #sendData(bytes: Uint8Array): Promise<void> {
-    for (let start = 0; start < bytes.length && !this.#stopped; start += limits.streamPacketBytes) {
-      await this.#wire.data(bytes.subarray(start, start + limits.streamPacketBytes));
-    }
+    this.#waitsForClient = true;
+    await this.#wire.data(bytes);
+    this.#waitsForClient = false;
+    this.#idle.moved();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stop();
+    void this.#failWith(LibvirtError.from(error));
+  }
+
+  async #failWith(error: LibvirtError): Promise<void> {
+    // The volume is free when the client hears of it.
+    await this.#close(error);
+    this.#wire.fail(error);
+    this.#wire.forget(this);
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    this.#idle.stop();
+    this.#download.signal.removeEventListener("abort", this.#onCancel);
+  }
+
+  /** A read under way keeps the file open until it is back. */
+  async #close(reason: Error | null): Promise<void> {
+    await this.#download.close(reason).catch(() => {});
   }
 }
+
+const GAVE_UP = "The client gave the download up";

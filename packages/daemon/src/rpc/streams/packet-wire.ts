@@ -8,6 +8,7 @@ import {
   MessageType,
   streamHole,
 } from "@cistern/protocol";
+import { limits } from "../../limits.js";
 import type { Outbox } from "../outbox.js";
 import type { StreamWire } from "./server-stream.js";
 
@@ -22,8 +23,11 @@ export function packetWire(
   const sendEmpty = (status: number): void => outbox.send(encodeHeader(header(MessageType.STREAM, status), 0));
   return {
     async data(bytes) {
-      outbox.send(encodeHeader(header(MessageType.STREAM, MessageStatus.CONTINUE), bytes.length));
-      outbox.send(bytes);
+      for (let start = 0; start < bytes.length; start += limits.streamPacketBytes) {
+        const body = bytes.subarray(start, start + limits.streamPacketBytes);
+        outbox.send(encodeHeader(header(MessageType.STREAM, MessageStatus.CONTINUE), body.length));
+        outbox.send(body);
+      }
       await outbox.drained();
     },
     hole(length) {

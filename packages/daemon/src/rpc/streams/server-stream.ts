@@ -2,7 +2,7 @@ import type { Frame, LibvirtError } from "@cistern/protocol";
 
 /** How a stream speaks to its client. Every packet carries the serial of the call that opened the stream. */
 export interface StreamWire {
-  /** Resolves when the socket takes more. */
+  /** In packets of the size that every client takes. Resolves when the socket takes more. */
   data(bytes: Uint8Array): Promise<void>;
   hole(lengthBytes: bigint): void;
   /** The empty data packet behind the last one. */
@@ -21,6 +21,8 @@ export interface ServerStream {
   receive(frame: Frame): void;
   /** What waits to be worked off: its bytes, and a little for each packet. */
   readonly backlogBytes: number;
+  /** It holds on to packets that it received, whose memory may not be used again yet. */
+  readonly keepsPackets: boolean;
   /** It holds nothing any more and only answers the client's last word. */
   readonly isSpent: boolean;
   /** The client is gone, or the daemon stops. */
