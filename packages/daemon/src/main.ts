@@ -306,6 +306,7 @@ function serverSettings(configuration: Configuration): ServerSettings {
       intervalMs: configuration.keepaliveIntervalSeconds * 1000,
       count: configuration.keepaliveCount,
     },
+    streamIdleMs: configuration.streamIdleSeconds * 1000,
   };
 }
 

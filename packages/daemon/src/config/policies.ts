@@ -37,9 +37,6 @@ export function volumePolicyOf(current: () => Configuration) {
     get sharesBlocks() {
       return current().reflink === "prefer";
     },
-    get streamIdleMs() {
-      return current().streamIdleSeconds * 1000;
-    },
   };
 }
 

@@ -187,7 +187,12 @@ export const settings: Settings = {
     reloads: true,
     read: choice(["keep", "cancel"] as const),
   },
-  streamIdleSeconds: { key: "stream_idle_seconds", standard: 600, ...integerBetween(1, 86_400), reloads: true },
+  streamIdleSeconds: {
+    key: "stream_idle_seconds",
+    standard: limits.streamIdleMs / 1000,
+    ...integerBetween(1, 86_400),
+    reloads: true,
+  },
   deleteBackingStores: {
     key: "delete_backing_stores",
     standard: "refuse",

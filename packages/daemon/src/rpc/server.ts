@@ -23,6 +23,8 @@ export interface ServerSettings {
   readonly maxClients: number;
   readonly maxRequests: number;
   readonly keepalive: { readonly intervalMs: number; readonly count: number };
+  /** A stream on which its client moves nothing for so long is given up. */
+  readonly streamIdleMs: number;
 }
 
 export interface Door {
@@ -74,7 +76,9 @@ export class RpcServer {
 
   /** Only the owner can connect until the socket's file is given its mode. */
   async listen(door: Door): Promise<void> {
-    const server = createServer({ allowHalfOpen: false, pauseOnConnect: true }, (socket) => this.#accept(socket, door.readOnly));
+    const server = createServer({ allowHalfOpen: false, pauseOnConnect: true }, (socket) =>
+      this.#accept(socket, door.readOnly),
+    );
     const umask = process.umask(0o177);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -133,6 +137,7 @@ export class RpcServer {
       maxRequests: this.settings.maxRequests,
       turn: this.#turn,
       keepalive: this.settings.keepalive,
+      streamIdleMs: this.settings.streamIdleMs,
     });
     this.#sessions.add(session);
     socket.once("close", () => this.#sessions.delete(session));

@@ -52,6 +52,7 @@ export interface SessionOptions {
   /** Shared by all sessions. */
   readonly turn: Turn;
   readonly keepalive: { readonly intervalMs: number; readonly count: number };
+  readonly streamIdleMs: number;
 }
 
 /** `emit` puts in the number of each watch. */
@@ -267,10 +268,11 @@ export class Session implements ClientConnection {
       forget: (stream) => this.#streams.remove(frame.serial, stream),
       disconnect: (reason) => this.#disconnect(reason),
     });
+    const { streamIdleMs } = this.#options;
     if (outcome.kind === "upload") {
-      this.#adopt(frame, new UploadStream(outcome.upload, wire, outcome.flags, () => this.#proceed()));
+      this.#adopt(frame, new UploadStream(outcome.upload, wire, outcome.flags, () => this.#proceed(), streamIdleMs));
     } else {
-      const stream = new DownloadStream(outcome.download, wire);
+      const stream = new DownloadStream(outcome.download, wire, streamIdleMs);
       this.#adopt(frame, stream);
       stream.start();
     }

@@ -18,8 +18,6 @@ export interface VolumePolicy {
   readonly deletesBackingStores: boolean;
   /** Whether a clone shares blocks with its source where the file system can; otherwise only when it is asked to. */
   readonly sharesBlocks: boolean;
-  /** A transfer that moves no byte for so long is aborted. */
-  readonly streamIdleMs: number;
 }
 
 export function withDefaults(volume: VolumeDocument, defaults: VolumeDefaults): VolumeDocument {

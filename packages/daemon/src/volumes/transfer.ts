@@ -69,9 +69,9 @@ export class Transfers {
       const { file, recorded } = await open(pool.live, volume.document, context);
       const ended: EndTransfer = async (error) => {
         await recorded.release();
-        await end(error);
         volume.evidence = null;
         pool.changes.changed(volume);
+        await end(error);
         this.#pools.refreshAfterUpload(pool);
       };
       try {

@@ -1,17 +1,21 @@
 import { linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
+import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
 import { Jobs } from "../../dist/jobs/jobs.js";
 import { DocumentParser } from "../../dist/parsing/parser.js";
 import { scanInto } from "../../dist/pools/activation.js";
+import { PoolCommitments } from "../../dist/pools/commitment.js";
 import { PoolEvents } from "../../dist/pools/events.js";
 import { Pool } from "../../dist/pools/pool.js";
 import { Pools } from "../../dist/pools/pools.js";
 import { PoolRegistry } from "../../dist/pools/registry.js";
 import { PoolStore } from "../../dist/pools/store.js";
 import { Inspection } from "../../dist/volumes/inspection.js";
+import { NO_DEFAULTS } from "../../dist/volumes/policy.js";
 import type { VolumeInspection } from "../../dist/volumes/volume-inspection.js";
-import { type VolumeBackends, Volumes } from "../../dist/volumes/work.js";
+import { Volumes } from "../../dist/volumes/volumes.js";
+import type { VolumeBackends } from "../../dist/volumes/work.js";
 import { pool as poolDocument } from "../drivers/documents.js";
 import { Laboratory } from "../drivers/laboratory.js";
 import { qemuImg } from "../images/shared.js";
@@ -33,6 +37,14 @@ beforeEach(async () => {
     driverOf: () => directoryDriver,
     hasDriver: () => true,
     hostOf: async () => laboratory.host,
+    hostAt: async () => laboratory.host,
+    policy: {
+      defaultsOf: () => NO_DEFAULTS,
+      deletesBackingStores: false,
+      sharesBlocks: true,
+    },
+    commitments: new PoolCommitments({ warnRatio: () => null, refuseRatio: () => null }, () => {}),
+    expectedSpace: new ExpectedSpace(),
     secret,
     privateDirectory,
   };
