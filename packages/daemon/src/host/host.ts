@@ -76,6 +76,8 @@ export interface Directory extends AsyncDisposable {
   /** As it was opened: for messages and documents only. */
   readonly path: string;
   facts(options?: CallOptions): Promise<FileFacts>;
+  /** Which directory it is, whatever it is called now. Where that is known from opening it, it costs no trip. */
+  identity(options?: CallOptions): Promise<DirectoryIdentity>;
   space(options?: CallOptions): Promise<SpaceFacts>;
   /** Names in the directory without "." and "..", unsorted. */
   names(options?: CallOptions): Promise<string[]>;
@@ -180,6 +182,12 @@ export interface OpenRequest {
   readonly mode?: number;
   /** Default true, except with `create`. */
   readonly follow?: boolean;
+}
+
+/** The directory itself, whatever path leads to it. */
+export interface DirectoryIdentity {
+  readonly device: bigint;
+  readonly inode: bigint;
 }
 
 export interface EntryLook {
