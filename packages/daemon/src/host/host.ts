@@ -368,7 +368,7 @@ export class HostError extends Error {
   /** ENOENT, EACCES, … */
   readonly code: string;
   /** Which step of a compound call failed. */
-  readonly step?: HostStep;
+  declare readonly step?: HostStep;
   constructor(
     code: string,
     errno: number,
