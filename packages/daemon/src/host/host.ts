@@ -76,6 +76,8 @@ export interface Directory extends AsyncDisposable {
   /** As it was opened: for messages and documents only. */
   readonly path: string;
   facts(options?: CallOptions): Promise<FileFacts>;
+  /** Which directory it is, whatever it is called now. Where that is known from opening it, it costs no trip. */
+  identity(options?: CallOptions): Promise<DirectoryIdentity>;
   space(options?: CallOptions): Promise<SpaceFacts>;
   /** Names in the directory without "." and "..", unsorted. */
   names(options?: CallOptions): Promise<string[]>;
@@ -182,6 +184,12 @@ export interface OpenRequest {
   readonly mode?: number;
   /** Default true, except with `create`. */
   readonly follow?: boolean;
+}
+
+/** The directory itself, whatever path leads to it. */
+export interface DirectoryIdentity {
+  readonly device: bigint;
+  readonly inode: bigint;
 }
 
 export interface EntryLook {
@@ -364,7 +372,7 @@ export class HostError extends Error {
   /** ENOENT, EACCES, … */
   readonly code: string;
   /** Which step of a compound call failed. */
-  readonly step?: HostStep;
+  declare readonly step?: HostStep;
   constructor(
     code: string,
     errno: number,

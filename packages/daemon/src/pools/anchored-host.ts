@@ -4,6 +4,7 @@ import {
   type Command,
   type CommandResult,
   type Directory,
+  type DirectoryIdentity,
   type File,
   type FileAccess,
   type FileFacts,
@@ -12,11 +13,7 @@ import {
   type RunOptions,
 } from "../host/index.js";
 
-/** The directory itself, whatever path leads to it. */
-export interface DirectoryIdentity {
-  readonly device: bigint;
-  readonly inode: bigint;
-}
+export type { DirectoryIdentity };
 
 export const ESTALE = 116;
 
@@ -35,10 +32,10 @@ export function anchoredHost(pool: PoolDocument, anchor: DirectoryIdentity | nul
 
 /** A host for a scan: `found` is told which directory the pool's target was when it was opened. */
 export function anchoringHost(pool: PoolDocument, host: Host, found: (identity: DirectoryIdentity) => void): Host {
-  return watching(pool, host, ({ device, inode }) => found({ device, inode }));
+  return watching(pool, host, found);
 }
 
-function watching(pool: PoolDocument, host: Host, look: (facts: FileFacts) => void): Host {
+function watching(pool: PoolDocument, host: Host, look: (identity: DirectoryIdentity) => void): Host {
   const { path } = pool.target;
   return path === null || host.home !== "local" ? host : new WatchingHost(host, path, look);
 }
@@ -47,9 +44,9 @@ function watching(pool: PoolDocument, host: Host, look: (facts: FileFacts) => vo
 class WatchingHost implements Host {
   readonly #host: Host;
   readonly #path: string;
-  readonly #look: (facts: FileFacts) => void;
+  readonly #look: (identity: DirectoryIdentity) => void;
 
-  constructor(host: Host, path: string, look: (facts: FileFacts) => void) {
+  constructor(host: Host, path: string, look: (identity: DirectoryIdentity) => void) {
     this.#host = host;
     this.#path = path;
     this.#look = look;
@@ -63,7 +60,7 @@ class WatchingHost implements Host {
     const directory = await this.#host.openDirectory(path, options);
     if (path !== this.#path) return directory;
     try {
-      this.#look(await directory.facts(options));
+      this.#look(await directory.identity(options));
       return directory;
     } catch (error) {
       await directory.close();

@@ -64,6 +64,8 @@ test("a look at a volume that was scanned and not touched costs two trips to oth
 test("a pool that was stopped or built keeps nothing open: its file system can be unmounted", async () => {
   const definition = pool("dir", images);
   await scan(directoryDriver, definition, laboratory.host);
+  // The scan may have taken longer than a directory is remembered.
+  await (await laboratory.hosts.local.openDirectory(images)).close();
   expect(timesOpen(images)).toBe(1);
   await directoryDriver.stop?.(definition, laboratory.host);
   expect(timesOpen(images)).toBe(0);

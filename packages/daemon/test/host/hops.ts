@@ -1,4 +1,3 @@
-/// <reference lib="es2024.sharedmemory" />
 import { createHook } from "node:async_hooks";
 
 /** Trips to libuv's threads: file calls, and native calls, which carry the name of their C function. */
@@ -12,18 +11,18 @@ export async function hopsOf(call: () => Promise<unknown>): Promise<number> {
       if (HOPS.test(type)) hops += 1;
     },
   });
-  // Trips to our own threads, each of which is waited for so.
-  const { waitAsync } = Atomics;
-  Atomics.waitAsync = ((...args: Parameters<typeof waitAsync>) => {
+  // Trips to our own threads, each of which is woken so.
+  const { notify } = Atomics;
+  Atomics.notify = ((memory: Int32Array, index: number, count?: number) => {
     hops += 1;
-    return waitAsync(...args);
-  }) as typeof waitAsync;
+    return notify(memory, index, count);
+  }) as typeof notify;
   hook.enable();
   try {
     await call();
     return hops;
   } finally {
     hook.disable();
-    Atomics.waitAsync = waitAsync;
+    Atomics.notify = notify;
   }
 }

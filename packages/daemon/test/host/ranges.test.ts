@@ -121,7 +121,7 @@ describe("between two file systems", () => {
     await using target = await memory.createUnnamed(plain);
     const copied = await target.copyRange(source, 1n, 0n, 64n * mebibyte);
     expect(copied).toEqual({ copiedBytes: 2n * mebibyte, way: "buffered" });
-    expect(await target.read(0n, 2 << 20)).toEqual(Buffer.alloc(2 << 20, 1));
+    expect(Buffer.alloc(2 << 20, 1).equals(await target.read(0n, 2 << 20))).toBe(true);
     expect(await target.copyRange(source, 2n * mebibyte + 1n, 0n, 1n)).toMatchObject({ copiedBytes: 0n });
   });
 
@@ -145,7 +145,7 @@ describe("of a block device", () => {
     await file.overwrite(0n, 4n * mebibyte, "random");
     await file.sync();
     await file.discard(mebibyte, mebibyte);
-    expect(await file.read(mebibyte, 1 << 20)).toEqual(Buffer.alloc(1 << 20));
+    expect(Buffer.alloc(1 << 20).equals(await file.read(mebibyte, 1 << 20))).toBe(true);
     expect((await file.read(2n * mebibyte, 4_096)).every((byte) => byte === 0)).toBe(false);
     expect(await file.copyRange(file, 0n, 2n * mebibyte, mebibyte)).toEqual({ copiedBytes: mebibyte, way: "buffered" });
     expect(await file.read(2n * mebibyte, 4_096)).toEqual(await file.read(0n, 4_096));

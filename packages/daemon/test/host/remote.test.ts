@@ -4,7 +4,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type FuseMount, fuseRequirements, mountFuse } from "../../../../tests/support/fuse.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
-import { type Directory, type Host, Hosts, hostLimits } from "../../dist/host/index.js";
+import {
+  type Directory,
+  type Host,
+  Hosts,
+  hostLimits,
+  killOrphans,
+  type StartedProgram,
+} from "../../dist/host/index.js";
 import { codeOf, scratchDirectory, text, writeNew } from "./support.ts";
 
 const reason = missing(fuseRequirements);
@@ -166,6 +173,37 @@ describe("on storage that can hang, while it answers", () => {
     expect(await codeOf(host.run({ program: "no-such-tool", args: [] }))).toBe("ENOENT");
     expect((await host.run({ program: "sh", args: ["-c", "exit 4"] })).exitStatus).toBe(4);
     await local.close();
+  });
+
+  it("a command is told of, heard, and given what its line does not show", async () => {
+    const told: StartedProgram[] = [];
+    const heard: string[] = [];
+    const args = ["-c", "cut -d ' ' -f 22 /proc/$$/stat; echo $$; echo $1; sleep 0.3", "sh", { unshown: "hidden" }];
+    const { stdout, line } = await host.run(
+      { program: "sh", args },
+      { started: (child) => told.push(child), output: (text) => heard.push(text) },
+    );
+    expect(told.map(({ pid, startTime }) => `${startTime}\n${pid}\nhidden\n`)).toEqual([stdout]);
+    expect(heard.join("")).toBe(stdout);
+    expect(line.endsWith(" sh")).toBe(true);
+  });
+
+  it("its process and what that starts carry the daemon's marker", async () => {
+    const marker = `/state/of-remote-${process.pid}`;
+    const marked = new Hosts({ remoteTimeoutMs, marker });
+    const there = await marked.forPath(`${place}/mounted`);
+    await using opened = await there.openDirectory(`${place}/mounted`);
+    const program = { program: "sh", args: ["-c", "echo $CISTERN_STATE"] };
+    expect((await there.run(program)).stdout).toBe(`${marker}\n`);
+    expect((await marked.local.run(program)).stdout).toBe(`${marker}\n`);
+    const { killed, stuck } = await killOrphans(marker);
+    expect({ killed: killed.map((text) => /remote\/child\.js/.test(text)), stuck }).toEqual({
+      killed: [true],
+      stuck: [],
+    });
+    await delay(50);
+    expect(await codeOf(opened.facts())).toBe("ESTALE");
+    await marked.close();
   });
 
   it("a command that outlives many deadlines is left alone", async () => {

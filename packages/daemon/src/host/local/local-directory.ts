@@ -6,6 +6,7 @@ import { hostError, hostErrorFrom } from "../errors.js";
 import type {
   CallOptions,
   Directory,
+  DirectoryIdentity,
   EntryLook,
   File,
   FileFacts,
@@ -34,11 +35,19 @@ export class LocalDirectory implements Directory {
   readonly #services: LocalServices;
   readonly path: string;
   readonly #descriptor: Descriptor;
+  readonly #identity: DirectoryIdentity | null;
 
-  constructor(services: LocalServices, path: string, descriptor: Descriptor) {
+  /** `identity`: where it is known already. */
+  constructor(
+    services: LocalServices,
+    path: string,
+    descriptor: Descriptor,
+    identity: DirectoryIdentity | null = null,
+  ) {
     this.#services = services;
     this.path = path;
     this.#descriptor = descriptor;
+    this.#identity = identity;
   }
 
   get host(): Host {
@@ -52,6 +61,11 @@ export class LocalDirectory implements Directory {
 
   facts(options?: CallOptions): Promise<FileFacts> {
     return this.#native("Looking at", options, "factsOfOpen", (fd) => ({ fd }));
+  }
+
+  async identity(options?: CallOptions): Promise<DirectoryIdentity> {
+    const { device, inode } = this.#identity ?? (await this.facts(options));
+    return { device, inode };
   }
 
   space(options?: CallOptions): Promise<SpaceFacts> {

@@ -17,12 +17,12 @@ import type {
 } from "../host.js";
 import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
-import { type Descriptor, ownDescriptor } from "./descriptor.js";
+import { ownDescriptor } from "./descriptor.js";
 import { LocalDirectory, makeDirectoryWithMode } from "./local-directory.js";
 import { LocalFile } from "./local-file.js";
 import type { NativeLanes } from "./native-lane.js";
 import { accessFlags, safeFlags } from "./open-flags.js";
-import { openDirectory, RememberedDirectories } from "./remembered-directories.js";
+import { type OpenedDirectory, openDirectory, RememberedDirectories } from "./remembered-directories.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 
 /** Chooses the home of a path, as `Hosts` does; null where everything is to be done here (in the child). */
@@ -65,7 +65,10 @@ export class LocalHost implements Host, LocalServices {
         this.#call(
           `Opening "${path}"`,
           options,
-          async () => new LocalDirectory(this, path, await this.#open(path)),
+          async () => {
+            const { descriptor, identity } = await this.#open(path);
+            return new LocalDirectory(this, path, descriptor, identity);
+          },
           (late) => void late.close(),
         ),
     );
@@ -161,9 +164,9 @@ export class LocalHost implements Host, LocalServices {
   }
 
   /** Storage that can hang is asked each time: its mount must not be held longer than it is used. */
-  async #open(path: string): Promise<Descriptor> {
+  async #open(path: string): Promise<OpenedDirectory> {
     if (this.#parts.router !== null) return this.#remembered.open(path);
-    return ownDescriptor(await openDirectory(path, this.lanes), this.lanes);
+    return { descriptor: ownDescriptor(await openDirectory(path, this.lanes), this.lanes), identity: null };
   }
 
   async #at<T>(

@@ -1,7 +1,14 @@
 import { hostLimits } from "../../limits.js";
+import type { DirectoryIdentity } from "../host.js";
 import { closeDescriptor, Descriptor, ownDescriptor } from "./descriptor.js";
 import type { NativeLanes } from "./native-lane.js";
 import { directoryFlags } from "./open-flags.js";
+
+export interface OpenedDirectory {
+  readonly descriptor: Descriptor;
+  /** null: not looked at. */
+  readonly identity: DirectoryIdentity | null;
+}
 
 /**
  * Directories that were opened by their path and stay open for a moment, because calls on one pool come in bursts. Whoever
@@ -18,7 +25,7 @@ export class RememberedDirectories {
   }
 
   /** The directory at `path`, following symlinks, as `open` would give it. */
-  async open(path: string): Promise<Descriptor> {
+  async open(path: string): Promise<OpenedDirectory> {
     const known = this.#byPath.get(path);
     const lease = known === undefined ? null : await this.#leaseIfSame(path, known);
     if (lease !== null) return lease;
@@ -27,7 +34,9 @@ export class RememberedDirectories {
     try {
       const shared = await opening;
       // It may have taken so long that its time is over.
-      return shared.lease() ?? ownDescriptor(await openDirectory(path, this.#lanes), this.#lanes);
+      const lease = shared.lease();
+      if (lease !== null) return lease;
+      return { descriptor: ownDescriptor(await openDirectory(path, this.#lanes), this.#lanes), identity: null };
     } catch (failure) {
       if (this.#byPath.get(path) === opening) this.#byPath.delete(path);
       throw failure;
@@ -42,13 +51,13 @@ export class RememberedDirectories {
     await Promise.all(opened.map(endShared));
   }
 
-  async #leaseIfSame(path: string, opening: Promise<SharedDirectory>): Promise<Descriptor | null> {
+  async #leaseIfSame(path: string, opening: Promise<SharedDirectory>): Promise<OpenedDirectory | null> {
     const shared = await opening.catch(() => null);
     const lease = shared?.lease();
     if (!shared || !lease) return null;
     const now = await this.#identify(path).catch(() => null);
     if (now !== null && now.device === shared.device && now.inode === shared.inode) return lease;
-    await lease.close();
+    await lease.descriptor.close();
     return null;
   }
 
@@ -64,7 +73,7 @@ export class RememberedDirectories {
     }
   }
 
-  #identify(path: string): Promise<{ readonly device: bigint; readonly inode: bigint }> {
+  #identify(path: string): Promise<DirectoryIdentity> {
     return this.#lanes.quick.perform("identify", { path }, `"${path}" cannot be looked at`);
   }
 
@@ -111,13 +120,14 @@ class SharedDirectory {
   }
 
   /** null once its time is over. */
-  lease(): Descriptor | null {
+  lease(): OpenedDirectory | null {
     if (this.#isOver) return null;
     this.#leases += 1;
-    return new Descriptor(this.#fd, () => {
+    const descriptor = new Descriptor(this.#fd, () => {
       this.#leases -= 1;
       return this.#closeIfUnused();
     });
+    return { descriptor, identity: { device: this.device, inode: this.inode } };
   }
 
   end(): Promise<void> {

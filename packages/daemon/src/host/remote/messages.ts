@@ -106,6 +106,7 @@ export const servedMethods = {
   ] satisfies (keyof Host)[],
   directory: [
     "facts",
+    "identity",
     "space",
     "names",
     "lookup",

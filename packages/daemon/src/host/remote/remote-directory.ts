@@ -4,6 +4,7 @@ import { hostError } from "../errors.js";
 import type {
   CallOptions,
   Directory,
+  DirectoryIdentity,
   EntryLook,
   File,
   FileFacts,
@@ -40,6 +41,10 @@ export class RemoteDirectory implements Directory {
 
   facts(options?: CallOptions): Promise<FileFacts> {
     return this.#call("facts", "Looking at", null, [], options);
+  }
+
+  identity(options?: CallOptions): Promise<DirectoryIdentity> {
+    return this.#call("identity", "Looking at", null, [], options);
   }
 
   space(options?: CallOptions): Promise<SpaceFacts> {
