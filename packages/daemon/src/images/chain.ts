@@ -108,7 +108,7 @@ class Walk {
     for (const name of image.dataFiles) {
       if (++this.#dataFiles > imageLimits.chainDataFiles) {
         this.stop("too-deep", `The chain has more than ${imageLimits.chainDataFiles} data files.`);
-        break;
+        return null;
       }
       // An extent of vmdk may be of several kinds; nothing follows from it.
       const isRaw = image.qcow2 !== null;

@@ -26,7 +26,10 @@ export async function readVmdkHeader(bounded: BoundedSource): Promise<HeaderFact
   const header = new Fields(start, "little");
   if (decodeUtf8(header.part(0, 4)) === "KDMV" && header.has(0, SPARSE_HEADER_BYTES)) return sparse(header, bounded);
   if (!decodeUtf8(header.part(0, TEXT_START.length)).startsWith(TEXT_START)) return null;
-  const { sectors, ...facts } = descriptor(await bounded.upTo("The descriptor", 0n, imageLimits.descriptorBytes));
+  const { sectors, ...facts } = descriptor(
+    await bounded.upTo("The descriptor", 0n, imageLimits.descriptorBytes),
+    bounded,
+  );
   return { ...facts, capacityBytes: sectors * SECTOR_BYTES };
 }
 
@@ -42,7 +45,7 @@ async function sparse(header: Fields, bounded: BoundedSource): Promise<HeaderFac
   const length = header.u64(36) * SECTOR_BYTES;
   return bounded.attempt(facts, async () => {
     const lengthBytes = length < BigInt(imageLimits.descriptorBytes) ? Number(length) : imageLimits.descriptorBytes;
-    const { sectors: _, ...said } = descriptor(await bounded.exactly("The descriptor", offset, lengthBytes));
+    const { sectors: _, ...said } = descriptor(await bounded.exactly("The descriptor", offset, lengthBytes), bounded);
     return { ...facts, ...said, dataFiles: ONE_FILE.includes(said.subformat ?? "") ? [] : said.dataFiles };
   });
 }
@@ -54,11 +57,14 @@ interface Descriptor {
   readonly sectors: bigint;
 }
 
-function descriptor(bytes: Uint8Array): Descriptor {
+function descriptor(bytes: Uint8Array, bounded: BoundedSource): Descriptor {
   const lines = decodeUtf8(upToNul(bytes)).split("\n");
-  const value = (key: string) => {
+  const value = (key: string, longest: number) => {
     const line = lines.find((candidate) => candidate.startsWith(`${key}="`));
-    return line?.slice(key.length + 2, line.indexOf('"', key.length + 2)) ?? null;
+    const text = line?.slice(key.length + 2, line.indexOf('"', key.length + 2)) ?? null;
+    if (text === null || text.length <= longest) return text;
+    bounded.problem(`The descriptor has a ${key} of ${text.length} letters.`);
+    return null;
   };
   const dataFiles: string[] = [];
   let sectors = 0n;
@@ -68,9 +74,9 @@ function descriptor(bytes: Uint8Array): Descriptor {
     sectors += BigInt(length);
     if (dataFiles.length < imageLimits.extents) dataFiles.push(file);
   }
-  const parent = value("parentFileNameHint");
+  const parent = value("parentFileNameHint", imageLimits.backingNameBytes);
   return {
-    subformat: value("createType"),
+    subformat: value("createType", imageLimits.formatNameBytes),
     backing: parent === null || parent === "" ? null : { string: parent, format: "vmdk" },
     dataFiles,
     sectors,

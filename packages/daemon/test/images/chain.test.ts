@@ -147,7 +147,9 @@ describe("the format of a link", () => {
     writeFileSync(image("base"), "just text");
     expect((await chain("top")).links[1]).toMatchObject({ format: "raw", formatOrigin: "probed", image: null });
     writeFileSync(image("base"), "");
+    recorded.opened.length = 0;
     expect((await chain("top")).links[1]).toMatchObject({ format: "raw", formatOrigin: "probed", problems: [] });
+    expect(recorded.opened).toEqual([image("top")]);
   });
 
   test("that is not what the file holds is told, and ends the chain", async () => {

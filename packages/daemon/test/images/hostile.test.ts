@@ -326,7 +326,8 @@ function mustBePlain(details: ImageDetails): void {
   const lengths = [
     [problems.length, imageLimits.problems],
     [dataFiles.length, imageLimits.extents],
-    [backing?.string.length ?? 0, imageLimits.descriptorBytes],
+    [backing?.string.length ?? 0, imageLimits.backingNameBytes],
+    [details.subformat?.length ?? 0, imageLimits.formatNameBytes],
     [backing?.format?.length ?? 0, imageLimits.formatNameBytes],
     [qcow2?.snapshots.listed.length ?? 0, imageLimits.listed],
     [qcow2?.bitmaps.listed.length ?? 0, imageLimits.listed],

@@ -169,6 +169,29 @@ describe("what is read of a qcow2 image is what qemu-img says", () => {
     expect(new Set(found.listed.map(({ name }) => name))).toEqual(new Set(["a"]));
   });
 
+  test("a snapshot or bitmap with more to say than any has ends its list; those before it are shown", async () => {
+    const path = work.file("talkative");
+    qemuImg("create", "-q", "-f", "qcow2", path, "1M");
+    snapshots(path, ["a", "b"]);
+    for (const name of ["c", "d"]) qemuImg("bitmap", "--add", path, name);
+    const image = readFileSync(path);
+    const snapshot = Number(image.readBigUInt64BE(64));
+    const secondSnapshot = snapshot + Math.ceil((40 + image.readUInt32BE(snapshot + 36) + 2) / 8) * 8;
+    const extension = image.indexOf(Uint8Array.of(0x23, 0x85, 0x28, 0x75));
+    const secondBitmap = Number(image.readBigUInt64BE(extension + 24)) + 32;
+    // Further bytes of one, the name's length of the other.
+    patch(path, secondSnapshot + 36, Uint8Array.of(0, 0, 4, 8));
+    patch(path, secondBitmap + 18, Uint8Array.of(4, 0));
+    patch(path, image.length, Buffer.alloc(65_536));
+    const found = await qcow2Of(path);
+    expect(found.snapshots.listed.map(({ name }) => name)).toEqual(["a"]);
+    expect(found.bitmaps.listed.map(({ name }) => name)).toEqual(["c"]);
+    expect(found.problems).toEqual([
+      "A snapshot has an id of 1, a name of 1 and 1032 further bytes.",
+      "A bitmap has a name of 1024 and 0 further bytes, by 2^16.",
+    ]);
+  });
+
   test("without lists they are only counted, and their tables are not read", async () => {
     const path = work.file("counted");
     qemuImg("create", "-q", "-f", "qcow2", path, "1M");
