@@ -1,4 +1,4 @@
-// npm run bench -- [--rows a,b] [--quick] [--json FILE]: builds, then runs tests/bench. See docs/how-to/measure.md.
+// npm run bench -- [--rows a,b] [--quick] [--json FILE] [--flushes] [--directory DIR]: builds, then runs tests/bench. See docs/how-to/measure.md.
 
 import { join, resolve } from "node:path";
 import { build, installPackages } from "./steps/install.mjs";

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cpus, release, tmpdir, totalmem } from "node:os";
+import { cpus, release, totalmem } from "node:os";
 import { promisify } from "node:util";
 
 /** What the numbers depend on. */
@@ -13,7 +13,7 @@ export interface Machine {
   readonly fileSystem: string;
 }
 
-export async function machineFacts(): Promise<Machine> {
+export async function machineFacts(directory: string): Promise<Machine> {
   const processors = cpus();
   return {
     kernel: release(),
@@ -23,7 +23,7 @@ export async function machineFacts(): Promise<Machine> {
     node: process.version,
     // "/usr/sbin/libvirtd (libvirt) 9.0.0"
     libvirt: (await outputOf("libvirtd", ["--version"])).split(" ").at(-1) ?? "unknown",
-    fileSystem: await outputOf("stat", ["--file-system", "--format=%T", tmpdir()]),
+    fileSystem: await outputOf("stat", ["--file-system", "--format=%T", directory]),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Row, Stage } from "./rows.js";
+import { type Prepared, prepared, type Row } from "./row.js";
 import type { Sides } from "./sides.js";
 import { abba, median, spread } from "./statistics.js";
 
@@ -16,19 +16,34 @@ export interface Measurement {
   readonly libvirtd: Side;
   /** cisternd's median over libvirtd's: below 1, cisternd is faster. */
   readonly ratio: number;
+  /** Undefined where the row has no target. */
+  readonly met: boolean | undefined;
+  /** What was wrong with what cisternd made, for all its speed. */
+  readonly complaint: string | null;
 }
 
 const UNITS_PER_MS = { µs: 1000, ms: 1 } as const;
 
 /** One round each to warm up, then `rounds` rounds in which the sides take turns. */
 export async function measure(row: Row, sides: Sides, rounds: number): Promise<Measurement> {
+  const first = await prepared(row, sides.cisternd);
+  const second = await prepared(row, sides.libvirtd);
+  try {
+    return await takeTurns(row, rounds, first, second);
+  } finally {
+    await first.end();
+    await second.end();
+  }
+}
+
+async function takeTurns(row: Row, rounds: number, first: Prepared, second: Prepared): Promise<Measurement> {
   const measured = {
-    first: { stage: sides.cisternd, samples: [] as number[], turn: 0 },
-    second: { stage: sides.libvirtd, samples: [] as number[], turn: 0 },
+    first: { prepared: first, samples: [] as number[], turn: 0 },
+    second: { prepared: second, samples: [] as number[], turn: 0 },
   };
   const sample = async (side: "first" | "second"): Promise<number> => {
     const state = measured[side];
-    const elapsedMs = await time(row, state.stage, state.turn);
+    const elapsedMs = await time(row, state.prepared, state.turn);
     state.turn += row.operations;
     return (elapsedMs / row.operations) * UNITS_PER_MS[row.unit];
   };
@@ -39,15 +54,18 @@ export async function measure(row: Row, sides: Sides, rounds: number): Promise<M
   }
   const cisternd = sideOf(measured.first.samples);
   const libvirtd = sideOf(measured.second.samples);
-  return { row, cisternd, libvirtd, ratio: cisternd.median / libvirtd.median };
+  const ratio = cisternd.median / libvirtd.median;
+  const complaint = first.complaint?.() ?? null;
+  const met = row.target === undefined ? undefined : ratio <= 1 / row.target && complaint === null;
+  return { row, cisternd, libvirtd, ratio, met, complaint };
 }
 
 /** Milliseconds of one sample. */
-async function time(row: Row, stage: Stage, firstTurn: number): Promise<number> {
+async function time(row: Row, work: Prepared, firstTurn: number): Promise<number> {
   const startedMs = performance.now();
   let ownMs: number | undefined;
   for (let turn = firstTurn; turn < firstTurn + row.operations; turn += 1) {
-    const elapsedMs = await row.run(stage, turn);
+    const elapsedMs = await work.run(turn);
     if (elapsedMs !== undefined) ownMs = (ownMs ?? 0) + elapsedMs;
   }
   return ownMs ?? performance.now() - startedMs;

@@ -1,28 +1,8 @@
-import type { Connection } from "@cistern/client";
-import { type PoolReference, procedures, type VolumeReference } from "@cistern/protocol";
+import { procedures, type VolumeReference } from "@cistern/protocol";
+import { directoryPool, startPool } from "./directory-pool.js";
+import { DISK_ROWS } from "./disk-rows.js";
 import { imageName } from "./images.js";
-
-/** What a row finds ready on each side: an active directory pool full of images, and an empty one. */
-export interface Stage {
-  readonly name: string;
-  readonly connection: Connection;
-  readonly full: PoolReference;
-  readonly fullPath: string;
-  readonly volumes: number;
-  readonly empty: PoolReference;
-}
-
-export interface Row {
-  readonly name: string;
-  /** In words, `volumes` being the number in the full pool. */
-  title(volumes: number): string;
-  readonly unit: "µs" | "ms";
-  readonly rounds: { readonly normal: number; readonly quick: number };
-  /** Operations in one sample; the sample is the time of one of them. */
-  readonly operations: number;
-  /** Does the operation once. `turn` never repeats. Returns milliseconds where not everything it does counts. */
-  run(stage: Stage, turn: number): Promise<number | undefined>;
-}
+import type { Row, Stage } from "./row.js";
 
 /** Cheap calls are measured in batches, one call after the other on one connection. */
 const CALLS = { unit: "µs", rounds: { normal: 20, quick: 6 }, operations: 200 } as const;
@@ -31,6 +11,7 @@ export const ROWS: readonly Row[] = [
   {
     ...CALLS,
     name: "lookup",
+    usesImages: true,
     title: (volumes) => `look up one of ${volumes} volumes by name`,
     async run(stage, turn) {
       const name = imageName(turn % stage.volumes);
@@ -41,6 +22,7 @@ export const ROWS: readonly Row[] = [
   {
     ...CALLS,
     name: "info",
+    usesImages: true,
     title: () => "a volume's info",
     async run(stage, turn) {
       await stage.connection.call(procedures.storageVolGetInfo, { vol: volumeOf(stage, turn) });
@@ -50,6 +32,7 @@ export const ROWS: readonly Row[] = [
   {
     ...CALLS,
     name: "xmldesc",
+    usesImages: true,
     title: () => "a volume's XML description",
     async run(stage, turn) {
       await stage.connection.call(procedures.storageVolGetXmlDesc, { vol: volumeOf(stage, turn), flags: 0 });
@@ -58,6 +41,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: "list-10k",
+    usesImages: true,
     title: (volumes) => `list all ${volumes} volumes`,
     unit: "ms",
     rounds: { normal: 20, quick: 6 },
@@ -71,6 +55,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: "refresh-10k",
+    usesImages: true,
     title: (volumes) => `refresh ${volumes} unchanged volumes again`,
     unit: "ms",
     rounds: { normal: 7, quick: 3 },
@@ -82,6 +67,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: "first-scan-10k",
+    usesImages: true,
     title: (volumes) => `start a pool and scan ${volumes} qcow2 images for the first time`,
     unit: "ms",
     rounds: { normal: 5, quick: 2 },
@@ -104,6 +90,7 @@ export const ROWS: readonly Row[] = [
   {
     name: "create-delete",
     title: () => "create and delete a sparse raw volume",
+    target: 1,
     unit: "µs",
     rounds: { normal: 20, quick: 6 },
     operations: 20,
@@ -114,25 +101,22 @@ export const ROWS: readonly Row[] = [
       return undefined;
     },
   },
+  {
+    name: "create-delete-qcow2",
+    title: () => "create and delete an empty qcow2 volume",
+    target: 10,
+    unit: "µs",
+    rounds: { normal: 12, quick: 3 },
+    operations: 10,
+    async run(stage, turn) {
+      const xml = `<volume><name>image-${turn}.qcow2</name><capacity>1073741824</capacity><target><format type='qcow2'/></target></volume>`;
+      const { vol } = await stage.connection.call(procedures.storageVolCreateXml, { pool: stage.empty, xml, flags: 0 });
+      await stage.connection.call(procedures.storageVolDelete, { vol, flags: 0 });
+      return undefined;
+    },
+  },
+  ...DISK_ROWS,
 ];
-
-/** Defines and starts a directory pool; with `uuid`, under the identity that an earlier one had. */
-export async function startPool(
-  connection: Connection,
-  name: string,
-  path: string,
-  uuid?: string,
-): Promise<PoolReference> {
-  const xml = directoryPool(name, path, uuid);
-  const { pool } = await connection.call(procedures.storagePoolDefineXml, { xml, flags: 0 });
-  await connection.call(procedures.storagePoolCreate, { pool, flags: 0 });
-  return pool;
-}
-
-function directoryPool(name: string, path: string, uuid?: string): string {
-  const identity = uuid === undefined ? "" : `<uuid>${uuid}</uuid>`;
-  return `<pool type='dir'><name>${name}</name>${identity}<target><path>${path}</path></target></pool>`;
-}
 
 function volumeOf(stage: Stage, turn: number): VolumeReference {
   const name = imageName(turn % stage.volumes);

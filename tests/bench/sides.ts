@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@cistern/client";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
+import { startPool } from "./directory-pool.js";
 import { makeImages } from "./images.js";
-import { type Stage, startPool } from "./rows.js";
+import type { Stage } from "./row.js";
 
 /** Both daemons, each with its own directories, over the same images. */
 export interface Sides extends AsyncDisposable {
@@ -18,14 +18,15 @@ export function sidesUnavailable(): string | undefined {
   return cisterndUnavailable() ?? libvirtdUnavailable();
 }
 
-export async function openSides(volumes: number): Promise<Sides> {
+/** `directory`: where everything lies, on the file system that is measured. */
+export async function openSides(directory: string, volumes: number): Promise<Sides> {
   // Run backwards, whether opening succeeds or fails half-way.
   const undo: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const work = await mkdtemp(join(tmpdir(), "cistern-bench-"));
+    const work = await mkdtemp(join(directory, "cistern-bench-"));
     undo.push(() => rm(work, { recursive: true, force: true }));
     const images = join(work, "images");
     await makeImages(images, volumes);
@@ -41,7 +42,13 @@ export async function openSides(volumes: number): Promise<Sides> {
       undo.push(() => connection.close());
       const full = await startPool(connection, "full", images);
       const empty = await startPool(connection, "empty", emptyPath);
-      return { name, connection, full, fullPath: images, volumes, empty };
+      const again = async () => {
+        const another = await connect(`storage+unix:///system?socket=${side.socket}`, { keepalive: false });
+        undo.push(() => another.close());
+        return another;
+      };
+      const { pid } = side.daemon;
+      return { name, connection, connect: again, pid, full, fullPath: images, volumes, empty, emptyPath };
     };
     const cisternd = await open("cisternd", prepareCisternd);
     const libvirtd = await open("libvirtd", prepareLibvirtd);

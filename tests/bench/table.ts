@@ -3,16 +3,18 @@ import type { Measurement, Side } from "./measure.js";
 /** The closing table: medians, their spread, and the ratio (below 1: cisternd is faster). */
 export function formatTable(measurements: readonly Measurement[], volumes: number): string {
   const rows = [
-    ["row", "cisternd", "libvirtd", "ratio", "what"],
-    ...measurements.map(({ row, cisternd, libvirtd, ratio }) => [
+    ["row", "cisternd", "libvirtd", "ratio", "target", "met", "what"],
+    ...measurements.map(({ row, cisternd, libvirtd, ratio, met, complaint }) => [
       row.name,
       cell(cisternd, row.unit),
       cell(libvirtd, row.unit),
       ratio.toFixed(2),
-      row.title(volumes),
+      row.target === undefined ? "" : `${row.target}x`,
+      met === undefined ? "" : met ? "yes" : "NO",
+      row.title(volumes) + (complaint === null ? "" : `; ${complaint}`),
     ]),
   ];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>
       row

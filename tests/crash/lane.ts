@@ -9,9 +9,9 @@ import { secrets } from "@cistern/protocol";
 import { startedPool } from "../robustness/directory-pool.js";
 import { type LoopMount, mountLoop } from "../support/loop.js";
 import { filesBelow, RootedDaemon } from "../support/rooted-daemon.js";
+import { isStorageChange, STORAGE_CHANGES, shapeOf, Tracing, threadsOf } from "../support/strace.js";
 import { fixturePath } from "./fixtures.js";
 import { type Operation, type Scene, SECRET } from "./operations.js";
-import { isStorageChange, shapeOf, Tracing, threadsOf } from "./system-calls.js";
 
 /** A moment at which the daemon dies: just before this call is made. */
 export interface Point {
@@ -73,7 +73,7 @@ export class Lane {
   /** Does the operation once, undisturbed; every moment at which it changes storage. */
   async record(operation: Operation): Promise<readonly Point[]> {
     const scene = await this.#prepare(operation);
-    const tracing = await Tracing.attach(this.#daemon.pid, this.#traceFile, "all");
+    const tracing = await Tracing.attach(this.#daemon.pid, this.#traceFile, { calls: STORAGE_CHANGES });
     await withDeadline(operation.run(scene)).finally(() => tracing.detach());
     const threads = [...threadsOf(this.#daemon.pid)].sort((a, b) => a - b);
     const { state, complaints } = await operation.inspect(scene);
@@ -111,6 +111,7 @@ export class Lane {
     }
     await this.#endChildren();
     await this.#forgetLeftovers();
+    if (state !== "after") all.push(...(await this.#again(operation, scene)));
     return { hit, asPlanned: hit !== null && shapeOf(hit) === shapeOf(point.line), state, complaints: all };
   }
 
@@ -128,8 +129,8 @@ export class Lane {
     // One thread by itself: the counter goes by thread, and no other can be first. One that is yet to be made is found with all.
     const tracing =
       thread === undefined
-        ? await Tracing.attach(this.#daemon.pid, this.#traceFile, "all", injection)
-        : await Tracing.attach(thread, this.#traceFile, "thread", injection);
+        ? await Tracing.attach(this.#daemon.pid, this.#traceFile, { calls: STORAGE_CHANGES, injection })
+        : await Tracing.attach(thread, this.#traceFile, { what: "thread", calls: STORAGE_CHANGES, injection });
     await withDeadline(operation.run(scene)).catch(() => {});
     const died = await this.#daemon.ended(200);
     await tracing.detach();
@@ -138,21 +139,34 @@ export class Lane {
 
   async #dieWithChild(operation: Operation, scene: Scene, point: Point): Promise<string | null> {
     const injection = `${point.call}:signal=STOP:when=${point.ordinal}`;
-    const tracing = await Tracing.attach(this.#daemon.pid, this.#traceFile, "all", injection);
+    const tracing = await Tracing.attach(this.#daemon.pid, this.#traceFile, { calls: STORAGE_CHANGES, injection });
     const run = withDeadline(operation.run(scene)).catch(() => {});
     let over = false;
     void run.then(() => {
       over = true;
     });
-    let stopped: Child | undefined;
-    while (!over && stopped === undefined) {
-      stopped = (await this.#children()).find(({ state }) => state === "T" || state === "t");
+    let stopped = false;
+    while (!over && !stopped) {
       await sleep(2);
+      stopped = await tracing.hasStopped();
     }
     await this.#daemon.kill();
     await run;
     await tracing.detach();
-    return stopped === undefined ? null : point.line;
+    return stopped ? point.line : null;
+  }
+
+  /** What was interrupted can be done again, and then is whole. */
+  async #again(operation: Operation, { directory, beside }: Scene): Promise<string[]> {
+    const connection = await this.#daemon.connect();
+    const pool = await connection.lookupPool(operation.fileSystem);
+    try {
+      await withDeadline(operation.run({ connection, pool, directory, beside }));
+    } catch (error) {
+      return [`done again, it fails: ${(error as Error).message}`];
+    }
+    const { state, complaints } = await operation.inspect({ directory, beside });
+    return [...complaints, ...(state === "after" ? [] : [`it ends "${state}"`])].map((text) => `done again: ${text}`);
   }
 
   /** A pool that holds the operation's fixtures and nothing else. */
@@ -220,7 +234,7 @@ export class Lane {
       const words = command.replaceAll("\0", " ").trim();
       const open = await openFiles(pid);
       if (own.some((place) => words.includes(place) || open.some((path) => path.startsWith(place)))) {
-        found.push({ pid: Number(pid), state, command: words });
+        found.push({ pid: Number(pid), command: words });
       }
     }
     return found;
@@ -260,7 +274,6 @@ export class Lane {
 
 interface Child {
   readonly pid: number;
-  readonly state: string;
   readonly command: string;
 }
 

@@ -4,8 +4,8 @@ import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Calls that can change storage, and those that show which thread belongs to whom. */
-const CHANGES = [
+/** Calls that can change storage. */
+export const STORAGE_CHANGES = [
   ...["openat", "open", "creat", "write", "writev", "pwrite64", "pwritev", "pwritev2", "truncate", "ftruncate"],
   ...["fallocate", "fsync", "fdatasync", "sync_file_range", "syncfs", "rename", "renameat", "renameat2", "link"],
   ...["linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "symlink", "symlinkat", "mknodat", "chown"],
@@ -24,6 +24,14 @@ export interface TracedCall {
   readonly line: string;
 }
 
+export interface TracingOptions {
+  /** "thread": `id` is one thread, and no other is looked at, nor what it starts. */
+  readonly what?: "all" | "thread";
+  readonly calls: readonly string[];
+  /** The text after "inject=", for example "ftruncate:signal=KILL:when=2". The count goes by thread and call. */
+  readonly injection?: string;
+}
+
 /** strace at a running process and what it starts from now on. */
 export class Tracing {
   readonly #strace: ChildProcess;
@@ -36,12 +44,11 @@ export class Tracing {
 
   /**
    * -f: all threads, and children (without it the one thread); -y: the paths behind descriptors; -s: enough of a name.
-   * `injection` is the text after "inject=", for example "ftruncate:signal=KILL:when=2".
    */
-  static async attach(id: number, file: string, what: "all" | "thread", injection?: string): Promise<Tracing> {
+  static async attach(id: number, file: string, { what = "all", calls, injection }: TracingOptions): Promise<Tracing> {
     const follow = what === "all" ? ["-f"] : [];
     const inject = injection === undefined ? [] : ["-e", `inject=${injection}`];
-    const args = [...follow, "-y", "-s", "48", "-e", `trace=${CHANGES.join(",")}`, ...inject, "-o", file];
+    const args = [...follow, "-y", "-s", "48", "-e", `trace=${calls.join(",")}`, ...inject, "-o", file];
     const strace = spawn("strace", [...args, "-p", String(id)], { stdio: ["ignore", "ignore", "pipe"] });
     let words = "";
     strace.stderr?.on("data", (text) => {
@@ -68,6 +75,11 @@ export class Tracing {
 
   async calls(): Promise<TracedCall[]> {
     return parseTrace(await readFile(this.#file, "utf8"));
+  }
+
+  /** Whether a traced process has stopped by an injected signal. A state of "t" alone is also that of one between two calls. */
+  async hasStopped(): Promise<boolean> {
+    return (await readFile(this.#file, "utf8")).includes("--- stopped by SIGSTOP ---");
   }
 
   /** The call during which the traced process was killed: one that never returned. */
