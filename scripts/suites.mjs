@@ -11,6 +11,9 @@ const NOT_SUITES = new Set(["support", "bench"]);
  * @type {Readonly<Record<string, string>>}
  */
 export const SLOW_SUITES = {
+  concurrency: "does random operations for a minute",
+  crash: "kills the daemon and starts it again, many times",
+  "full-disk": "fills file systems of its own",
   "command-line": "starts a real libvirtd beside cisternd",
   compatibility: "starts real libvirtd daemons and sends every script to both",
   "drop-in": "starts real libvirtd daemons",

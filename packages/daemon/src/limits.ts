@@ -54,6 +54,12 @@ export const limits = {
   endedJobMs: 3_600_000,
   /** Remarks of one job: each is a sentence of ours. */
   remarksPerJob: 16,
+  /** One record of the journal: names of at most 4 KiB each, six bytes for each of theirs at worst. */
+  journalRecordBytes: 131_072,
+  /** A record of storage that has not come back after a month is given up: 30 days. */
+  journalRecordMs: 2_592_000_000,
+  /** Overlays named in the refusal to delete what they are built on. */
+  shownChain: 16,
   /** How long a stopping daemon waits for work to undo what it made. */
   shutdownJobsMs: 10_000,
   /** How long a stopping daemon waits for replies to be flushed to clients. */
@@ -94,6 +100,19 @@ export const hostLimits = {
   remoteCallMs: 30_000,
   /** How many times `remoteCallMs` a remote call may take whose work grows with the data, or a bulk call without progress. */
   remoteSlowCallFactor: 10,
+
+  /** Threads for short native calls; each costs about 5 MB once it was needed. Four keep going while one waits for a disk. */
+  quickThreads: 4,
+  /** The same in a child for storage that can hang: as many as its calls, since any of them may be the one that hangs. */
+  remoteQuickThreads: 8,
+  /** Threads for native calls that grow with the data: a few are what one disk or one memory bus can serve. */
+  bulkThreads: 4,
+  /** The longest message of a native thread: the most that is read of a file's beginning, and what belongs to it. */
+  nativeMessageBytes: 1_048_576 + 65_536,
+  /** One step of a copy or of an overwriting: a tenth of a second of a fast disk, so that it ends soon when it is given up. */
+  bulkStepBytes: 67_108_864,
+  /** Extents looked at for shared blocks; a file in more pieces is not looked at to its end. */
+  extentsLookedAt: 65_536,
 
   /** Mounts whose homes are remembered while nobody uses them: a few hundred bytes each. */
   remoteHomes: 64,
@@ -144,6 +163,9 @@ export const hostLimits = {
   /** Space is allocated in steps of this size, so that a long allocation can be given up in between. */
   allocateStepBytes: 4_294_967_296n,
 
+  /** Pieces of data of one file that are told apart; one in more pieces is copied or wiped as a whole. */
+  copiedExtents: 100_000,
+
   /** Bytes kept of each of a command's stdout and stderr; the rest is read and dropped. */
   commandOutputBytes: 1_048_576,
   /** A command that neither computes nor reads nor writes for so long is taken for hung and killed. */
@@ -154,6 +176,15 @@ export const hostLimits = {
   commandKillMs: 2_000,
   /** After a command has ended, what it started in the background may keep its output open; that is not waited for. */
   commandLingerMs: 1_000,
+
+  /** Looking at the environment of one process, when orphans are sought: a few microseconds, unless it hangs in the kernel. */
+  orphanLookMs: 2_000,
+  /** A killed orphan vanishes within milliseconds, or sits in the kernel for longer than anybody waits. */
+  orphanKillMs: 5_000,
+  /** How often that is looked at. */
+  orphanSampleMs: 10,
+  /** Of an orphan's command line, this much is told. */
+  orphanLineLength: 200,
 
   /** Bytes of /proc/self/mountinfo: about 100,000 mounts. */
   mountTableBytes: 16_777_216,

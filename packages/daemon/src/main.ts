@@ -10,17 +10,23 @@ import {
   findPlaces,
   HELP,
   type HeldLock,
+  jobSettingsOf,
   loadConfiguration,
+  overcommitRatiosOf,
   type Places,
   parseCommandLine,
   prepareDirectories,
   protectSocketFile,
   reloadConfiguration,
   socketModeOf,
+  volumePolicyOf,
 } from "./config/index.js";
+import { ExpectedSpace } from "./drivers/expected-space.js";
 import { driverOf, hasDriver } from "./drivers/index.js";
-import { clearPrivateDirectory, type Directory, Hosts, lockFile } from "./host/index.js";
+import { clearPrivateDirectory, type Directory, Hosts, killOrphans, lockFile } from "./host/index.js";
 import { Jobs } from "./jobs/jobs.js";
+import { FileJournal } from "./jobs/journal.js";
+import { recover } from "./jobs/recovery.js";
 import { limits } from "./limits.js";
 import { createLogger, type DaemonLogger } from "./logging/index.js";
 import { EventLoopDelay } from "./monitoring/event-loop.js";
@@ -41,7 +47,8 @@ import { VERSION } from "./version.js";
 import { VolumeCreation } from "./volumes/creation.js";
 import { Inspection } from "./volumes/inspection.js";
 import { Transfers } from "./volumes/transfer.js";
-import { type VolumeBackends, Volumes } from "./volumes/volumes.js";
+import { Volumes } from "./volumes/volumes.js";
+import type { VolumeBackends } from "./volumes/work.js";
 
 /** The only file that knows everybody: it puts the daemon together, runs it and takes it apart. */
 
@@ -118,6 +125,8 @@ async function start(): Promise<Daemon> {
     environment: process.env,
   });
   const configuration = await loadConfiguration(places);
+  /** As the last reload left it. */
+  let current = configuration;
   const log = createLogger({
     level: words.verbose ? "debug" : configuration.logLevel,
     format: configuration.logFormat,
@@ -133,6 +142,7 @@ async function start(): Promise<Daemon> {
   const hosts = new Hosts({
     temporaryDirectory: places.privateDirectory,
     remoteTimeoutMs: configuration.remoteStorageTimeoutSeconds * 1000,
+    marker: places.journalDirectory,
   });
   const open = async (path: string): Promise<Directory> => (await hosts.forPath(path)).openDirectory(path);
   const runDirectory = await open(places.runDirectory);
@@ -161,7 +171,15 @@ async function start(): Promise<Daemon> {
   const privateDirectory = await open(places.privateDirectory);
   // Passphrases of a daemon that was killed.
   await clearPrivateDirectory(privateDirectory);
-  const jobs = new Jobs();
+  const journalDirectory = await open(places.journalDirectory);
+  const journal = new FileJournal(journalDirectory, (text, error) => logger.warn({ err: error }, text));
+  const jobs = new Jobs(journal, jobSettingsOf(configuration));
+  const interrupted = await recover(journalDirectory, {
+    hostAt: (path) => hosts.forPath(path),
+    endOrphans: () => killOrphans(places.journalDirectory),
+    report: (text, facts) => logger.warn(facts, text),
+  });
+  for (const job of interrupted) jobs.recall(job);
   const backends: VolumeBackends & PoolBackends = {
     store,
     jobs,
@@ -171,6 +189,13 @@ async function start(): Promise<Daemon> {
     stopping: stopping.signal,
     driverOf: (pool) => driverOf(pool.type),
     hasDriver: (pool) => hasDriver(pool.type),
+    hostAt: (path) => hosts.forPath(path),
+    policy: volumePolicyOf(() => current),
+    commitments: new PoolCommitments(
+      overcommitRatiosOf(() => current),
+      (text, pool) => logger.warn({ pool }, text),
+    ),
+    expectedSpace: new ExpectedSpace(),
     // A relative target is refused by the driver, in libvirt's words.
     hostOf: (pool) =>
       pool.target.path?.startsWith("/") ? hosts.forPath(pool.target.path) : Promise.resolve(hosts.local),
@@ -192,7 +217,7 @@ async function start(): Promise<Daemon> {
       log: logger,
       pools,
       poolEvents,
-      commitments: new PoolCommitments({ warnRatio: () => null, refuseRatio: () => null }),
+      commitments: backends.commitments,
       volumes,
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),
@@ -237,7 +262,9 @@ async function start(): Promise<Daemon> {
       try {
         const changed = reloadConfiguration(configuration, await loadConfiguration(places));
         log.setLevel(words.verbose ? "debug" : changed.configuration.logLevel);
-        server.settings = serverSettings(changed.configuration);
+        current = changed.configuration;
+        jobs.settings = jobSettingsOf(current);
+        server.settings = serverSettings(current);
         if (changed.keysForNextStart.length > 0) {
           logger.warn({ keys: changed.keysForNextStart }, "these settings take effect at the next start");
         }

@@ -4,6 +4,7 @@ export { ConfigurationError, exitStatus, exitStatusOf, InUseError, UsageError } 
 export { findGroup } from "./group.js";
 export { acquireLock, type HeldLock, type LockDescriptor } from "./lock.js";
 export { findPlaces, type Places, type PlacesMode, type Surroundings } from "./places.js";
+export { jobSettingsOf, overcommitRatiosOf, volumePolicyOf } from "./policies.js";
 export { prepareDirectories } from "./prepare.js";
 export {
   type Configuration,

@@ -32,6 +32,8 @@ export interface Places {
   readonly privateDirectory: string;
   /** What must outlive a reboot and is not configuration. */
   readonly stateDirectory: string;
+  /** What this daemon's work would leave behind if it died. No two daemons that can run at one time share it. */
+  readonly journalDirectory: string;
   /** Proof between the daemons of this host, which they all can read and no user can. */
   readonly systemTokenFile: string;
   /** virtsecretd's socket: secrets are asked for there, when it exists. Null: secrets are this daemon's own. */
@@ -99,6 +101,7 @@ function ownPlaces(mode: PlacesMode, config: string, run: string, state: string)
     readOnlySocketPath: join(run, "libvirt-sock-ro"),
     privateDirectory: join(run, "private"),
     stateDirectory: state,
+    journalDirectory: join(state, "journal"),
     systemTokenFile: join(run, "private/system.token"),
     secretDaemonSocketPath: null,
   };
@@ -107,6 +110,7 @@ function ownPlaces(mode: PlacesMode, config: string, run: string, state: string)
 /** libvirt's own paths, so that what its storage daemon left simply appears, and can be handed back. */
 const DROP_IN_PLACES: Places = {
   ...ownPlaces("drop-in", "/etc/libvirt", "/run/libvirt", "/var/lib/cistern"),
+  journalDirectory: "/var/lib/cistern/drop-in/journal",
   // /etc/libvirt belongs to libvirt's packages; our one file of settings stays in our own directory.
   configFile: "/etc/cistern/cisternd.toml",
   secretLockFile: "/run/libvirt/secrets/driver.pid",

@@ -17,6 +17,37 @@ export interface Configuration {
   /** 0: the connection ends at the first unanswered interval. */
   readonly keepaliveCount: number;
   readonly remoteStorageTimeoutSeconds: number;
+  readonly maxJobs: number;
+  readonly maxJobsPerPool: number;
+  /** MiB a second of each job; 0: not limited. */
+  readonly jobBandwidthMib: number;
+  /** What becomes of a job whose client goes away. */
+  readonly onDisconnect: "keep" | "cancel";
+  /** A transfer that moves no byte for so long is aborted. */
+  readonly streamIdleSeconds: number;
+  /** Deleting a volume that others are built on. */
+  readonly deleteBackingStores: "refuse" | "allow";
+  /** Whether a clone shares blocks with its source wherever it can, or only when it is asked to. */
+  readonly reflink: "prefer" | "on-request";
+  /** For all pools; `pools` has exceptions. */
+  readonly volumeOwner: number | null;
+  readonly volumeGroup: number | null;
+  readonly volumeMode: number | null;
+  readonly volumeLabel: string | null;
+  readonly overcommitWarnRatio: number;
+  readonly overcommitRefuseRatio: number;
+  /** By the pool's name: what is otherwise for that pool. */
+  readonly pools: Readonly<Record<string, PoolSettings>>;
+}
+
+/** What may be set for one pool; absent: as for all. */
+export interface PoolSettings {
+  readonly volumeOwner?: number;
+  readonly volumeGroup?: number;
+  readonly volumeMode?: number;
+  readonly volumeLabel?: string;
+  readonly overcommitWarnRatio?: number;
+  readonly overcommitRefuseRatio?: number;
 }
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -37,6 +68,33 @@ export interface Setting<T> {
   readonly reloads: boolean;
   readonly read: (value: unknown) => T | undefined;
 }
+
+const ids = { ...integerBetween(0, 4_294_967_294), expected: "a user's or group's number" };
+
+/** What can be set for all pools and for one. */
+const volumeFields = {
+  volumeOwner: ids,
+  volumeGroup: ids,
+  volumeMode: { expected: 'permission bits as an octal string, such as "0660"', read: permissionBits },
+  volumeLabel: {
+    expected: "an SELinux label, as a string",
+    read: (value: unknown) => (typeof value === "string" && /^[\x21-\x7e]{1,4095}$/.test(value) ? value : undefined),
+  },
+  overcommitWarnRatio: ratio(),
+  overcommitRefuseRatio: ratio(),
+} satisfies {
+  readonly [Field in keyof PoolSettings]-?: Pick<Setting<NonNullable<PoolSettings[Field]>>, "expected" | "read">;
+};
+
+const poolKeyOf: { readonly [Field in keyof typeof volumeFields]: string } = {
+  volumeOwner: "volume_owner",
+  volumeGroup: "volume_group",
+  volumeMode: "volume_mode",
+  volumeLabel: "volume_label",
+  overcommitWarnRatio: "overcommit_warn_ratio",
+  overcommitRefuseRatio: "overcommit_refuse_ratio",
+};
+const poolKeys = Object.values(poolKeyOf);
 
 type Settings = { readonly [Field in keyof Configuration]: Setting<Configuration[Field]> };
 
@@ -114,6 +172,59 @@ export const settings: Settings = {
     ...integerBetween(1, 3_600),
     reloads: false,
   },
+  maxJobs: { key: "max_jobs", standard: limits.jobsAtOnce, ...integerBetween(1, 1_024), reloads: true },
+  maxJobsPerPool: {
+    key: "max_jobs_per_pool",
+    standard: limits.jobsPerPool,
+    ...integerBetween(1, 1_024),
+    reloads: true,
+  },
+  jobBandwidthMib: { key: "job_bandwidth_mib", standard: 0, ...integerBetween(0, 1_048_576), reloads: true },
+  onDisconnect: {
+    key: "on_disconnect",
+    standard: "keep",
+    expected: oneOf(["keep", "cancel"]),
+    reloads: true,
+    read: choice(["keep", "cancel"] as const),
+  },
+  streamIdleSeconds: { key: "stream_idle_seconds", standard: 600, ...integerBetween(1, 86_400), reloads: true },
+  deleteBackingStores: {
+    key: "delete_backing_stores",
+    standard: "refuse",
+    expected: oneOf(["refuse", "allow"]),
+    reloads: true,
+    read: choice(["refuse", "allow"] as const),
+  },
+  reflink: {
+    key: "reflink",
+    standard: "prefer",
+    expected: oneOf(["prefer", "on-request"]),
+    reloads: true,
+    read: choice(["prefer", "on-request"] as const),
+  },
+  volumeOwner: { key: "volume_owner", standard: null, ...volumeFields.volumeOwner, reloads: true },
+  volumeGroup: { key: "volume_group", standard: null, ...volumeFields.volumeGroup, reloads: true },
+  volumeMode: { key: "volume_mode", standard: null, ...volumeFields.volumeMode, reloads: true },
+  volumeLabel: { key: "volume_label", standard: null, ...volumeFields.volumeLabel, reloads: true },
+  overcommitWarnRatio: {
+    key: "overcommit_warn_ratio",
+    standard: 1,
+    ...volumeFields.overcommitWarnRatio,
+    reloads: true,
+  },
+  overcommitRefuseRatio: {
+    key: "overcommit_refuse_ratio",
+    standard: 0,
+    ...volumeFields.overcommitRefuseRatio,
+    reloads: true,
+  },
+  pools: {
+    key: "pools",
+    standard: {},
+    expected: `tables such as [pools.images], each with some of ${poolKeys.join(", ")} and their values as for all pools`,
+    reloads: true,
+    read: poolTables,
+  },
 };
 
 export const settingFields = Object.keys(settings) as (keyof Configuration)[];
@@ -157,4 +268,43 @@ function integerBetween(least: number, most: number): Pick<Setting<number>, "exp
 
 function permissionBits(value: unknown): number | undefined {
   return typeof value === "string" && /^0?[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) : undefined;
+}
+
+/** Of what guests were promised to what the pool has; a whole number or a fraction. */
+function ratio(): Pick<Setting<number>, "expected" | "read"> {
+  return {
+    expected: "a number from 0 (never) to 1000, such as 1.5",
+    read: (value) => {
+      const number = typeof value === "bigint" ? Number(value) : value;
+      return typeof number === "number" && number >= 0 && number <= 1_000 ? number : undefined;
+    },
+  };
+}
+
+function poolTables(value: unknown): Readonly<Record<string, PoolSettings>> | undefined {
+  if (!isTable(value)) return undefined;
+  const pools: Record<string, PoolSettings> = {};
+  for (const [name, table] of Object.entries(value)) {
+    if (!isTable(table)) return undefined;
+    const read = poolTable(table);
+    if (read === undefined) return undefined;
+    pools[name] = read;
+  }
+  return pools;
+}
+
+function poolTable(table: Readonly<Record<string, unknown>>): PoolSettings | undefined {
+  const fields = Object.keys(volumeFields) as (keyof typeof volumeFields)[];
+  const chosen: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(table)) {
+    const field = fields.find((one) => poolKeyOf[one] === key);
+    const read = field === undefined ? undefined : volumeFields[field].read(value);
+    if (field === undefined || read === undefined) return undefined;
+    chosen[field] = read;
+  }
+  return chosen;
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

@@ -2,7 +2,7 @@ import type { StorageDriver } from "./driver.js";
 import { allocateFile } from "./shared/allocate-file.js";
 import { buildTarget, checkBuildFlags, deleteTarget, nothingToFormat } from "./shared/build-directory.js";
 import { fillFile } from "./shared/fill-file.js";
-import { openForStream, wipeEntry } from "./shared/open-volume.js";
+import { openForDownload, openForUpload, wipeEntry } from "./shared/open-volume.js";
 import { refreshFile } from "./shared/refresh-file.js";
 import { removeFile } from "./shared/remove-file.js";
 import { resizeFile } from "./shared/resize-file.js";
@@ -44,7 +44,7 @@ export const directoryDriver: StorageDriver = {
     remove: removeFile,
     resize: resizeFile,
     wipe: wipeEntry,
-    openForDownload: (pool, volume, host, follow) => openForStream(pool, volume, { access: "read", follow }, host),
-    openForUpload: (pool, volume, host, follow) => openForStream(pool, volume, { access: "write", follow }, host),
+    openForDownload,
+    openForUpload,
   },
 };

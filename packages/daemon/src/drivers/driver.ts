@@ -1,6 +1,8 @@
 import type { PoolDocument, PoolType, VolumeDocument, VolumeType } from "@cistern/documents";
 import type { Directory, File, Host, ScanEvidence } from "../host/host.js";
-import type { Job } from "../jobs/job.js";
+import type { Job, Recorded } from "../jobs/job.js";
+
+import type { ExpectedSpace } from "./expected-space.js";
 
 /**
  * What one storage technology can do. A driver keeps no state: the pool hands in its document and takes back what was
@@ -68,6 +70,11 @@ export interface VolumeContext {
   readonly secret: SecretLookup;
   /** Whether the volume may be a symlink: only then is one followed. Absent: it may not. */
   readonly followsSymlink?: boolean;
+  /** Whether a copy shares blocks with its source where it can; absent: only when it is asked to. */
+  readonly sharesBlocks?: boolean;
+  readonly expectedSpace: ExpectedSpace;
+  /** Told what a new volume's content is written into, so that others can see how far it is. */
+  readonly growing?: (file: File) => void;
   /** A directory of the daemon's own (0700) for short-lived passphrase files. */
   readonly privateDirectory: Directory;
 }
@@ -80,14 +87,18 @@ export interface CloneSource {
 export interface VolumeOperations {
   /** Names the volume (type, path, key) and refuses what cannot be made; quick, the pool stays locked. */
   allocate(pool: PoolDocument, wanted: VolumeDocument, context: VolumeContext): Promise<VolumeDocument>;
-  /** Writes first content; slow, unlocked; on failure removes what it made. Flags: 1 PREALLOC_METADATA, 2 REFLINK. */
+  /**
+   * Writes first content; slow, unlocked. The volume appears under its name when it is complete, and replaces nothing; on
+   * failure nothing is left. Gives it as it then is; undefined: look at it with `refresh`. Flags: 1 PREALLOC_METADATA,
+   * 2 REFLINK.
+   */
   fill?(
     pool: PoolDocument,
     volume: VolumeDocument,
     source: CloneSource | null,
     flags: number,
     context: VolumeContext,
-  ): Promise<void>;
+  ): Promise<FoundVolume | undefined>;
   /**
    * Looks at one volume again (sizes, times, and its format when `probe`). `evidence` spares the look into a file that
    * was not touched. ENOENT: libvirt's 50.
@@ -103,7 +114,13 @@ export interface VolumeOperations {
     context: VolumeContext,
   ): Promise<void>;
   wipe?(pool: PoolDocument, volume: VolumeDocument, algorithm: number, context: VolumeContext): Promise<void>;
-  /** `followsSymlink` as in `VolumeContext`. */
-  openForDownload?(pool: PoolDocument, volume: VolumeDocument, host: Host, followsSymlink?: boolean): Promise<File>;
-  openForUpload?(pool: PoolDocument, volume: VolumeDocument, host: Host, followsSymlink?: boolean): Promise<File>;
+  openForDownload?(pool: PoolDocument, volume: VolumeDocument, context: VolumeContext): Promise<File>;
+  openForUpload?(pool: PoolDocument, volume: VolumeDocument, context: VolumeContext): Promise<UploadTarget>;
+}
+
+/** What an upload writes into. */
+export interface UploadTarget {
+  readonly file: File;
+  /** That the content is being replaced; to be released when it is complete, or the client was told that it is not. */
+  readonly recorded: Recorded;
 }

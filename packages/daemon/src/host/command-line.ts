@@ -1,10 +1,16 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
-import type { CommandResult } from "./host.js";
+import type { CommandArgument, CommandResult, Directory, File } from "./host.js";
 import { bytesOfName, bytesOfText, hasEscapedBytes } from "./names.js";
 
 /** An argument after its handle was resolved to a descriptor of the process that starts the command. */
-export type PreparedArgument = string | PreparedHandle;
+export type PreparedArgument = string | { readonly unshown: string } | PreparedHandle;
+
+/** The directory or file that an argument hands over. */
+export function handleOf(argument: CommandArgument): Directory | File | null {
+  if (typeof argument === "string" || "unshown" in argument) return null;
+  return "in" in argument ? argument.in : argument.file;
+}
 
 export interface PreparedHandle {
   readonly before: string;
@@ -59,6 +65,10 @@ export async function commandLine(
       if (typeof argument === "string") {
         given.push(argument);
         shown.push(argument);
+        continue;
+      }
+      if ("unshown" in argument) {
+        given.push(argument.unshown);
         continue;
       }
       const inheritedAs = `/proc/self/fd/${firstInherited + indexOfDescriptor(inherited, argument.fd)}`;

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { HostError } from "./host.js";
+import { HostError, type HostStep } from "./host.js";
 
 const codeByErrno = new Map<number, string>(Object.entries(constants.errno).map(([code, errno]) => [errno, code]));
 // EOPNOTSUPP and ENOTSUP are one number on Linux, as EAGAIN and EWOULDBLOCK are; the first names are the usual ones.
@@ -18,9 +18,9 @@ export function hostError(code: ErrorCode, message: string, cause?: unknown): Ho
 }
 
 /** For a native call's errno. */
-export function hostErrorOfErrno(errno: number, message: string): HostError {
+export function hostErrorOfErrno(errno: number, message: string, step?: HostStep): HostError {
   const code = codeByErrno.get(errno) ?? `E${errno}`;
-  return new HostError(code, errno, `${message}: ${code}`);
+  return new HostError(code, errno, `${message}: ${code}`, step === undefined ? {} : { step });
 }
 
 /** Anything thrown, as a HostError; Node's own errors keep their errno. */

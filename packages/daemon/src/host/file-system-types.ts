@@ -42,3 +42,18 @@ export function whyHangProne(type: string): string | null {
   const base = type.split(".", 1)[0] ?? type;
   return Object.hasOwn(hangProneTypes, base) ? (hangProneTypes[base] ?? null) : null;
 }
+
+/** File systems that never write over what is there, by statfs's f_type: what was overwritten stays until it is reused. */
+const copyOnWriteMagics: ReadonlyMap<number, string> = new Map([
+  [0x9123_683e, "btrfs"],
+  [0x2fc1_2fc1, "zfs"],
+  [0xca45_1a4e, "bcachefs"],
+  [0x794c_7630, "overlay: a file of the layer below is copied first"],
+  [0xf2f5_2010, "f2fs: a log"],
+  [0x3434, "nilfs2: a log"],
+  [0x2405_1905, "ubifs: a log"],
+]);
+
+export function copiesOnWrite(magic: number): boolean {
+  return copyOnWriteMagics.has(magic);
+}

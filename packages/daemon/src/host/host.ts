@@ -79,12 +79,40 @@ export interface Directory extends AsyncDisposable {
   space(options?: CallOptions): Promise<SpaceFacts>;
   /** Names in the directory without "." and "..", unsorted. */
   names(options?: CallOptions): Promise<string[]>;
-  /** All entries with facts and the first bytes of regular files and block devices, in batches; see `ScanRequest`. */
+  /**
+   * All entries with facts and the first bytes of regular files and block devices, in batches; see `ScanRequest`. What is
+   * only being made (`temporaryName`, `writeFileAtomically`) is left out.
+   */
   scan(request: ScanRequest, options?: CallOptions): AsyncIterable<readonly ScannedEntry[]>;
   /** `follow`: default true. */
   lookup(name: string, options?: CallOptions & { readonly follow?: boolean }): Promise<FileFacts>;
   readLink(name: string, options?: CallOptions): Promise<string>;
+  /**
+   * Facts and first bytes of an entry at once. The head (up to `headBytes`, shorter at the end of the file only) is null for
+   * what is neither a regular file nor a block device. A look leaves no access time where the system lets it. ELOOP for a
+   * symlink, unless `follow` (default false) is given.
+   */
+  look(name: string, headBytes: number, options?: CallOptions & { readonly follow?: boolean }): Promise<EntryLook>;
   open(name: string, request: OpenRequest, options?: CallOptions): Promise<File>;
+  /**
+   * A new read-write file that has no name: nobody can open it, and it is gone when it is closed, or when the daemon or the
+   * machine ends, unless `publish` gives it a name. EOPNOTSUPP where the file system has no such files. Its `path` is the
+   * directory's. Of a failure, `step` says what could not be done; nothing is left then.
+   */
+  createUnnamed(request: NewFileRequest, options?: CallOptions): Promise<File>;
+  /** The same under a name, which must not exist (EEXIST); no symlink is followed. */
+  createNamed(name: string, request: NewFileRequest, options?: CallOptions): Promise<File>;
+  /**
+   * Gives a file of `createUnnamed` its name, never replacing anything: EEXIST. It must have been made in this directory, or
+   * at least by its host in its file system (EXDEV). Answers its facts. A failure of `step` "sync" leaves the name.
+   */
+  publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts>;
+  /**
+   * Renames a file or directory, never replacing anything: EEXIST. (On file systems that have neither such a rename nor
+   * hard links, a file that comes in between is replaced.) Facts and failures as with `publish`. A file is better closed
+   * before: FUSE may keep its temporary name, under another one, until then.
+   */
+  publishEntry(temporaryName: string, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts>;
   /** Does not follow a symlink: ENOTDIR. */
   openDirectory(name: string, options?: CallOptions): Promise<Directory>;
   makeDirectory(name: string, mode: number, options?: CallOptions): Promise<void>;
@@ -98,6 +126,8 @@ export interface Directory extends AsyncDisposable {
   writeFileAtomically(name: string, content: Uint8Array, mode: number, options?: CallOptions): Promise<void>;
   /** fsync: entries made, removed and renamed before survive a power cut. */
   sync(options?: CallOptions): Promise<void>;
+  /** As of a file. */
+  setLabel(label: string, options?: CallOptions): Promise<void>;
   changeMode(mode: number, options?: CallOptions): Promise<void>;
   /** -1 leaves owner or group as it is. */
   changeOwner(owner: number, group: number, options?: CallOptions): Promise<void>;
@@ -154,6 +184,37 @@ export interface OpenRequest {
   readonly follow?: boolean;
 }
 
+export interface EntryLook {
+  readonly facts: FileFacts;
+  readonly head: Uint8Array | null;
+}
+
+/** What a new file is from its first byte on. */
+export interface NewFileRequest {
+  /** Exactly these permission bits, whatever the umask says; until it has them, only its owner may read and write. */
+  readonly mode: number;
+  /** -1: the daemon's own. */
+  readonly owner: number;
+  readonly group: number;
+  /** `security.selinux`; null: none is set. Where the file system takes none: EOPNOTSUPP, step "label". */
+  readonly label: string | null;
+  /** Default 0; all of it is a hole. */
+  readonly sizeBytes?: bigint;
+  /** The FS_NOCOW flag, as `File.setNoCopyOnWrite` sets it. */
+  readonly noCopyOnWrite?: boolean;
+  /** The name that it is going to have: for messages, and for programs that write their file's name into it. */
+  readonly shownAs?: string;
+}
+
+export interface PublishOptions {
+  /**
+   * What is to survive a power cut when the call is back. "file" (fsync): its content, and on journaling file systems its
+   * name as well. "directory": also an fsync of the directory. Default "none". Whoever has written much calls
+   * `File.syncData` first, so that this is short.
+   */
+  readonly sync?: "none" | "file" | "directory";
+}
+
 export interface File extends AsyncDisposable {
   readonly host: Host;
   /** For messages only. */
@@ -168,8 +229,11 @@ export interface File extends AsyncDisposable {
   /** All of `bytes`, or an error. */
   write(offsetBytes: bigint, bytes: Uint8Array, options?: CallOptions): Promise<void>;
   truncate(sizeBytes: bigint, options?: CallOptions): Promise<void>;
-  /** posix_fallocate: reserves space, extends the file. */
-  allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void>;
+  /**
+   * posix_fallocate: reserves space, extends the file. With `keepSize` it does not extend it, and is EOPNOTSUPP where the
+   * file system cannot reserve; without, the file system's lack is made up for by writing zeros.
+   */
+  allocate(offsetBytes: bigint, lengthBytes: bigint, options?: AllocateOptions): Promise<void>;
   /** Makes a range read as zeros, freeing space where the file system can; never extends the file. */
   zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void>;
   /** Writes zeros over a range (a wipe: no hole is punched), in large blocks, with progress. */
@@ -184,12 +248,57 @@ export interface File extends AsyncDisposable {
   cloneFrom(source: File, options?: CallOptions): Promise<void>;
   /** Copies `lengthBytes` (or up to the source's end) from offset 0 to offset 0; `sparse` skips zero blocks and holes. */
   copyFrom(source: File, lengthBytes: bigint, options?: BulkOptions & { readonly sparse?: boolean }): Promise<void>;
+  /**
+   * One step of a copy: at most `lengthBytes`, inside the kernel where both files' storage can, else by reading and writing.
+   * 0 bytes only at the source's end. Whoever copies more asks again (in steps of `hostLimits.bulkStepBytes`), so that
+   * progress, pace and giving up are his.
+   */
+  copyRange(
+    source: File,
+    sourceOffset: bigint,
+    targetOffset: bigint,
+    lengthBytes: bigint,
+    options?: CallOptions,
+  ): Promise<CopiedRange>;
+  /**
+   * One step of a wipe: writes over a range, whatever was there, zeros or bytes that nobody can tell. Extends the file as
+   * any writing does. In steps of `hostLimits.bulkStepBytes`, as with `copyRange`.
+   */
+  overwrite(offsetBytes: bigint, lengthBytes: bigint, pattern: WipePattern, options?: CallOptions): Promise<void>;
+  /** Gives the range's blocks back (a hole; of a block device, what it discards). EOPNOTSUPP where it cannot. */
+  discard(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void>;
+  /** fsync. */
   sync(options?: CallOptions): Promise<void>;
+  /** fdatasync: all that is needed to read the content again. */
+  syncData(options?: CallOptions): Promise<void>;
+  /** Lets the kernel begin to write a range to disk, so that a later sync is short. Never fails. */
+  startWriteback(offsetBytes: bigint, lengthBytes: bigint): Promise<void>;
+  /** `security.selinux`. EOPNOTSUPP where the file system takes none. */
+  setLabel(label: string, options?: CallOptions): Promise<void>;
+  storageTraits(options?: CallOptions): Promise<StorageTraits>;
   changeMode(mode: number, options?: CallOptions): Promise<void>;
   changeOwner(owner: number, group: number, options?: CallOptions): Promise<void>;
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void>;
   close(): Promise<void>;
 }
+
+export interface CopiedRange {
+  readonly copiedBytes: bigint;
+  /** How: "buffered" is by reading and writing. */
+  readonly way: "kernel" | "buffered";
+}
+
+export type WipePattern = "zeros" | "random";
+
+/** What writing over old data means where a file lies. */
+export interface StorageTraits {
+  /** The file system writes elsewhere, so that what was overwritten is still on the disk for a while. */
+  readonly copyOnWrite: boolean;
+  /** Some of the file's blocks are also another's (a reflink, a snapshot), which keeps them. null: cannot be told. */
+  readonly sharesBlocks: boolean | null;
+}
+
+export type AllocateOptions = CallOptions & BulkOptions & { readonly keepSize?: boolean };
 
 export interface BulkOptions {
   readonly signal?: AbortSignal;
@@ -208,10 +317,12 @@ export interface Command {
  * `in` + `name`: an entry of an open directory, through `/proc/self/fd/N/name`.
  * `file` + `name`: an open file under a private alias directory in which `name` leads to `/proc/self/fd/N`, because some
  * formats (vmdk) write the file's base name into the image.
- * In messages both stand as the path a person would write; `before` and `after` are put around it ("file.filename=").
+ * `unshown`: an argument that is passed, but left out of the line that messages show.
+ * In messages both kinds of files stand as the path a person would write; `before` and `after` are put around it ("file.filename=").
  */
 export type CommandArgument =
   | string
+  | { readonly unshown: string }
   | { readonly before?: string; readonly after?: string; readonly in: Directory; readonly name: string }
   | { readonly before?: string; readonly after?: string; readonly file: File; readonly name: string };
 
@@ -219,7 +330,19 @@ export interface RunOptions extends CallOptions {
   /** Bytes kept of each of stdout and stderr; default a named limit. */
   readonly outputLimitBytes?: number;
   readonly input?: Uint8Array;
+  /** Told as soon as the program runs. */
+  readonly started?: (child: StartedProgram) => void;
+  /** Told what the program writes to stdout as it comes, in whatever pieces, all of it. */
+  readonly output?: (text: string) => void;
 }
+
+/** Enough to know a process again: a pid alone may be another's by then. */
+export interface StartedProgram {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks since the machine started. */
+  readonly startTime: string;
+}
+
 export interface CommandResult {
   /** The line as a person would type it, for messages. */
   readonly line: string;
@@ -231,15 +354,26 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** Steps of calls that do several things at once. */
+export type HostStep = "create" | "owner" | "mode" | "label" | "size" | "allocate" | "link" | "sync";
+
 /** A failed call to the operating system. The caller says what it was doing; this says why it failed. */
 export class HostError extends Error {
   override readonly name = "HostError";
   readonly errno: number;
   /** ENOENT, EACCES, … */
   readonly code: string;
-  constructor(code: string, errno: number, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  /** Which step of a compound call failed. */
+  readonly step?: HostStep;
+  constructor(
+    code: string,
+    errno: number,
+    message: string,
+    options: { readonly cause?: unknown; readonly step?: HostStep } = {},
+  ) {
+    super(message, "cause" in options ? { cause: options.cause } : {});
     this.code = code;
     this.errno = errno;
+    if (options.step !== undefined) this.step = options.step;
   }
 }

@@ -1,12 +1,14 @@
 import { mkdtemp, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { hostLimits } from "../limits.js";
+import { handleOf } from "./command-line.js";
 import type { Command, CommandResult, Host, RunOptions } from "./host.js";
 import { LocalHost } from "./local/local-host.js";
 import { localRun } from "./local/local-run.js";
-import { NativeThread } from "./local/native-thread.js";
+import { NativeLane } from "./local/native-lane.js";
 import { type Location, locate, type MountTable, MountTableReader } from "./mounts.js";
 import { bytesOfPath, bytesOfText, textOfBytes } from "./names.js";
+import { MARKER_VARIABLE } from "./orphans.js";
 import { RemoteHosts } from "./remote/remote-hosts.js";
 import { ScanThreads } from "./scan.js";
 
@@ -22,6 +24,8 @@ export interface HostsOptions {
   readonly temporaryDirectory?: string;
   /** Deadline of a call to storage that can hang. */
   readonly remoteTimeoutMs?: number;
+  /** By this (in CISTERN_STATE of their environment) all that is started can be found again, should this process die. */
+  readonly marker?: string;
 }
 
 /**
@@ -32,7 +36,10 @@ export class Hosts {
   readonly #options: HostsOptions;
   readonly #mountTables = new MountTableReader();
   readonly #scans = new ScanThreads();
-  readonly #nativeThread = new NativeThread();
+  readonly #lanes = {
+    quick: new NativeLane(hostLimits.quickThreads),
+    bulk: new NativeLane(hostLimits.bulkThreads),
+  };
   readonly #local: LocalHost;
   readonly #remotes: RemoteHosts;
   readonly #locations = new Map<string, RememberedLocation>();
@@ -43,12 +50,16 @@ export class Hosts {
     const temporaryDirectory = () => this.#temporaryDirectory();
     this.#local = new LocalHost({
       router: (path) => this.forPath(path),
-      nativeThread: this.#nativeThread,
+      lanes: this.#lanes,
       scans: this.#scans,
       run: (command, runOptions) => this.#run(command, runOptions),
       evidenceAgeNs: hostLimits.evidenceAgeNs,
     });
-    this.#remotes = new RemoteHosts({ callMs: options.remoteTimeoutMs ?? hostLimits.remoteCallMs, temporaryDirectory });
+    this.#remotes = new RemoteHosts({
+      callMs: options.remoteTimeoutMs ?? hostLimits.remoteCallMs,
+      temporaryDirectory,
+      environment: this.#environment,
+    });
   }
 
   /** The in-process home: for what needs no storage, such as running a command. */
@@ -79,25 +90,30 @@ export class Hosts {
 
   /** Ends all threads and children, those that hang too. Open directories and files are of no use after it. */
   async close(): Promise<void> {
-    this.#nativeThread.close();
+    this.#lanes.bulk.close();
     await Promise.all([this.#scans.close(), this.#remotes.close(), this.#local.letGo(), this.#mountTables.close()]);
+    this.#lanes.quick.close();
     const temporary = this.#temporary;
     this.#temporary = null;
     if (temporary !== null) await rm(await temporary, { recursive: true, force: true });
   }
 
   async #run(command: Command, options: RunOptions | undefined): Promise<CommandResult> {
-    const remote = command.args.flatMap((argument) =>
-      typeof argument === "string" ? [] : ["in" in argument ? argument.in : argument.file],
-    );
-    const host = remote.find((handle) => handle.host.home === "remote")?.host;
+    const handles = command.args.map(handleOf);
+    const host = handles.find((handle) => handle?.host.home === "remote")?.host;
     if (host !== undefined) return host.run(command, options);
     // It may be the one that unmounts.
     await this.#local.letGo();
     return localRun(command, options, {
       temporaryDirectory: await this.#temporaryDirectory(),
       inactivityMs: hostLimits.commandInactivityMs,
+      environment: this.#environment,
     });
+  }
+
+  get #environment(): Readonly<Record<string, string>> {
+    const { marker } = this.#options;
+    return marker === undefined ? {} : { [MARKER_VARIABLE]: marker };
   }
 
   #temporaryDirectory(): Promise<string> {

@@ -3,24 +3,22 @@ import koffi from "koffi";
 import { hostError, hostErrorOfErrno } from "./errors.js";
 
 /**
- * The only file that calls C. What Node offers is not repeated here; these are the calls it lacks.
+ * With `system-calls.ts` the only file that calls C. What Node offers is not repeated here; these are the calls it lacks.
  *
  * Calls that may wait for a disk are asynchronous (koffi's `.async` runs them on libuv's thread pool). errno does not come
  * back from there, since it belongs to the thread that made the call. So an asynchronous call is used only where its
- * result says enough, and those whose errno matters are made synchronously by a thread of our own (`local/native-thread.ts`,
+ * result says enough, and those whose errno matters are made synchronously by threads of our own (`local/native-calls.ts`,
  * `scan-worker.ts`). Functions ending in `Sync` are for those threads, or return at once whatever the storage does.
  *
  * Constants are those of Linux's generic ABI on little-endian 64-bit machines (x86-64, arm64, riscv64).
  */
 const libc = koffi.load(null);
 
-const libcPosixFallocate = libc.func("int posix_fallocate64(int, int64_t, int64_t)");
 const libcFallocate = libc.func("int fallocate64(int, int, int64_t, int64_t)");
 const libcLseek = libc.func("int64_t lseek64(int, int64_t, int)");
 const libcFstatvfs = libc.func("int fstatvfs64(int, void *)");
 const libcFgetxattr = libc.func("int64_t fgetxattr(int, const char *, void *, size_t)");
 const libcGetxattr = libc.func("int64_t getxattr(const void *, const char *, void *, size_t)");
-const libcFtruncate = libc.func("int ftruncate64(int, int64_t)");
 const libcIoctl = libc.func("int ioctl(int, unsigned long, int64_t)");
 const libcIoctlPointer = libc.func("ioctl", "int", ["int", "unsigned long", "void *"]);
 const libcFcntl = libc.func("int fcntl(int, int, void *)");
@@ -45,11 +43,6 @@ function asyncResult(callee: AsyncFunction, ...args: unknown[]): Promise<number 
 }
 
 // --- asynchronous: the result says enough -----------------------------------------------------------------------------
-
-/** posix_fallocate: 0, or the errno (it is the one call that returns it). */
-export async function allocate(fd: number, offsetBytes: bigint, lengthBytes: bigint): Promise<number> {
-  return Number(await asyncResult(libcPosixFallocate, fd, offsetBytes, lengthBytes));
-}
 
 const keepSize = 0x01;
 const punchHoleMode = 0x02 | keepSize;
@@ -97,32 +90,9 @@ export async function space(fd: number): Promise<{ capacityBytes: bigint; freeBy
   return { capacityBytes: fragment * buffer.readBigUInt64LE(16), freeBytes: fragment * buffer.readBigUInt64LE(24) };
 }
 
-const labelAttribute = "security.selinux";
+/** Where SELinux keeps labels. */
+export const labelAttribute = "security.selinux";
 const labelBytes = 4_096;
-
-/** The SELinux label; null where there is none. */
-export async function label(fd: number): Promise<string | null> {
-  const buffer = Buffer.allocUnsafe(labelBytes);
-  return labelFrom(buffer, Number(await asyncResult(libcFgetxattr, fd, labelAttribute, buffer, labelBytes)));
-}
-
-/** Follows a symlink as the last component. */
-export async function labelOfPath(path: Buffer): Promise<string | null> {
-  const buffer = Buffer.allocUnsafe(labelBytes);
-  return labelFrom(
-    buffer,
-    Number(await asyncResult(libcGetxattr, terminated(path), labelAttribute, buffer, labelBytes)),
-  );
-}
-
-/** The same of a symlink itself. */
-export async function labelOfEntry(path: Buffer): Promise<string | null> {
-  const buffer = Buffer.allocUnsafe(labelBytes);
-  return labelFrom(
-    buffer,
-    Number(await asyncResult(libcLgetxattr, terminated(path), labelAttribute, buffer, labelBytes)),
-  );
-}
 
 // --- synchronous, for threads of our own: errno is exact ------------------------------------------------------------
 
@@ -145,11 +115,6 @@ export function setNoCopyOnWriteSync(fd: number, value: boolean): number {
   if (before === after) return 0;
   flags.writeInt32LE(after, 0);
   return libcIoctlPointer(fd, FS_IOC_SETFLAGS, flags) === 0 ? 0 : koffi.errno();
-}
-
-/** For sizes a double cannot hold. Returns an errno, 0 for success. */
-export function truncateSync(fd: number, sizeBytes: bigint): number {
-  return libcFtruncate(fd, sizeBytes) === 0 ? 0 : koffi.errno();
 }
 
 /** Flags of `openat` that Node's constants share; O_CLOEXEC it adds itself. */
@@ -196,6 +161,13 @@ export function readLinkAtSync(directory: number, name: Uint8Array): Buffer | nu
 export function labelSync(fd: number): string | null {
   const buffer = Buffer.allocUnsafe(labelBytes);
   return labelFrom(buffer, Number(libcFgetxattr(fd, labelAttribute, buffer, labelBytes)));
+}
+
+/** The same of a path that ends with a zero byte. */
+export function labelOfPathSync(path: Uint8Array, follow: boolean): string | null {
+  const buffer = Buffer.allocUnsafe(labelBytes);
+  const call = follow ? libcGetxattr : libcLgetxattr;
+  return labelFrom(buffer, Number(call(path, labelAttribute, buffer, labelBytes)));
 }
 
 export function closeSync(fd: number): void {
@@ -309,8 +281,4 @@ function labelFrom(buffer: Buffer, length: number): string | null {
   if (length <= 0) return null;
   // Stored with its terminating zero byte.
   return buffer.toString("utf8", 0, buffer[length - 1] === 0 ? length - 1 : length);
-}
-
-function terminated(path: Buffer): Buffer {
-  return Buffer.concat([path, Buffer.alloc(1)]);
 }

@@ -8,6 +8,7 @@ import { type CommandLine, commandLine, type PreparedArgument } from "./command-
 import { hostError, hostErrorFrom, hostErrorOfErrno } from "./errors.js";
 import type { CommandResult, RunOptions } from "./host.js";
 import { textOfBytes } from "./names.js";
+import { startTimeOf } from "./orphans.js";
 import { findProgram } from "./programs.js";
 
 export interface PreparedCommand {
@@ -20,6 +21,8 @@ export interface RunSurroundings {
   readonly temporaryDirectory: string;
   /** A command that shows no life for so long is killed. */
   readonly inactivityMs: number;
+  /** Added to the program's. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Told the process group, for somebody who must kill it when this process cannot. */
   readonly started?: (processGroup: number) => void;
 }
@@ -37,7 +40,7 @@ export async function runCommand(
   const program = await findProgram(command.program);
   const line = await commandLine(program, command.args, surroundings.temporaryDirectory);
   try {
-    return await runLine(line, command.environment ?? {}, options ?? {}, surroundings);
+    return await runLine(line, command.environment ?? {}, options ?? {}, surroundings, await guard());
   } finally {
     await line.dispose();
   }
@@ -48,25 +51,28 @@ async function runLine(
   environment: Readonly<Record<string, string>>,
   options: RunOptions,
   surroundings: RunSurroundings,
+  guard: readonly string[],
 ): Promise<CommandResult> {
   if (options.signal?.aborted) throw hostError("ECANCELED", `"${line.line}" was given up`, options.signal.reason);
-  const child = spawn(line.program, line.args, {
+  const [program = line.program, ...args] = [...guard, line.program, ...line.args];
+  const child = spawn(program, args, {
     cwd: "/",
-    env: { ...process.env, LC_ALL: "C", ...environment },
+    env: { ...process.env, ...surroundings.environment, LC_ALL: "C", ...environment },
     detached: true,
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...line.inherited],
   });
   await started(child, line.line);
   if (child.pid !== undefined) surroundings.started?.(child.pid);
+  const ended = exited(child);
+  const announced = announce(child, options.started);
   const limit = options.outputLimitBytes ?? hostLimits.commandOutputBytes;
-  const stdout = collect(child.stdout, limit);
+  const stdout = collect(child.stdout, limit, options.output);
   const stderr = collect(child.stderr, limit);
   if (options.input !== undefined && child.stdin !== null) {
     // A program need not read all it is given.
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.input);
   }
-  const ended = exited(child);
   const watch = new AbortController();
   try {
     const { exitStatus, signal } = await Promise.race([
@@ -77,6 +83,7 @@ async function runLine(
       Promise.all([stdout.closed, stderr.closed]),
       delay(hostLimits.commandLingerMs, undefined, { signal: watch.signal }).catch(() => undefined),
     ]);
+    await announced;
     return {
       line: line.line,
       exitStatus,
@@ -94,6 +101,25 @@ async function runLine(
     child.stdin?.destroy();
     child.unref();
   }
+}
+
+let guardPath: Promise<string | null> | null = null;
+
+/**
+ * What is put before a command so that the kernel kills it when this process dies, however it dies (PR_SET_PDEATHSIG, which
+ * stays over exec). setpriv (util-linux) becomes the program, so that nothing else is seen of it; without it, nothing is.
+ */
+async function guard(): Promise<readonly string[]> {
+  guardPath ??= findProgram("setpriv").catch(() => null);
+  const path = await guardPath;
+  return path === null ? [] : [path, "--pdeathsig", "KILL", "--"];
+}
+
+/** One that has ended by now needs no announcement. */
+async function announce({ pid }: ChildProcess, started: RunOptions["started"]): Promise<void> {
+  if (started === undefined || pid === undefined) return;
+  const startTime = await startTimeOf(pid);
+  if (startTime !== null) started({ pid, startTime });
 }
 
 async function started(child: ChildProcess, line: string): Promise<void> {
@@ -184,13 +210,14 @@ interface Collected {
 }
 
 /** Keeps the first `limitBytes` and reads on, so that the program never waits for its reader. */
-function collect(stream: Readable | null, limitBytes: number): Collected {
+function collect(stream: Readable | null, limitBytes: number, tell?: (text: string) => void): Collected {
   const chunks: Buffer[] = [];
   let length = 0;
   stream?.on("data", (chunk: Buffer) => {
     const kept = chunk.subarray(0, limitBytes - length);
     if (kept.length > 0) chunks.push(kept);
     length += kept.length;
+    tell?.(textOfBytes(chunk));
   });
   stream?.on("error", () => undefined);
   return {

@@ -9,6 +9,7 @@ import { bytesOfText, joinPath, textOfBytes, textOfLatin1 } from "./names.js";
 import * as native from "./native.js";
 import { BatchWriter, keptStatxBytes, type ScanBatch } from "./scan-batch.js";
 import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
+import { isLeftoverOfAtomicWrite, isTemporaryName } from "./temporary-names.js";
 
 /** Entry of a scan thread: looks at every entry of a directory with synchronous system calls, which cost a microsecond each. */
 
@@ -48,7 +49,8 @@ class Scan {
   }
 
   async run(): Promise<void> {
-    const names = readdirSync(`/proc/self/fd/${this.#job.directory}/`, { encoding: "latin1" });
+    const listed = readdirSync(`/proc/self/fd/${this.#job.directory}/`, { encoding: "latin1" });
+    const names = listed.filter((name) => !isTemporaryName(name) && !isLeftoverOfAtomicWrite(name));
     let next = 0;
     let number = 0;
     while (!this.#stopped && next < names.length) {

@@ -13,8 +13,6 @@ export interface PoolDirectory {
   hasVolume(name: string): boolean;
 }
 
-type Step = Look | { readonly kind: "symlink"; readonly content: string; readonly inside: PoolPlace | null };
-
 /** The longest path that the kernel takes. */
 const LONGEST_PATH = 4_095;
 
@@ -36,29 +34,36 @@ export class HostChainStorage implements ChainStorage {
 
   async look(path: string, followsSymlink: boolean): Promise<Look> {
     let current = path;
-    let passed: PoolPlace | null = null;
+    let inside: PoolPlace | null = null;
     try {
       for (let links = 0; links <= hostLimits.symlinksInPath; links++) {
         const { parent, name } = splitPath(current);
-        if (current.length > LONGEST_PATH) return obstacle(passed, "missing", `The path is ${current.length} long.`);
-        if (name === "" || name === "." || name === "..")
-          return obstacle(passed, "special", `"${path}" is a directory.`);
+        if (current.length > LONGEST_PATH) return obstacle(inside, "missing", `The path is ${current.length} long.`);
+        if (name === "" || name === "." || name === "..") {
+          return obstacle(inside, "special", `"${path}" is a directory.`);
+        }
         const directory = await this.#host.openDirectory(parent, this.#options);
-        const step: Step = await this.#step(directory, parent, name, passed).catch(async (thrown: unknown) => {
+        try {
+          const owner = await this.#poolOf(await directory.facts(this.#options), parent);
+          // A volume that is a symlink is that volume, wherever it leads.
+          if (inside?.volume == null) inside = placeIn(owner, name) ?? inside;
+          const facts = await directory.lookup(name, { ...this.#options, follow: false });
+          if (facts.kind !== "symlink") return await this.#arrived(directory, parent, name, facts, owner, inside);
+          const content = await directory.readLink(name, this.#options);
+          await directory.close();
+          if (!followsSymlink) return obstacle(inside, "special", `"${path}" is a symlink, and was none before.`);
+          current = content.startsWith("/") ? content : `${parent}/${content}`;
+        } catch (thrown) {
           await directory.close();
           throw thrown;
-        });
-        passed = step.inside;
-        if (step.kind !== "symlink") return step;
-        if (!followsSymlink) return obstacle(passed, "special", `"${path}" is a symlink, and was none before.`);
-        current = step.content.startsWith("/") ? step.content : `${parent}/${step.content}`;
+        }
       }
-      return obstacle(passed, "unreadable", `"${path}" leads through too many symlinks.`);
+      return obstacle(inside, "unreadable", `"${path}" leads through too many symlinks.`);
     } catch (thrown) {
       if (!(thrown instanceof HostError)) throw thrown;
       const isMissing = thrown.code === "ENOENT" || thrown.code === "ENOTDIR" || thrown.code === "ENAMETOOLONG";
-      if (isMissing) return obstacle(passed, "missing", `"${current}" does not exist.`);
-      return obstacle(passed, "unreadable", `"${current}" cannot be looked at: ${thrown.message}`);
+      if (isMissing) return obstacle(inside, "missing", `"${current}" does not exist.`);
+      return obstacle(inside, "unreadable", `"${current}" cannot be looked at: ${thrown.message}`);
     }
   }
 
@@ -66,30 +71,25 @@ export class HostChainStorage implements ChainStorage {
     return { signal: this.#signal };
   }
 
-  /** One entry of a directory; closes the directory unless the file found there needs it. */
-  async #step(directory: Directory, parent: string, name: string, passed: PoolPlace | null): Promise<Step> {
-    const owner = await this.#poolOf(await directory.facts(this.#options), parent);
-    const here = owner === null ? null : { pool: owner.pool, volume: owner.hasVolume(name) ? name : null };
-    // A volume that is a symlink is that volume, wherever it leads.
-    const inside = passed?.volume == null ? (here ?? passed) : passed;
-    const facts = await directory.lookup(name, { ...this.#options, follow: false });
-    if (facts.kind === "symlink") {
-      const content = await directory.readLink(name, this.#options);
-      await directory.close();
-      return { kind: "symlink", content, inside };
-    }
-    const problems: ChainProblem[] = [];
+  /** At an entry that is no symlink. Closes the directory unless the file found there needs it. */
+  async #arrived(
+    directory: Directory,
+    parent: string,
+    name: string,
+    facts: FileFacts,
+    owner: PoolDirectory | null,
+    passed: PoolPlace | null,
+  ): Promise<Look> {
     const above = owner ?? (await this.#poolAbove(parent));
-    const place = inside ?? (above === null ? null : { pool: above.pool, volume: null });
+    const inside = passed ?? (above === null ? null : { pool: above.pool, volume: null });
+    const problems: ChainProblem[] = [];
     if (above === null) {
       problems.push({ kind: "outside", detail: `"${parent}/${name}" lies outside of all active pools.` });
     }
     const why = await this.#whySpecial(facts, above, directory);
-    if (why !== null) {
-      await directory.close();
-      return { kind: "obstacle", inside: place, problems: [...problems, { kind: "special", detail: why }] };
-    }
-    return new FoundFile(directory, name, facts, place, problems, this.#signal);
+    if (why === null) return new FoundFile(directory, name, facts, inside, problems, this.#signal);
+    await directory.close();
+    return { kind: "obstacle", inside, problems: [...problems, { kind: "special", detail: why }] };
   }
 
   /** null: it may be opened. */
@@ -181,6 +181,10 @@ class FoundFile implements Found {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#directory.close();
   }
+}
+
+function placeIn(owner: PoolDirectory | null, name: string): PoolPlace | null {
+  return owner === null ? null : { pool: owner.pool, volume: owner.hasVolume(name) ? name : null };
 }
 
 function splitPath(path: string): { readonly parent: string; readonly name: string } {

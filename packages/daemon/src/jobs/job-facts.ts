@@ -10,6 +10,7 @@ export const JOB_KINDS = [
   "delete",
   "build",
   "refresh",
+  "start",
 ] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 

@@ -1,11 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
-import { LibvirtError } from "@cistern/protocol";
+import { ErrorCode, LibvirtError } from "@cistern/protocol";
 import type { PoolScan, StorageDriver } from "../drivers/driver.js";
 import type { Host } from "../host/index.js";
+import type { Jobs } from "../jobs/jobs.js";
 import { anchoredHost, anchoringHost, type DirectoryIdentity, ESTALE } from "./anchored-host.js";
 import type { Pool } from "./pool.js";
 import type { PoolStore } from "./store.js";
+import { Volume } from "./volume.js";
 import { VolumeTable } from "./volume-table.js";
 
 /** Where failures go that no caller waits for. */
@@ -21,7 +23,10 @@ export interface PoolBackends {
   driverOf(pool: PoolDocument): StorageDriver;
   hasDriver(pool: PoolDocument): boolean;
   hostOf(pool: PoolDocument): Promise<Host>;
+  /** The home of any absolute path. */
+  hostAt(path: string): Promise<Host>;
   readonly report: PoolReport;
+  readonly jobs: Jobs;
   /** Ends when the daemon stops. */
   readonly stopping: AbortSignal;
 }
@@ -30,7 +35,7 @@ export interface PoolBackends {
 const VOLUMES_PER_TURN = 2_000;
 
 /** Starts the storage, writes the state file, scans. On failure everything is as before; the caller holds the lock. */
-export async function activate(pool: Pool, backends: PoolBackends): Promise<void> {
+export async function activate(pool: Pool, backends: PoolBackends, signal = backends.stopping): Promise<void> {
   const driver = backends.driverOf(pool.live);
   const host = await backends.hostOf(pool.live);
   pool.starting = true;
@@ -41,7 +46,7 @@ export async function activate(pool: Pool, backends: PoolBackends): Promise<void
   }
   try {
     await backends.store.saveState(pool.live);
-    await scanInto(pool, backends);
+    await scanInto(pool, backends, signal);
   } catch (error) {
     await abandon(pool, backends);
     throw error;
@@ -73,30 +78,38 @@ export async function abandon(pool: Pool, backends: PoolBackends): Promise<void>
 }
 
 /** Looks at the storage and replaces sizes and volumes in one step; readers see the old ones until then. */
-export async function scanInto(pool: Pool, backends: PoolBackends): Promise<void> {
+export async function scanInto(pool: Pool, backends: PoolBackends, signal = backends.stopping): Promise<void> {
   let anchor: DirectoryIdentity | null = null;
   const host = anchoringHost(pool.live, await backends.hostOf(pool.live), (identity) => {
     anchor = identity;
   });
-  await scanWith(host, pool, backends);
+  await scanWith(host, pool, backends, signal);
   pool.anchor = anchor;
 }
 
 /** The same without anybody who asked for it: another directory in the place of the last one is not taken for it. */
 export async function scanAgain(pool: Pool, backends: PoolBackends): Promise<void> {
-  await scanWith(await hostForChanges(pool, backends), pool, backends);
+  await scanWith(await hostForChanges(pool, backends), pool, backends, backends.stopping);
 }
 
-async function scanWith(host: Host, pool: Pool, backends: PoolBackends): Promise<void> {
+async function scanWith(host: Host, pool: Pool, backends: PoolBackends, signal: AbortSignal): Promise<void> {
   const driver = backends.driverOf(pool.live);
-  const scan = await driver.scan(pool.live, host, pool.volumes, backends.stopping);
-  pool.volumes = await tableOf(scan, pool.volumes);
-  pool.live = {
-    ...scan.pool,
-    capacityBytes: scan.capacityBytes,
-    allocationBytes: scan.allocationBytes,
-    availableBytes: scan.availableBytes,
-  };
+  pool.changes.scanBegins();
+  try {
+    const scan = await driver.scan(pool.live, host, pool.volumes, signal);
+    const table = await tableOf(scan, pool);
+    // From here on nothing is awaited: whoever looks sees all of it or nothing.
+    pool.changes.applyTo(table);
+    pool.volumes = table;
+    pool.live = {
+      ...scan.pool,
+      capacityBytes: scan.capacityBytes,
+      allocationBytes: scan.allocationBytes,
+      availableBytes: scan.availableBytes,
+    };
+  } finally {
+    pool.changes.scanEnded();
+  }
 }
 
 /** The host for changes of the pool's volumes: only in the directory of the last scan. */
@@ -108,6 +121,11 @@ export async function hostForChanges(pool: Pool, backends: PoolBackends): Promis
 export function isTimeout(error: unknown): boolean {
   const ETIMEDOUT = 110;
   return error instanceof LibvirtError && error.int1 === ETIMEDOUT;
+}
+
+/** Somebody cancelled it: nothing is known to be wrong. */
+export function isCalledOff(error: unknown): boolean {
+  return error instanceof LibvirtError && error.code === ErrorCode.OPERATION_ABORTED;
 }
 
 /** Another directory lies where the pool's was. What the pool knows is still true of the one it was. */
@@ -122,13 +140,13 @@ function becomeInactive(pool: Pool): void {
 }
 
 /** A volume found again stays the same object: a transfer that is under way holds it. */
-async function tableOf(scan: PoolScan, before: VolumeTable): Promise<VolumeTable> {
+async function tableOf(scan: PoolScan, pool: Pool): Promise<VolumeTable> {
   const table = new VolumeTable();
   let added = 0;
-  for (const { document, evidence, isSymlink = false } of scan.volumes) {
-    const known = before.get(document.name);
-    if (known === undefined) table.add({ document, evidence, isSymlink, building: false, inUse: 0 });
-    else table.add(Object.assign(known, { document, evidence, isSymlink }));
+  for (const found of scan.volumes) {
+    const known = pool.volumes.get(found.document.name);
+    if (known !== undefined && !pool.changes.isNewer(known)) known.update(found);
+    table.add(known ?? new Volume(found));
     if (++added % VOLUMES_PER_TURN === 0) await nextTurn();
   }
   return table;

@@ -3,6 +3,8 @@ import { Mutex } from "../jobs/mutex.js";
 import { limits } from "../limits.js";
 import type { DirectoryIdentity } from "./anchored-host.js";
 import { poolBusy } from "./pool-busy.js";
+import type { Volume } from "./volume.js";
+import { VolumeChanges } from "./volume-changes.js";
 import { VolumeTable } from "./volume-table.js";
 
 /**
@@ -23,10 +25,12 @@ export class Pool {
   active = false;
   /** The driver is bringing the storage up (a mount, a login), which may take long. */
   starting = false;
-  /** Volumes being built, cloned, wiped: while there are any, the pool can be neither stopped nor scanned. */
+  /** Volumes being built, cloned, wiped: while there are any, the pool can be neither stopped nor undefined. */
   jobs = 0;
-  /** An upload ended while jobs ran: scan when the last one ends. */
-  refreshOwed = false;
+  /** Volumes that are being uploaded or downloaded, as often as they are: the pool cannot be stopped either. */
+  readonly transfers: Volume[] = [];
+  /** What happens to volumes while a scan looks at the storage. */
+  readonly changes = new VolumeChanges();
   /** The scan that follows an upload: who asks for a volume meanwhile waits for it. Never rejects. */
   settling: Promise<void> = Promise.resolve();
   volumes = new VolumeTable();

@@ -1,11 +1,14 @@
 import { type PoolDocument, sanitizePath } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { unsupported } from "../drivers/index.js";
+import type { Job } from "../jobs/job.js";
+import type { JobKind, Requester } from "../jobs/job-facts.js";
 import type { DocumentParser } from "../parsing/parser.js";
 import {
   abandon,
   activate,
   deactivate,
+  isCalledOff,
   isReplaced,
   isTimeout,
   type PoolBackends,
@@ -16,11 +19,12 @@ import type { PoolEvents } from "./events.js";
 import { Pool } from "./pool.js";
 import {
   checkFlags,
+  isBusy,
   poolAlreadyActive,
-  poolHasJobs,
   poolNotActive,
   poolStarting,
   poolStillActive,
+  refuseWhileBusy,
 } from "./refusals.js";
 import type { PoolRegistry } from "./registry.js";
 
@@ -90,7 +94,7 @@ export class Pools {
   }
 
   /** Starts a pool by a document that is not kept. */
-  async createXml(xml: string, flags: number): Promise<Pool> {
+  async createXml(xml: string, flags: number, requester: Requester): Promise<Pool> {
     checkFlags(flags, CREATE_FLAGS, "storagePoolCreateXML");
     const document = await this.#parser.pool(xml, false);
     return this.#withAdmitted(document, async (pool, isNew) => {
@@ -107,7 +111,7 @@ export class Pools {
         pool.live = document;
       }
       try {
-        await this.#buildAndActivate(pool, flags);
+        await this.#buildAndActivate(pool, flags, requester);
       } catch (error) {
         this.#settleInactive(pool);
         throw error;
@@ -116,12 +120,12 @@ export class Pools {
     });
   }
 
-  async create(handle: PoolHandle, flags: number): Promise<void> {
+  async create(handle: PoolHandle, flags: number, requester: Requester): Promise<void> {
     checkFlags(flags, CREATE_FLAGS, "storagePoolCreate");
     await this.#exclusively(handle, async (pool) => {
       if (pool.active) throw poolAlreadyActive(pool);
       try {
-        await this.#buildAndActivate(pool, flags);
+        await this.#buildAndActivate(pool, flags, requester);
       } catch (error) {
         this.#settleInactive(pool);
         throw error;
@@ -130,10 +134,10 @@ export class Pools {
     });
   }
 
-  async build(handle: PoolHandle, flags: number): Promise<void> {
+  async build(handle: PoolHandle, flags: number, requester: Requester): Promise<void> {
     await this.#exclusively(handle, async (pool) => {
       if (pool.active) throw poolAlreadyActive(pool);
-      await this.#build(pool, flags);
+      await this.#asJob("build", pool, requester, () => this.#build(pool, flags));
       this.#events.emit("created", pool);
     });
   }
@@ -141,7 +145,7 @@ export class Pools {
   async destroy(handle: PoolHandle): Promise<void> {
     await this.#exclusively(handle, async (pool) => {
       if (!pool.active) throw poolNotActive(pool);
-      if (pool.jobs > 0) throw poolHasJobs(pool);
+      refuseWhileBusy(pool);
       await deactivate(pool, this.#backends);
       this.#events.emit("stopped", pool);
       this.#settleInactive(pool);
@@ -152,7 +156,7 @@ export class Pools {
   async delete(handle: PoolHandle, flags: number): Promise<void> {
     await this.#exclusively(handle, async (pool) => {
       if (pool.active) throw poolStillActive(pool);
-      if (pool.jobs > 0) throw poolHasJobs(pool);
+      refuseWhileBusy(pool);
       const driver = this.#backends.driverOf(pool.live);
       if (driver.delete === undefined) throw unsupported("pool.delete");
       await driver.delete(pool.live, await this.#backends.hostOf(pool.live), flags);
@@ -163,7 +167,7 @@ export class Pools {
   async undefine(handle: PoolHandle): Promise<void> {
     await this.#exclusively(handle, async (pool) => {
       if (pool.active) throw poolStillActive(pool);
-      if (pool.jobs > 0) throw poolHasJobs(pool);
+      refuseWhileBusy(pool);
       if (!pool.persistent) {
         throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, `no config file for ${pool.name}`);
       }
@@ -173,16 +177,18 @@ export class Pools {
     });
   }
 
-  /** Looks at the storage again. A scan that fails stops the pool, as in libvirt; one that times out does not. */
-  async refresh(handle: PoolHandle, flags: number): Promise<void> {
+  /**
+   * Looks at the storage again, whatever is under way in it. A scan that fails stops the pool, as in libvirt; one that times
+   * out or is cancelled does not, nor one of a pool in which others are at work.
+   */
+  async refresh(handle: PoolHandle, flags: number, requester: Requester): Promise<void> {
     checkFlags(flags, 0, "storagePoolRefresh");
     await this.#exclusively(handle, async (pool) => {
       if (!pool.active) throw poolNotActive(pool);
-      if (pool.jobs > 0) throw poolHasJobs(pool);
       try {
-        await scanInto(pool, this.#backends);
+        await this.#asJob("refresh", pool, requester, ({ signal }) => scanInto(pool, this.#backends, signal));
       } catch (error) {
-        if (!isTimeout(error)) {
+        if (!isTimeout(error) && !isCalledOff(error) && !isBusy(pool)) {
           await abandon(pool, this.#backends);
           this.#events.emit("stopped", pool);
           this.#settleInactive(pool);
@@ -193,10 +199,7 @@ export class Pools {
     });
   }
 
-  /**
-   * What follows an upload: the pool is scanned in the background. While jobs run it cannot be, so the last of them
-   * sees to it (`jobEnded`). The event is emitted even when the scan fails, as libvirt does.
-   */
+  /** What follows an upload: the pool is scanned in the background. The event is emitted even when the scan fails, as libvirt does. */
   refreshAfterUpload(pool: Pool): void {
     pool.settling = this.#refreshUnwatched(pool).catch((error: unknown) => {
       this.#backends.report.problem("refresh, after an upload,", pool.name, error);
@@ -206,25 +209,15 @@ export class Pools {
   async #refreshUnwatched(pool: Pool): Promise<void> {
     await pool.lock.run(async () => {
       if (!pool.active) return;
-      if (pool.jobs > 0) {
-        pool.refreshOwed = true;
-        return;
-      }
-      pool.refreshOwed = false;
       await scanAgain(pool, this.#backends).catch(async (error: unknown) => {
         this.#backends.report.problem("refresh, after an upload,", pool.name, error);
-        if (isTimeout(error) || isReplaced(error)) return;
+        // Others are at work in the pool: it is not taken away under them.
+        if (isTimeout(error) || isReplaced(error) || isBusy(pool)) return;
         await abandon(pool, this.#backends);
         this.#settleInactive(pool);
       });
       this.#events.emit("refresh", pool);
     });
-  }
-
-  /** Pairs with `pool.jobs++`. */
-  jobEnded(pool: Pool): void {
-    pool.jobs--;
-    if (pool.jobs === 0 && pool.refreshOwed) this.refreshAfterUpload(pool);
   }
 
   async setAutostart(handle: PoolHandle, autostart: boolean): Promise<void> {
@@ -240,9 +233,15 @@ export class Pools {
     });
   }
 
-  async #buildAndActivate(pool: Pool, createFlags: number): Promise<void> {
-    if (createFlags !== 0) await this.#build(pool, buildFlagsOf(createFlags));
-    await activate(pool, this.#backends);
+  async #buildAndActivate(pool: Pool, createFlags: number, requester: Requester): Promise<void> {
+    await this.#asJob("start", pool, requester, async ({ signal }) => {
+      if (createFlags !== 0) await this.#build(pool, buildFlagsOf(createFlags));
+      await activate(pool, this.#backends, signal);
+    });
+  }
+
+  #asJob(kind: JobKind, pool: Pool, requester: Requester, work: (job: Job) => Promise<void>): Promise<void> {
+    return this.#backends.jobs.run({ kind, pool: pool.name, volume: null, requester, isHeavy: false }, work);
   }
 
   /** A driver without `build` has nothing to do, which is success. */

@@ -22,8 +22,22 @@ export const poolStillActive = (pool: Pool): LibvirtError =>
   storage(ErrorCode.OPERATION_INVALID, `storage pool '${pool.name}' is still active`);
 export const poolStarting = (pool: Pool): LibvirtError =>
   storage(ErrorCode.OPERATION_INVALID, `storage pool '${pool.name}' is starting up`);
-export const poolHasJobs = (pool: Pool): LibvirtError =>
+const poolHasJobs = (pool: Pool): LibvirtError =>
   storage(ErrorCode.INTERNAL_ERROR, `pool '${pool.name}' has asynchronous jobs running.`);
+/**
+ * What keeps a pool from being stopped, undefined or deleted. A transfer is nothing to libvirt, which lets the pool vanish
+ * under it.
+ */
+export function refuseWhileBusy(pool: Pool): void {
+  if (pool.jobs > 0) throw poolHasJobs(pool);
+  const [volume] = pool.transfers;
+  if (volume !== undefined) throw volumeInUse(volume.name);
+}
+
+export function isBusy(pool: Pool): boolean {
+  return pool.jobs > 0 || pool.transfers.length > 0;
+}
+
 export const noVolumeWithName = (name: string): LibvirtError =>
   storage(ErrorCode.NO_STORAGE_VOL, `no storage vol with matching name '${name}'`);
 export const volumeInUse = (name: string): LibvirtError =>

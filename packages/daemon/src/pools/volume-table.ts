@@ -1,24 +1,12 @@
-import type { VolumeDocument } from "@cistern/documents";
-import type { ScanEvidence } from "../host/host.js";
-
-/** A volume as a pool knows it while the daemon runs. */
-export interface Volume {
-  document: VolumeDocument;
-  /** What the next scan needs to see that the file was not touched; null: look again. */
-  evidence: ScanEvidence | null;
-  /** What it leads to is the volume. Of others, a symlink that appears in their place is not followed. */
-  isSymlink: boolean;
-  /** Its first content is being written: it is listed, but nothing may be done with it. */
-  building: boolean;
-  /** Calls that read or write it right now (clone source, wipe, transfer). */
-  inUse: number;
-}
+import type { Volume } from "./volume.js";
 
 /** The volumes of one pool, by name, by key and by target path; all three are unique within a pool. */
 export class VolumeTable implements Iterable<Volume> {
   readonly #byName = new Map<string, Volume>();
   readonly #byKey = new Map<string, Volume>();
   readonly #byPath = new Map<string, Volume>();
+  /** Those with a backing store: few, and asked for at each deletion. */
+  readonly #overlays = new Set<Volume>();
 
   get size(): number {
     return this.#byName.size;
@@ -36,15 +24,19 @@ export class VolumeTable implements Iterable<Volume> {
   byPath(path: string): Volume | undefined {
     return this.#byPath.get(path);
   }
+  get overlays(): Iterable<Volume> {
+    return this.#overlays;
+  }
 
   /** False when name, key or path is taken (or missing): nothing was added. */
   add(volume: Volume): boolean {
-    const { name, key, target } = volume.document;
+    const { name, key, target, backingStore } = volume.document;
     if (key === null || target.path === null) return false;
     if (this.#byName.has(name) || this.#byKey.has(key) || this.#byPath.has(target.path)) return false;
     this.#byName.set(name, volume);
     this.#byKey.set(key, volume);
     this.#byPath.set(target.path, volume);
+    if (backingStore !== null) this.#overlays.add(volume);
     return true;
   }
 
@@ -54,5 +46,6 @@ export class VolumeTable implements Iterable<Volume> {
     this.#byName.delete(name);
     if (key !== null) this.#byKey.delete(key);
     if (target.path !== null) this.#byPath.delete(target.path);
+    this.#overlays.delete(volume);
   }
 }

@@ -65,11 +65,49 @@ export interface ImageConversion {
   readonly options: string | null;
   readonly input: FileArgument;
   readonly output: FileArgument;
+  readonly pace?: ConversionPace;
 }
+
+/** How a conversion goes: it says how far it is, which messages do not show (libvirt does not ask for it). */
+export interface ConversionPace {
+  /** null: as fast as it can. */
+  readonly bytesPerSecond: bigint | null;
+}
+
+/** -p: tell the progress on stdout; -r: bytes a second. */
+function paceArguments(pace: ConversionPace | undefined): CommandArgument[] {
+  if (pace === undefined) return [];
+  const limit = pace.bytesPerSecond;
+  return [{ unshown: "-p" }, ...(limit === null ? [] : [{ unshown: "-r" }, { unshown: `${limit}` }])];
+}
+
+/** Reads `    (12.34/100%)\r` from stdout as it comes; `tell` gets the share that is done, 0 to 1. */
+export function progressReader(tell: (share: number) => void): (text: string) => void {
+  let rest = "";
+  return (text) => {
+    rest = (rest + text).slice(-LONGEST_PROGRESS);
+    let share: number | null = null;
+    rest = rest.replace(/\((\d+(?:\.\d+)?)\/100%\)/g, (_, percent: string) => {
+      share = Number(percent) / 100;
+      return "";
+    });
+    if (share !== null) tell(share);
+  };
+}
+
+/** Nothing that is being looked for is longer, whatever else a program may print. */
+const LONGEST_PROGRESS = 1_024;
 
 /** Copies what a guest sees into a new image of another (or the same) format. */
 export function convertImage(image: ImageConversion): Command {
-  const args: CommandArgument[] = ["convert", "-f", image.inputFormat, "-O", image.outputFormat];
+  const args: CommandArgument[] = [
+    "convert",
+    ...paceArguments(image.pace),
+    "-f",
+    image.inputFormat,
+    "-O",
+    image.outputFormat,
+  ];
   if (image.options !== null) args.push("-o", image.options);
   args.push(image.input, image.output);
   return { program: QEMU_IMG, args };
@@ -84,8 +122,8 @@ export interface KeyedImage {
 }
 
 /** Copies what a guest sees into an image that `createImage` made; either end may be encrypted. */
-export function convertKeyedImage(input: KeyedImage, output: KeyedImage): Command {
-  const args: CommandArgument[] = ["convert", "--image-opts", "-n", "--target-image-opts"];
+export function convertKeyedImage(input: KeyedImage, output: KeyedImage, pace?: ConversionPace): Command {
+  const args: CommandArgument[] = ["convert", ...paceArguments(pace), "--image-opts", "-n", "--target-image-opts"];
   for (const { passphrase } of [output, input]) {
     if (passphrase !== null) args.push(...secretObject(passphrase));
   }

@@ -1,27 +1,33 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { VolumeOperations } from "../drivers/driver.js";
+import type { VolumeContext, VolumeOperations } from "../drivers/driver.js";
 import { unsupported } from "../drivers/index.js";
 import { QUICK_JOB } from "../jobs/job.js";
-import { DAEMON_REQUESTER } from "../jobs/job-facts.js";
+import type { Requester } from "../jobs/job-facts.js";
 import type { DocumentParser } from "../parsing/parser.js";
-import { hostForChanges } from "../pools/activation.js";
+import { promisedOf } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolHandle, Pools } from "../pools/pools.js";
 import { checkFlags, noPoolWithName, poolNotActive, volumeBuilding } from "../pools/refusals.js";
-import type { Volume } from "../pools/volume-table.js";
+import { Volume } from "../pools/volume.js";
+import { withDefaults } from "./policy.js";
+import type { Volumes } from "./volumes.js";
 import {
+  asJob,
+  contextOf,
   moveAllocation,
   type PlacedVolume,
   type VolumeBackends,
   type VolumeHandle,
-  type Volumes,
-  volumeContext,
-} from "./volumes.js";
+  whileUsing,
+} from "./work.js";
 
 const PREALLOCATE_METADATA = 1;
 const REFLINK = 2;
 const VALIDATE = 4;
+
+/** Links of a chain of backing stores that are looked for among the volumes of pools. */
+const LONGEST_CHAIN = 200;
 
 /**
  * New volumes, empty or cloned. A volume is named under the pool's lock and is then visible at once; its content is
@@ -40,14 +46,15 @@ export class VolumeCreation {
     this.#parser = parser;
   }
 
-  async create(into: PoolHandle, xml: string, flags: number): Promise<PlacedVolume> {
+  async create(into: PoolHandle, xml: string, flags: number, requester: Requester): Promise<PlacedVolume> {
     checkFlags(flags, PREALLOCATE_METADATA | VALIDATE, "storageVolCreateXML");
     const pool = this.#pools.registry.resolve(into);
     if (!pool.active) throw poolNotActive(pool);
-    const wanted = await this.#parser.volume(xml, pool.live.type, {
+    const parsed = await this.#parser.volume(xml, pool.live.type, {
       validate: (flags & VALIDATE) !== 0,
       capacity: "optional-with-backing",
     });
+    const wanted = withDefaults(parsed, this.#backends.policy.defaultsOf(pool.name));
     const volume = await pool.lock.run(async () => {
       this.#mustStillRun(pool);
       const operations = this.#operationsOf(pool);
@@ -63,10 +70,16 @@ export class VolumeCreation {
       }
       return this.#allocate(pool, wanted, operations);
     });
-    return this.#fill(pool, volume, null, flags);
+    return this.#fill(pool, volume, null, flags, requester);
   }
 
-  async createFrom(into: PoolHandle, xml: string, source: VolumeHandle, flags: number): Promise<PlacedVolume> {
+  async createFrom(
+    into: PoolHandle,
+    xml: string,
+    source: VolumeHandle,
+    flags: number,
+    requester: Requester,
+  ): Promise<PlacedVolume> {
     checkFlags(flags, PREALLOCATE_METADATA | REFLINK | VALIDATE, "storageVolCreateXMLFrom");
     const pool = this.#pools.registry.resolve(into);
     const sourcePool = source.pool === pool.name ? pool : this.#pools.registry.findByName(source.pool);
@@ -77,7 +90,9 @@ export class VolumeCreation {
       validate: (flags & VALIDATE) !== 0,
       capacity: "optional",
     });
-    const volume = await pool.lock.run(async () => {
+    const placed = { pool: sourcePool, volume: original };
+    const uses = [placed, ...this.#backingOf(placed)].map((each) => ({ ...each, as: "reader" }) as const);
+    const begin = async (): Promise<Volume> => {
       this.#mustStillRun(pool);
       if (pool.volumes.get(parsed.name) !== undefined) {
         throw LibvirtError.of(
@@ -86,78 +101,122 @@ export class VolumeCreation {
           `storage volume name '${parsed.name}' already in use.`,
         );
       }
-      const wanted = sizedLike(parsed, original.document);
+      const wanted = withDefaults(sizedLike(parsed, original.document), this.#backends.policy.defaultsOf(pool.name));
       const operations = this.#operationsOf(pool);
       if (operations?.fill === undefined) throw unsupported("volume.createFrom");
-      if (original.building) throw volumeBuilding(original.document.name);
+      if (original.building) throw volumeBuilding(original.name);
       return this.#allocate(pool, wanted, operations);
-    });
-    const placed = { pool: sourcePool, volume: original };
-    return this.#volumes.whileInUse([placed], () => this.#fill(pool, volume, placed, flags & ~VALIDATE));
+    };
+    return whileUsing(uses, async () =>
+      this.#fill(pool, await pool.lock.run(begin), placed, flags & ~VALIDATE, requester),
+    );
   }
 
   /** Names the volume and puts it into the pool; the caller holds the lock. */
   async #allocate(pool: Pool, wanted: VolumeDocument, operations: VolumeOperations | undefined): Promise<Volume> {
     if (operations === undefined) throw unsupported("volume.create");
-    const host = await hostForChanges(pool, this.#backends);
-    const document = await operations.allocate(pool.live, wanted, volumeContext(this.#backends, host, QUICK_JOB));
-    const volume: Volume = { document, evidence: null, isSymlink: false, building: true, inUse: 0 };
+    const context = await contextOf(this.#backends, pool, null, QUICK_JOB);
+    const document = await operations.allocate(pool.live, wanted, context);
+    this.#backends.commitments.promise(pool, promisedOf(document));
+    const volume = new Volume({ document, evidence: null });
+    volume.building = true;
     if (!pool.volumes.add(volume)) {
       throw LibvirtError.of(
         ErrorCode.INTERNAL_ERROR,
         ErrorDomain.STORAGE,
-        `cannot add volume '${document.name}' to pool '${pool.name}': its key or path is already taken`,
+        `cannot add volume '${volume.name}' to pool '${pool.name}': its key or path is already taken`,
       );
     }
+    pool.changes.building(volume);
     pool.jobs++;
     return volume;
   }
 
-  async #fill(pool: Pool, volume: Volume, source: PlacedVolume | null, flags: number): Promise<PlacedVolume> {
+  async #fill(
+    pool: Pool,
+    volume: Volume,
+    source: PlacedVolume | null,
+    flags: number,
+    requester: Requester,
+  ): Promise<PlacedVolume> {
     try {
-      await this.#write(pool, volume, source, flags);
+      this.#mustNotBeGoing(volume);
+      const task = {
+        kind: source === null ? "create" : isConversion(source.volume, volume) ? "convert" : "clone",
+        volume,
+        ...(source === null ? {} : { source: `${source.pool.name}/${source.volume.name}` }),
+        requester,
+        isHeavy: source !== null || volume.document.allocationBytes > 0n,
+      } as const;
+      await asJob(this.#backends, pool, task, (context) => this.#write(pool, volume, source, flags, context));
       volume.building = false;
+      pool.changes.built(volume);
       moveAllocation(pool, volume.document.allocationBytes);
       return { pool, volume };
     } catch (error) {
       pool.volumes.remove(volume);
+      pool.changes.abandoned(volume);
       throw error;
     } finally {
-      this.#pools.jobEnded(pool);
+      volume.growing = null;
+      pool.jobs--;
     }
   }
 
-  async #write(pool: Pool, volume: Volume, source: PlacedVolume | null, flags: number): Promise<void> {
+  async #write(
+    pool: Pool,
+    volume: Volume,
+    source: PlacedVolume | null,
+    flags: number,
+    context: VolumeContext,
+  ): Promise<void> {
     const operations = this.#operationsOf(pool);
-    const host = await hostForChanges(pool, this.#backends);
-    const { name } = volume.document;
-    const description = {
-      kind: source === null ? "create" : "clone",
-      pool: pool.name,
-      volume: name,
-      requester: DAEMON_REQUESTER,
-      isHeavy: false,
-    } as const;
-    await this.#backends.jobs.run(description, async (job) => {
-      const context = volumeContext(this.#backends, host, job);
-      const content = source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
-      await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
-      if (operations?.refresh === undefined) return;
-      try {
-        Object.assign(volume, await operations.refresh(pool.live, volume, false, host));
-      } catch (error) {
-        await operations.remove?.(pool.live, volume.document, 0, context).catch(() => {});
-        throw error;
-      }
-    });
+    const content = source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
+    const made = await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
+    if (made !== undefined) {
+      volume.update(made);
+      return;
+    }
+    if (operations?.refresh === undefined) return;
+    try {
+      volume.update(await operations.refresh(pool.live, volume, false, context.host));
+    } catch (error) {
+      await operations.remove?.(pool.live, volume.document, 0, context).catch(() => {});
+      throw error;
+    }
   }
 
   /** The clone's source as it is now, not as the last scan saw it. */
   async #current({ pool, volume }: PlacedVolume): Promise<VolumeDocument> {
     const refresh = this.#operationsOf(pool)?.refresh;
     if (refresh === undefined) return volume.document;
-    Object.assign(volume, await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live)));
+    volume.update(await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live)));
     return volume.document;
+  }
+
+  /** The volumes that a copy of this one reads as well. */
+  #backingOf({ volume }: PlacedVolume): PlacedVolume[] {
+    const chain: PlacedVolume[] = [];
+    let path = volume.document.backingStore?.path ?? null;
+    while (path !== null && chain.length < LONGEST_CHAIN) {
+      const found = this.#volumes.findByPath(path);
+      if (found === null || found.volume === volume || chain.some((link) => link.volume === found.volume)) break;
+      chain.push(found);
+      path = found.volume.document.backingStore?.path ?? null;
+    }
+    return chain;
+  }
+
+  /** Its backing store is being deleted: whichever of the two came first is seen by the other. */
+  #mustNotBeGoing(overlay: Volume): void {
+    const path = overlay.document.backingStore?.path ?? null;
+    const backing = path === null ? null : this.#volumes.findByPath(path);
+    if (backing?.volume.removing !== true) return;
+    throw LibvirtError.of(
+      ErrorCode.OPERATION_INVALID,
+      ErrorDomain.STORAGE,
+      `volume '${backing.volume.name}' is being deleted: nothing can be built on it`,
+    );
   }
 
   #operationsOf(pool: Pool): VolumeOperations | undefined {
@@ -169,6 +228,10 @@ export class VolumeCreation {
     if (!this.#pools.registry.has(pool)) throw this.#pools.registry.missing(pool);
     if (!pool.active) throw poolNotActive(pool);
   }
+}
+
+function isConversion(source: Volume, target: Volume): boolean {
+  return (source.document.target.format ?? "raw") !== (target.document.target.format ?? "raw");
 }
 
 /** A clone is at least as large as its source; without an allocation of its own it is fully allocated. */

@@ -1,6 +1,13 @@
 import type { File } from "../host/index.js";
+import type { Job } from "../jobs/job.js";
 import { limits } from "../limits.js";
 import { streamError } from "./stream-error.js";
+
+/** The job of a transfer, and what gives its volume back. */
+export interface Transfer {
+  readonly job: Job;
+  readonly end: (error: Error | null) => Promise<void>;
+}
 
 export type DownloadPart =
   | { readonly kind: "data"; readonly bytes: Uint8Array }
@@ -15,13 +22,15 @@ const READ_BYTES = limits.streamPacketBytes * 4;
  */
 export class Download {
   readonly #file: File;
+  readonly #transfer: Transfer;
   readonly #sparse: boolean;
   readonly #endBytes: bigint | null;
   #positionBytes: bigint;
   /** Data up to here is known not to contain a hole. */
   #dataUntilBytes: bigint;
 
-  constructor(file: File, offsetBytes: bigint, lengthBytes: bigint, sparse: boolean) {
+  constructor(file: File, offsetBytes: bigint, lengthBytes: bigint, sparse: boolean, transfer: Transfer) {
+    this.#transfer = transfer;
     this.#file = file;
     this.#sparse = sparse;
     this.#positionBytes = offsetBytes;
@@ -51,6 +60,7 @@ export class Download {
 
   async close(): Promise<void> {
     await this.#file.close();
+    await this.#transfer.end(null);
   }
 
   /** Length of the hole here, 0 in data; remembers how far the data goes. */

@@ -3,7 +3,8 @@ import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
 import { volumeBuilding } from "../pools/refusals.js";
 import type { VolumeInspection } from "./volume-inspection.js";
-import type { VolumeBackends, VolumeHandle, Volumes } from "./volumes.js";
+import type { Volumes } from "./volumes.js";
+import type { VolumeBackends, VolumeHandle } from "./work.js";
 
 /**
  * Looks into a volume and along its backing chain, without changing anything. Whatever images say and wherever their chains

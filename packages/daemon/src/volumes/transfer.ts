@@ -1,20 +1,24 @@
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { VolumeContext } from "../drivers/driver.js";
 import { unsupported } from "../drivers/index.js";
 import { type File, HostError } from "../host/index.js";
-import { hostForChanges } from "../pools/activation.js";
-import type { Pool } from "../pools/pool.js";
+import type { Requester } from "../jobs/job-facts.js";
+import type { OpenJob } from "../jobs/jobs.js";
 import type { Pools } from "../pools/pools.js";
-import { checkFlags, volumeBuilding, volumeInUse } from "../pools/refusals.js";
-import type { Volume } from "../pools/volume-table.js";
+import { checkFlags, volumeBuilding } from "../pools/refusals.js";
 import { Download } from "./download.js";
 import { streamError } from "./stream-error.js";
 import { Upload } from "./upload.js";
-import type { VolumeBackends, VolumeHandle, Volumes } from "./volumes.js";
+import { mustBeIdle, type Volumes } from "./volumes.js";
+import { contextOf, type PlacedVolume, type VolumeBackends, type VolumeHandle } from "./work.js";
 
 const SPARSE_STREAM = 1;
 const MAX_OFFSET = 2n ** 63n - 1n;
 
-/** Reading and writing the bytes of volumes. `lengthBytes` 0: no limit. */
+/** Ends a transfer: null, it did all it should. */
+export type EndTransfer = (error: Error | null) => Promise<void>;
+
+/** Reading and writing the bytes of volumes. `lengthBytes` 0: no limit. Whoever gets one ends it, in whatever way. */
 export class Transfers {
   readonly #pools: Pools;
   readonly #volumes: Volumes;
@@ -26,47 +30,90 @@ export class Transfers {
     this.#backends = backends;
   }
 
-  async download(handle: VolumeHandle, offsetBytes: bigint, lengthBytes: bigint, flags: number): Promise<Download> {
+  /** The volume has this reader until the download has ended. */
+  async download(
+    handle: VolumeHandle,
+    offsetBytes: bigint,
+    lengthBytes: bigint,
+    flags: number,
+    requester: Requester,
+  ): Promise<Download> {
     checkFlags(flags, SPARSE_STREAM, "storageVolDownload");
-    const { pool, volume } = this.#volumes.resolve(handle);
-    if (volume.building) throw volumeBuilding(volume.document.name);
+    const placed = this.#volumes.resolve(handle);
+    const { pool, volume } = placed;
+    if (volume.building) throw volumeBuilding(volume.name);
     const open = this.#backends.driverOf(pool.live).volumes?.openForDownload;
     if (open === undefined) throw unsupported("volume.download");
-    const host = await this.#backends.hostOf(pool.live);
-    const file = await open(pool.live, volume.document, host, volume.isSymlink);
-    await this.#checkOffset(file, volume, offsetBytes);
-    return new Download(file, offsetBytes, lengthBytes, (flags & SPARSE_STREAM) !== 0);
+    return this.#begin("download", placed, requester, async (context, job, end) => {
+      const file = await open(pool.live, volume.document, context);
+      await this.#checkOffset(file, placed, offsetBytes);
+      return new Download(file, offsetBytes, lengthBytes, (flags & SPARSE_STREAM) !== 0, { job, end });
+    });
   }
 
-  /** The volume is in use until the upload has ended, in whatever way; then its pool is scanned. */
-  async upload(handle: VolumeHandle, offsetBytes: bigint, lengthBytes: bigint, flags: number): Promise<Upload> {
+  /** The volume has this writer until the upload has ended; then its pool is scanned. */
+  async upload(
+    handle: VolumeHandle,
+    offsetBytes: bigint,
+    lengthBytes: bigint,
+    flags: number,
+    requester: Requester,
+  ): Promise<Upload> {
     checkFlags(flags, SPARSE_STREAM, "storageVolUpload");
-    const { pool, volume } = this.#volumes.resolve(handle);
-    if (volume.inUse > 0) throw volumeInUse(volume.document.name);
-    if (volume.building) throw volumeBuilding(volume.document.name);
+    const placed = this.#volumes.resolve(handle);
+    const { pool, volume } = placed;
+    mustBeIdle(volume);
     const open = this.#backends.driverOf(pool.live).volumes?.openForUpload;
     if (open === undefined) throw unsupported("volume.upload");
-    volume.inUse++;
+    return this.#begin("upload", placed, requester, async (context, job, end) => {
+      const { file, recorded } = await open(pool.live, volume.document, context);
+      const ended: EndTransfer = async (error) => {
+        await recorded.release();
+        await end(error);
+        volume.evidence = null;
+        pool.changes.changed(volume);
+        this.#pools.refreshAfterUpload(pool);
+      };
+      try {
+        await this.#checkOffset(file, placed, offsetBytes);
+        const range = { offsetBytes, lengthBytes, ...(await spaceOf(file)) };
+        return new Upload(file, range, { job, end: ended });
+      } catch (error) {
+        await recorded.release();
+        throw error;
+      }
+    });
+  }
+
+  /** Takes the lease, announces the job, and gives both back should the transfer not come about. */
+  async #begin<T>(
+    kind: "upload" | "download",
+    { pool, volume }: PlacedVolume,
+    requester: Requester,
+    open: (context: VolumeContext, job: OpenJob, end: EndTransfer) => Promise<T>,
+  ): Promise<T> {
+    const endLease = kind === "upload" ? volume.lease.write(volume.name) : volume.lease.read(volume.name);
+    pool.transfers.push(volume);
+    const job = this.#backends.jobs.open({ kind, pool: pool.name, volume: volume.name, requester, isHeavy: true });
+    let ended = false;
+    const end: EndTransfer = async (error) => {
+      if (ended) return;
+      ended = true;
+      pool.transfers.splice(pool.transfers.indexOf(volume), 1);
+      endLease();
+      await job.end(error);
+    };
     try {
-      const host = await hostForChanges(pool, this.#backends);
-      const file = await open(pool.live, volume.document, host, volume.isSymlink);
-      await this.#checkOffset(file, volume, offsetBytes);
-      const range = { offsetBytes, lengthBytes, ...(await spaceOf(file)) };
-      return new Upload(file, range, () => this.#uploadEnded(pool, volume));
+      await job.begin();
+      return await open(await contextOf(this.#backends, pool, volume, job), job, end);
     } catch (error) {
-      volume.inUse--;
+      await end(error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
   }
 
-  #uploadEnded(pool: Pool, volume: Volume): void {
-    volume.inUse--;
-    volume.evidence = null;
-    this.#pools.refreshAfterUpload(pool);
-  }
-
   /** What `lseek` of the file system refuses is refused before the stream opens, as libvirt does. */
-  async #checkOffset(file: File, volume: Volume, offsetBytes: bigint): Promise<void> {
+  async #checkOffset(file: File, { volume }: PlacedVolume, offsetBytes: bigint): Promise<void> {
     try {
       if (offsetBytes > MAX_OFFSET) throw new HostError("EINVAL", 22, "offset beyond what a file can have");
       await file.checkOffset(offsetBytes);

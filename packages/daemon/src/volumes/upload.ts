@@ -1,5 +1,6 @@
 import type { File } from "../host/index.js";
 import { HostError } from "../host/index.js";
+import type { Transfer } from "./download.js";
 import { streamError } from "./stream-error.js";
 
 const ENOSPC = 28;
@@ -22,16 +23,16 @@ export interface UploadRange {
 export class Upload {
   readonly #file: File;
   readonly #range: UploadRange;
-  readonly #ended: () => void;
+  readonly #transfer: Transfer;
   #positionBytes: bigint;
   #sizeBytes: bigint;
   #failure: Error | null = null;
   #closed = false;
 
-  constructor(file: File, range: UploadRange, ended: () => void) {
+  constructor(file: File, range: UploadRange, transfer: Transfer) {
     this.#file = file;
     this.#range = range;
-    this.#ended = ended;
+    this.#transfer = transfer;
     this.#positionBytes = range.offsetBytes;
     this.#sizeBytes = range.sizeBytes;
   }
@@ -90,7 +91,7 @@ export class Upload {
     } catch (error) {
       this.#failure ??= streamError(error, "write to");
     } finally {
-      this.#ended();
+      await this.#transfer.end(this.#failure);
     }
   }
 

@@ -1,34 +1,22 @@
 import { sanitizePath, type VolumeDocument, writeVolume } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { StorageDriver, VolumeContext, VolumeOperations } from "../drivers/driver.js";
+import type { VolumeOperations } from "../drivers/driver.js";
 import { unsupported } from "../drivers/index.js";
-import type { Job } from "../jobs/job.js";
-import { DAEMON_REQUESTER, type JobKind } from "../jobs/job-facts.js";
-import type { Jobs } from "../jobs/jobs.js";
-import { hostForChanges, type PoolBackends } from "../pools/activation.js";
+import type { Requester } from "../jobs/job-facts.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags, noVolumeWithName, poolNotActive, volumeBuilding, volumeInUse } from "../pools/refusals.js";
-import type { Volume } from "../pools/volume-table.js";
+import type { Volume } from "../pools/volume.js";
+import { BackingUsers } from "./backing-users.js";
 import { refuseZeroCapacity, resizedCapacity } from "./resize.js";
-
-/** A volume with the pool that holds it, as every call on a volume needs them. */
-export interface PlacedVolume {
-  readonly pool: Pool;
-  readonly volume: Volume;
-}
-
-export interface VolumeHandle {
-  readonly pool: string;
-  readonly name: string;
-}
-
-export interface VolumeBackends extends PoolBackends {
-  readonly jobs: Jobs;
-  /** Everything of the context but the job and the host. */
-  readonly secret: VolumeContext["secret"];
-  readonly privateDirectory: VolumeContext["privateDirectory"];
-}
+import {
+  asJob,
+  moveAllocation,
+  type PlacedVolume,
+  type VolumeBackends,
+  type VolumeHandle,
+  whileUsing,
+} from "./work.js";
 
 const INFO_PHYSICAL = 1;
 const RESIZE_FLAGS = 7;
@@ -38,10 +26,12 @@ const WIPE_ALGORITHMS = 10;
 export class Volumes {
   readonly #pools: Pools;
   readonly #backends: VolumeBackends;
+  readonly #backingUsers: BackingUsers;
 
   constructor(pools: Pools, backends: VolumeBackends) {
     this.#pools = pools;
     this.#backends = backends;
+    this.#backingUsers = new BackingUsers(pools.registry, backends);
   }
 
   /** As a client's handle names it: pool by name, volume by name; the key is for people. */
@@ -67,16 +57,23 @@ export class Volumes {
 
   byPath(path: string): PlacedVolume {
     const cleaned = sanitizePath(path);
-    for (const pool of this.#pools.registry) {
-      const volume = pool.active ? pool.volumes.byPath(cleaned) : undefined;
-      if (volume !== undefined) return { pool, volume };
-    }
+    const found = this.findByPath(cleaned);
+    if (found !== null) return found;
     const also = cleaned === path ? "" : ` (${cleaned})`;
     throw LibvirtError.of(
       ErrorCode.NO_STORAGE_VOL,
       ErrorDomain.STORAGE,
       `no storage vol with matching path '${path}'${also}`,
     );
+  }
+
+  /** null: no active pool has it. */
+  findByPath(path: string): PlacedVolume | null {
+    for (const pool of this.#pools.registry) {
+      const volume = pool.active ? pool.volumes.byPath(path) : undefined;
+      if (volume !== undefined) return { pool, volume };
+    }
+    return null;
   }
 
   /** Looks at the volume again and gives what it is now. PHYSICAL (1) puts the file's length in place of the allocation. */
@@ -98,33 +95,47 @@ export class Volumes {
     return writeVolume(placed.volume.document, placed.pool.live.type);
   }
 
-  async remove(handle: VolumeHandle, flags: number): Promise<void> {
+  /** Refuses to take a volume away from those that are built on it, unless the administrator wants libvirt's way. */
+  async remove(handle: VolumeHandle, flags: number, requester: Requester): Promise<void> {
     const { pool } = this.resolve(handle);
     await pool.lock.run(async () => {
-      const { volume } = this.resolve(handle);
-      this.#mustBeIdle(volume);
-      const operations = this.#operationsOf(pool);
-      if (operations?.remove === undefined) throw unsupported("volume.remove");
-      const { remove } = operations;
-      const { document } = volume;
-      await this.#asJob("delete", { pool, volume }, (context) => remove(pool.live, document, flags, context));
-      pool.volumes.remove(volume);
-      moveAllocation(pool, -document.allocationBytes);
+      const placed = this.resolve(handle);
+      const { volume } = placed;
+      mustBeIdle(volume);
+      const remove = this.#operationsOf(pool)?.remove;
+      if (remove === undefined) throw unsupported("volume.remove");
+      volume.removing = true;
+      try {
+        await whileUsing([{ ...placed, as: "writer" }], async () => {
+          if (!this.#backends.policy.deletesBackingStores) await this.#backingUsers.refuseIfAny(placed);
+          const { document } = volume;
+          await asJob(this.#backends, pool, { kind: "delete", volume, requester, isHeavy: false }, (context) =>
+            remove(pool.live, document, flags, context),
+          );
+          pool.volumes.remove(volume);
+          pool.changes.removed(volume);
+          moveAllocation(pool, -document.allocationBytes);
+        });
+      } finally {
+        volume.removing = false;
+      }
     });
   }
 
-  async resize(handle: VolumeHandle, capacityBytes: bigint, flags: number): Promise<void> {
+  async resize(handle: VolumeHandle, capacityBytes: bigint, flags: number, requester: Requester): Promise<void> {
     refuseZeroCapacity(capacityBytes, flags);
     checkFlags(flags, RESIZE_FLAGS, "storageVolResize");
-    const { pool } = this.resolve(handle);
-    await pool.lock.run(async () => {
-      const { volume } = this.resolve(handle);
-      this.#mustBeIdle(volume);
+    const placed = this.resolve(handle);
+    const { pool, volume } = placed;
+    mustBeIdle(volume);
+    const plan = resizedCapacity(volume.document, capacityBytes, flags, pool.live.availableBytes);
+    const resize = this.#operationsOf(pool)?.resize;
+    if (resize === undefined) throw unsupported("volume.resize");
+    await whileUsing([{ ...placed, as: "writer" }], async () => {
       const { document } = volume;
-      const plan = resizedCapacity(document, capacityBytes, flags, pool.live.availableBytes);
-      const resize = this.#operationsOf(pool)?.resize;
-      if (resize === undefined) throw unsupported("volume.resize");
-      await this.#asJob("resize", { pool, volume }, (context) =>
+      this.#backends.commitments.promise(pool, plan.capacityBytes - document.capacityBytes);
+      const task = { kind: "resize", volume, requester, isHeavy: plan.allocates } as const;
+      await asJob(this.#backends, pool, task, (context) =>
         resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
       );
       volume.evidence = null;
@@ -133,93 +144,61 @@ export class Volumes {
         volume.document = { ...volume.document, allocationBytes: plan.capacityBytes };
         moveAllocation(pool, plan.capacityBytes - document.allocationBytes);
       }
+      pool.changes.changed(volume);
     });
   }
 
   /** Overwrites the content. The pool stays usable meanwhile; the volume does not. */
-  async wipe(handle: VolumeHandle, algorithm: number, flags: number): Promise<void> {
+  async wipe(handle: VolumeHandle, algorithm: number, flags: number, requester: Requester): Promise<void> {
     checkFlags(flags, 0, "storageVolWipePattern");
     if (algorithm >= WIPE_ALGORITHMS) {
       throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, `wiping algorithm ${algorithm} not supported`);
     }
-    const { pool, volume } = this.resolve(handle);
-    this.#mustBeIdle(volume);
+    const placed = this.resolve(handle);
+    const { pool, volume } = placed;
+    mustBeIdle(volume);
     const wipe = this.#operationsOf(pool)?.wipe;
     if (wipe === undefined) throw unsupported("volume.wipe");
-    await this.whileInUse([{ pool, volume }], () =>
-      this.#asJob("wipe", { pool, volume }, (context) => wipe(pool.live, volume.document, algorithm, context)),
-    );
-    volume.evidence = null;
-    await this.#lookAgain({ pool, volume }, true).catch(() => {});
-  }
-
-  /** Keeps others from changing these volumes, and their pools from stopping, while `work` runs. */
-  async whileInUse<T>(placed: readonly PlacedVolume[], work: () => Promise<T>): Promise<T> {
-    for (const { pool, volume } of placed) {
-      pool.jobs++;
-      volume.inUse++;
-    }
-    try {
-      return await work();
-    } finally {
-      for (const { pool, volume } of placed) {
-        volume.inUse--;
-        this.#pools.jobEnded(pool);
+    await whileUsing([{ ...placed, as: "writer" }], async () => {
+      try {
+        await asJob(this.#backends, pool, { kind: "wipe", volume, requester, isHeavy: true }, (context) =>
+          wipe(pool.live, volume.document, algorithm, context),
+        );
+      } finally {
+        volume.evidence = null;
+        pool.changes.changed(volume);
       }
-    }
+    });
+    await this.#lookAgain(placed, true).catch(() => {});
   }
 
   async #lookAgain({ pool, volume }: PlacedVolume, probe: boolean): Promise<void> {
     const refresh = this.#operationsOf(pool)?.refresh;
     if (refresh === undefined) return;
+    if (volume.building) {
+      await showGrowth(volume);
+      return;
+    }
     // What an upload put there is seen by the scan that follows it.
     await pool.settling;
-    try {
-      Object.assign(volume, await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live)));
-    } catch (error) {
-      // While it is built it shows how far it is; there may be nothing to look at yet.
-      if (!volume.building) throw error;
-    }
-  }
-
-  #mustBeIdle(volume: Volume): void {
-    if (volume.inUse > 0) throw volumeInUse(volume.document.name);
-    if (volume.building) throw volumeBuilding(volume.document.name);
+    volume.update(await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live)));
   }
 
   #operationsOf(pool: Pool): VolumeOperations | undefined {
-    const driver: StorageDriver = this.#backends.driverOf(pool.live);
-    return driver.volumes;
-  }
-
-  async #asJob<T>(
-    kind: JobKind,
-    { pool, volume }: PlacedVolume,
-    work: (context: VolumeContext) => Promise<T>,
-  ): Promise<T> {
-    const host = await hostForChanges(pool, this.#backends);
-    const description = {
-      kind,
-      pool: pool.name,
-      volume: volume.document.name,
-      requester: DAEMON_REQUESTER,
-      isHeavy: false,
-    };
-    return this.#backends.jobs.run(description, (job: Job) =>
-      work({ ...volumeContext(this.#backends, host, job), followsSymlink: volume.isSymlink }),
-    );
+    return this.#backends.driverOf(pool.live).volumes;
   }
 }
 
-export function volumeContext(backends: VolumeBackends, host: VolumeContext["host"], job: Job): VolumeContext {
-  return { host, job, secret: backends.secret, privateDirectory: backends.privateDirectory };
+/** Both refusals in libvirt's order. */
+export function mustBeIdle(volume: Volume): void {
+  if (volume.lease.isHeld) throw volumeInUse(volume.name);
+  if (volume.building) throw volumeBuilding(volume.name);
 }
 
-/** Space that volumes took (or gave back, negative) since the last scan. */
-export function moveAllocation(pool: Pool, takenBytes: bigint): void {
-  pool.live = {
-    ...pool.live,
-    allocationBytes: pool.live.allocationBytes + takenBytes,
-    availableBytes: pool.live.availableBytes - takenBytes,
-  };
+/** How far it is: clients watch the allocation grow. There may be nothing to look at yet, or any more. */
+async function showGrowth(volume: Volume): Promise<void> {
+  const facts = await volume.growing?.().catch(() => null);
+  if (facts == null || !volume.building) return;
+  const { allocatedBytes, sizeBytes } = facts;
+  volume.document = { ...volume.document, allocationBytes: allocatedBytes, physicalBytes: sizeBytes };
 }

@@ -21,6 +21,7 @@ describe("the places", () => {
       socketPath: "/run/cistern/libvirt-sock",
       readOnlySocketPath: "/run/cistern/libvirt-sock-ro",
       stateDirectory: "/var/lib/cistern",
+      journalDirectory: "/var/lib/cistern/journal",
       secretDaemonSocketPath: null,
     });
   });
@@ -37,6 +38,7 @@ describe("the places", () => {
       socketPath: "/x/run/libvirt-sock",
       readOnlySocketPath: "/x/run/libvirt-sock-ro",
       stateDirectory: "/x/var",
+      journalDirectory: "/x/var/journal",
     });
   });
 
@@ -54,6 +56,7 @@ describe("the places", () => {
       socketPath: "/run/libvirt/virtstoraged-sock",
       readOnlySocketPath: "/run/libvirt/virtstoraged-sock-ro",
       systemTokenFile: "/run/libvirt/common/system.token",
+      journalDirectory: "/var/lib/cistern/drop-in/journal",
       secretDaemonSocketPath: "/run/libvirt/virtsecretd-sock",
     });
   });

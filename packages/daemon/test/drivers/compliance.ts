@@ -175,10 +175,10 @@ function volumesComply({ driver, volume }: Technology, operations: VolumeOperati
     test("what was written is read", async () => {
       const { laboratory, pool, made: document } = await made();
       const bytes = new TextEncoder().encode("what a guest wrote");
-      const writing = await openForUpload(pool, document, laboratory.host);
+      const writing = (await openForUpload(pool, document, await laboratory.context())).file;
       await writing.write(4_096n, bytes);
       await writing.close();
-      const reading = await openForDownload(pool, document, laboratory.host);
+      const reading = await openForDownload(pool, document, await laboratory.context());
       expect(new Uint8Array(await reading.read(4_096n, bytes.length))).toEqual(bytes);
       await reading.close();
     });
@@ -187,12 +187,12 @@ function volumesComply({ driver, volume }: Technology, operations: VolumeOperati
       const { wipe } = operations;
       test("what was wiped reads as zeros, and is as long as before, in whole blocks", async () => {
         const { laboratory, pool, made: document } = await made();
-        const writing = await openForUpload(pool, document, laboratory.host);
+        const writing = (await openForUpload(pool, document, await laboratory.context())).file;
         await writing.write(4_096n, new Uint8Array(65_536).fill(7));
         const sizeBytes = await writing.sizeBytes();
         await writing.close();
         await wipe(pool, document, 0, await laboratory.context());
-        const reading = await openForDownload(pool, document, laboratory.host);
+        const reading = await openForDownload(pool, document, await laboratory.context());
         const wipedBytes = await reading.sizeBytes();
         expect(wipedBytes - sizeBytes).toBeGreaterThanOrEqual(0n);
         expect(wipedBytes - sizeBytes).toBeLessThan(BLOCK_BYTES);

@@ -62,12 +62,12 @@ describe("a file that is gone", () => {
     ],
     [
       "upload",
-      (v) => openForUpload?.(definition(), v, laboratory.host),
+      async (v) => openForUpload?.(definition(), v, await laboratory.context()),
       "38/38 Unable to open stream for '@/v1': No such file or directory",
     ],
     [
       "download",
-      (v) => openForDownload?.(definition(), v, laboratory.host),
+      async (v) => openForDownload?.(definition(), v, await laboratory.context()),
       "38/38 Unable to open stream for '@/v1': No such file or directory",
     ],
     ["remove", async (v) => remove?.(definition(), v, 0, await laboratory.context()), "no error"],
@@ -267,12 +267,12 @@ describe("wipe", () => {
     expect(content.includes("xxxx")).toBe(false);
   });
 
-  test("trim is refused, before the volume is looked for", async () => {
-    const document = await make("v");
-    rmSync(at("v"));
-    expect(await errorOf(wiped(document, 9) ?? Promise.resolve())).toBe(
-      "74/18 argument unsupported: 'trim' algorithm not supported",
-    );
+  test("trim gives the blocks back", async () => {
+    const document = await make("v", { capacityBytes: MiB });
+    writeFileSync(at("v"), "x".repeat(Number(MiB)));
+    await wiped(document, 9);
+    expect(readFileSync(at("v")).equals(Buffer.alloc(Number(MiB)))).toBe(true);
+    expect(statSync(at("v")).blocks).toBe(0);
   });
 
   test("a wipe that is given up ends", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { FoundVolume, KnownVolumes, PoolScan, StorageDriver, VolumeContext } from "../../dist/drivers/driver.js";
+import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
 import type { Directory, Host } from "../../dist/host/host.js";
 import { Hosts } from "../../dist/host/index.js";
 import { QUICK_JOB } from "../../dist/jobs/job.js";
@@ -32,6 +33,7 @@ export class Laboratory {
     this.#privateDirectory ??= await this.host.openDirectory(path);
     return {
       host: this.host,
+      expectedSpace: new ExpectedSpace(),
       job: {
         ...QUICK_JOB,
         signal: this.#controller.signal,
@@ -90,7 +92,8 @@ export async function create(
   if (volumes === undefined) throw new Error(`${driver.type} has no volume operations`);
   const volume = await volumes.allocate(pool, wanted, context);
   const source = more.source === undefined ? null : { pool, document: more.source };
-  await volumes.fill?.(pool, volume, source, more.flags ?? 0, context);
+  const made = await volumes.fill?.(pool, volume, source, more.flags ?? 0, context);
+  if (made !== undefined) return made.document;
   return (await volumes.refresh?.(pool, { document: volume, evidence: null }, false, context.host))?.document ?? volume;
 }
 

@@ -1,6 +1,7 @@
+/// <reference lib="es2024.sharedmemory" />
 import { createHook } from "node:async_hooks";
 
-/** Trips to another thread: libuv's file calls, and native calls, which carry the name of their C function. */
+/** Trips to libuv's threads: file calls, and native calls, which carry the name of their C function. */
 const HOPS = /^(?:FSREQ|[a-z]+(?:xattr|statvfs64|lseek64|fallocate64)$)/;
 
 /** How many trips to other threads `call` costs. */
@@ -11,11 +12,18 @@ export async function hopsOf(call: () => Promise<unknown>): Promise<number> {
       if (HOPS.test(type)) hops += 1;
     },
   });
+  // Trips to our own threads, each of which is waited for so.
+  const { waitAsync } = Atomics;
+  Atomics.waitAsync = ((...args: Parameters<typeof waitAsync>) => {
+    hops += 1;
+    return waitAsync(...args);
+  }) as typeof waitAsync;
   hook.enable();
   try {
     await call();
     return hops;
   } finally {
     hook.disable();
+    Atomics.waitAsync = waitAsync;
   }
 }

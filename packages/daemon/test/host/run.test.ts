@@ -1,7 +1,16 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Directory, describeFailure, findProgram, type HostError } from "../../dist/host/index.js";
+import { missing } from "../../../../tests/support/requirements.ts";
+import {
+  type Directory,
+  describeFailure,
+  findProgram,
+  type HostError,
+  killOrphans,
+  type StartedProgram,
+} from "../../dist/host/index.js";
 import { codeOf, scratchDirectory, testHosts, writeNew } from "./support.ts";
 
 const root = scratchDirectory();
@@ -93,6 +102,76 @@ describe("a command", () => {
     expect(performance.now() - started).toBeLessThan(2_500);
   });
 });
+
+describe("a running command", () => {
+  it("is told by process and start time as soon as it runs", async () => {
+    const told: StartedProgram[] = [];
+    const { stdout } = await hosts.local.run(shell("cut -d ' ' -f 22 /proc/$$/stat; echo $$; sleep 0.3"), {
+      started: (child) => told.push(child),
+    });
+    expect(told.map(({ pid, startTime }) => `${startTime}\n${pid}\n`)).toEqual([stdout]);
+  });
+
+  it("is heard as it speaks", async () => {
+    const heard: { text: string; atMs: number }[] = [];
+    const { stdout } = await hosts.local.run(shell("echo first; sleep 0.5; echo second"), {
+      outputLimitBytes: 3,
+      output: (text) => heard.push({ text, atMs: performance.now() }),
+    });
+    expect(heard.map(({ text }) => text).join("")).toBe("first\nsecond\n");
+    expect((heard.at(-1)?.atMs ?? 0) - (heard[0]?.atMs ?? 0)).toBeGreaterThan(300);
+    expect(stdout).toBe("fir");
+  });
+
+  it("is given arguments that its line does not show", async () => {
+    const args = ["-c", 'echo "$1 $2 $3"', "sh", "a", { unshown: "-p" }, "b"];
+    const { stdout, line } = await hosts.local.run({ program: "sh", args });
+    expect(stdout).toBe("a -p b\n");
+    expect(line.endsWith(" sh a b")).toBe(true);
+  });
+
+  it("dies with the process that runs it, however that dies", async (context) => {
+    const reason = missing({ programs: ["setpriv"] });
+    context.skip(reason !== null, reason ?? "");
+    const marker = `sleep 96${process.pid}`;
+    const daemon = startDaemon(shell(`exec ${marker}`));
+    await until(() => running(marker) === 1);
+    daemon.kill("SIGKILL");
+    await until(() => running(marker) === 0);
+  });
+});
+
+describe("what an earlier daemon left running", () => {
+  it("is found by its marker, and ended", async () => {
+    const marker = `/state/of-${process.pid}`;
+    const sleeping = `sleep 95${process.pid}`;
+    const daemon = startDaemon(shell(`${sleeping} & wait`), marker);
+    await until(() => running(sleeping) === 1);
+    const [first, second] = [marker, `${marker}-other`].map((value) => killOrphans(value));
+    expect(await second).toEqual({ killed: [], stuck: [] });
+    const { killed, stuck } = (await first) ?? { killed: [], stuck: [] };
+    expect(stuck).toEqual([]);
+    expect(killed.filter((text) => /^"sleep 95\d+" \(process \d+\)$/.test(text))).toHaveLength(1);
+    expect(running(sleeping)).toBe(0);
+    daemon.kill("SIGKILL");
+  });
+});
+
+/** A process that runs `command` through a host until it is killed. */
+function startDaemon(command: { program: string; args: readonly string[] }, marker?: string): ChildProcess {
+  const script = `
+    import { Hosts } from ${JSON.stringify(new URL("../../dist/host/index.js", import.meta.url).href)};
+    await new Hosts(${JSON.stringify(marker === undefined ? {} : { marker })}).local.run(${JSON.stringify(command)});`;
+  return spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" });
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error("it did not come to be");
+    await delay(20);
+  }
+}
 
 describe("a file handed to a command", () => {
   it("is an entry of the open directory, wherever that is called now", async () => {

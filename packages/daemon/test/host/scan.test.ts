@@ -19,7 +19,7 @@ import { attachLoop } from "../../../../tests/support/loop.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
 import type { Directory, ScanEvidence, ScannedEntry, ScanRequest } from "../../dist/host/index.js";
 import { hostLimits } from "../../dist/host/index.js";
-import { codeOf, scratchDirectory, testHosts, text } from "./support.ts";
+import { codeOf, openBelow, scratchDirectory, testHosts, text } from "./support.ts";
 
 const root = scratchDirectory();
 const hosts = testHosts();
@@ -240,15 +240,14 @@ describe("evidence", () => {
 describe("a long scan", () => {
   it("reads no further ahead than a few batches, and ends when its reader has seen enough", async () => {
     writeImages(5_000);
-    const openFiles = () => execFileSync("ls", [`/proc/${process.pid}/fd`], { encoding: "utf8" }).split("\n").length;
-    const before = openFiles();
+    const before = openBelow(root);
     for await (const batch of directory.scan(plain)) {
       expect(batch.length).toBe(hostLimits.scanBatchEntries);
       await delay(100);
       break;
     }
     await delay(100);
-    expect(openFiles()).toBeLessThanOrEqual(before);
+    expect(openBelow(root)).toBeLessThanOrEqual(before);
     expect((await scan()).size).toBe(5_000);
   });
 

@@ -262,8 +262,9 @@ describe("refusals before qemu-img is called", () => {
 /** The arguments as the host shows them in messages. */
 function typed(args: readonly CommandArgument[]): string {
   return args
-    .map((argument) => {
+    .flatMap((argument) => {
       if (typeof argument === "string") return argument;
+      if ("unshown" in argument) return [];
       const path = "in" in argument ? `${argument.in.path}/${argument.name}` : argument.file.path;
       return `${argument.before ?? ""}${path}${argument.after ?? ""}`;
     })

@@ -69,6 +69,7 @@ export const JOB_KINDS = [
   "delete",
   "build",
   "refresh",
+  "start",
 ] as const;
 export const JOB_STATES = ["queued", "running", "cancelling", "done", "failed", "cancelled", "interrupted"] as const;
 export const JOB_DOORS = ["rpc", "http", "daemon"] as const;

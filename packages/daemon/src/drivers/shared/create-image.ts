@@ -1,14 +1,17 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { Command, Directory, File } from "../../host/host.js";
+import type { Command, Directory, RunOptions } from "../../host/host.js";
 import { guestCapacityBytes } from "../../images/probe.js";
+import type { Job } from "../../jobs/job.js";
 import {
+  type ConversionPace,
   convertImage,
   convertKeyedImage,
   createImage,
   type FileArgument,
   type PassphraseArgument,
   passphraseId,
+  progressReader,
 } from "../../tools/qemu-img.js";
 import { checkBacking, checkEncryption, checkFormat, imageFormat } from "../../tools/qemu-img-checks.js";
 import { imageOptions } from "../../tools/qemu-img-options.js";
@@ -17,9 +20,10 @@ import { openSource } from "./clone-source.js";
 import { failingAs } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { PREALLOCATE_METADATA } from "./fill-flags.js";
-import { DEFAULT_VOLUME_MODE, giveTo, withNewFile } from "./new-file.js";
+import { withNewFile } from "./new-file.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
-import { runCommand } from "./run-command.js";
+import { tellingRoom } from "./room.js";
+import { jobOptions, runCommand } from "./run-command.js";
 import { pathOf, targetPath } from "./target-directory.js";
 
 /** Makes an image with qemu-img; its content is that of `source`, if there is one, whatever format that has. */
@@ -39,11 +43,13 @@ export async function createWithQemuImg(
     const backing = await accessibleBacking(pool, volume, context);
     checkEncryption(volume);
     const plan: ImagePlan = { volume, backing, options: optionsOf(volume, source, preallocates, keys.output), keys };
-    await withNewFile(directory, volume.name, DEFAULT_VOLUME_MODE, async (file) => {
+    const bytes = source === null ? bytesOf(volume, preallocates) : source.allocationBytes;
+    const room = { directory, bytes, detail: `cannot create image '${pathOf(volume)}'` };
+    await withNewFile(directory, volume, context, { sizeBytes: 0n, isEmpty: false }, async (file) => {
       const output = { file, name: volume.name };
-      if (source === null) await run(creation(plan, output), context);
-      else await clone(plan, source, output, context);
-      await settle(file, volume);
+      await tellingRoom(room, () =>
+        source === null ? run(creation(plan, output), context) : clone(plan, source, output, context),
+      );
     });
   });
 }
@@ -79,13 +85,35 @@ async function clone(
   const input = { in: directory, name };
   if (keys.output === null && keys.input === null) {
     const formats = { inputFormat: imageFormat(source), outputFormat: imageFormat(volume) };
-    await run(convertImage({ ...formats, options, input, output }), context);
+    context.job.way("qemu-img convert");
+    await convert(convertImage({ ...formats, options, input, output, pace: paceOf(context.job) }), source, context);
     return;
   }
   await run(creation({ volume, backing: null, options, keys }, output), context);
   const from = { format: keyedFormat(source), passphrase: keys.input, file: input };
   const to = { format: keyedFormat(volume), passphrase: keys.output, file: output };
-  await run(convertKeyedImage(from, to), context);
+  context.job.way("qemu-img convert");
+  await convert(convertKeyedImage(from, to, paceOf(context.job)), source, context);
+}
+
+/** qemu-img limits itself and says how far it is; what it copies is what a guest sees. */
+function paceOf({ bandwidthBytesPerSecond }: Job): ConversionPace {
+  return { bytesPerSecond: bandwidthBytesPerSecond };
+}
+
+async function convert(command: Command, source: VolumeDocument, context: VolumeContext): Promise<void> {
+  const totalBytes = source.capacityBytes;
+  const output = progressReader((share) => {
+    context.job.progress((totalBytes * BigInt(Math.round(share * PARTS))) / BigInt(PARTS), totalBytes);
+  });
+  await run(command, context, { output });
+}
+
+const PARTS = 10_000;
+
+/** What an image takes at once, as far as it is known: for messages. */
+function bytesOf(volume: VolumeDocument, preallocates: boolean): bigint {
+  return preallocates && volume.allocationBytes >= volume.capacityBytes ? volume.capacityBytes : 0n;
 }
 
 function creation({ volume, backing, options, keys }: ImagePlan, output: FileArgument): Command {
@@ -178,16 +206,12 @@ function asFile(
   return passphrase === null ? use(null) : withPassphraseFile(privateDirectory, id, passphrase, use);
 }
 
-async function run(command: Command, { host, job }: VolumeContext): Promise<void> {
+async function run(
+  command: Command,
+  { host, job }: VolumeContext,
+  options: Pick<RunOptions, "output"> = {},
+): Promise<void> {
   const text = "creation of non-raw file images is not supported without qemu-img.";
   const whenMissing = LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
-  await runCommand(host, command, { signal: job.signal, whenMissing });
-}
-
-/** The image gets its owner and mode when it is complete. */
-async function settle(file: File, { target }: VolumeDocument): Promise<void> {
-  await giveTo(file, target.permissions);
-  const mode = target.permissions.mode ?? DEFAULT_VOLUME_MODE;
-  const shown = mode.toString(8).padStart(4, "0");
-  await failingAs(`cannot set mode of '${file.path}' to ${shown}`, file.changeMode(mode));
+  await runCommand(host, command, { ...jobOptions(job), ...options, whenMissing });
 }

@@ -1,12 +1,13 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { Directory, File } from "../../host/host.js";
+import type { Directory, File, FileFacts } from "../../host/host.js";
 import type { VolumeContext } from "../driver.js";
 import { openSource, openSourceFile } from "./clone-source.js";
-import { setNoCopyOnWrite } from "./copy-on-write.js";
+import { copyContent } from "./copy-content.js";
 import { failingAs } from "./failure.js";
 import { PREALLOCATE_METADATA, REFLINK } from "./fill-flags.js";
-import { DEFAULT_VOLUME_MODE, giveTo, withNewFile } from "./new-file.js";
+import { withNewFile } from "./new-file.js";
+import { withRoom } from "./room.js";
 import { pathOf } from "./target-directory.js";
 
 /** Makes a file of the volume's capacity, reserves its allocation, and copies `source` into it if there is one. */
@@ -16,7 +17,7 @@ export async function createRaw(
   source: VolumeDocument | null,
   flags: number,
   context: VolumeContext,
-): Promise<void> {
+): Promise<FileFacts> {
   if ((flags & PREALLOCATE_METADATA) !== 0) {
     const text = "metadata preallocation is not supported for raw volumes";
     throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
@@ -25,45 +26,64 @@ export async function createRaw(
     const text = "backing storage not supported for raw volumes";
     throw LibvirtError.of(ErrorCode.NO_SUPPORT, ErrorDomain.STORAGE, text);
   }
-  const { permissions, noCopyOnWrite } = volume.target;
-  const mode = permissions.mode ?? DEFAULT_VOLUME_MODE;
-  await withNewFile(directory, volume.name, mode, async (file) => {
-    await giveTo(file, permissions);
-    if (noCopyOnWrite) await setNoCopyOnWrite(file, true);
-    await reserve(file, volume, source, context.job.signal);
-    if (source !== null) await copy(source, file, (flags & REFLINK) !== 0, context);
-    await failingAs(`cannot sync data to file '${pathOf(volume)}'`, file.sync({ signal: context.job.signal }));
-  });
+  const allocationBytes = allocationOf(volume);
+  const isEmpty = source === null && allocationBytes === 0n;
+  return withNewFile(
+    directory,
+    volume,
+    context,
+    { sizeBytes: volume.capacityBytes, isEmpty, noCopyOnWrite: volume.target.noCopyOnWrite },
+    async (file) => {
+      if (source === null) await reserve(directory, file, volume, context);
+      else await copy(directory, source, file, volume, flags, context);
+    },
+  );
 }
 
+function allocationOf(volume: VolumeDocument): bigint {
+  return volume.hasAllocation ? volume.allocationBytes : volume.capacityBytes;
+}
+
+/** The file system promises the space. */
 async function reserve(
+  directory: Directory,
   file: File,
   volume: VolumeDocument,
-  source: VolumeDocument | null,
-  signal: AbortSignal,
+  context: VolumeContext,
 ): Promise<void> {
-  const path = pathOf(volume);
-  const allocationBytes = volume.hasAllocation ? volume.allocationBytes : volume.capacityBytes;
-  await failingAs(`cannot extend file '${path}'`, file.truncate(volume.capacityBytes, { signal }));
-  // A clone with less allocation than its source has capacity is to be sparse: the copy decides what it takes.
-  const copyDecides = source !== null && allocationBytes < source.capacityBytes;
-  if (allocationBytes === 0n || copyDecides) return;
-  const detail = `cannot allocate ${allocationBytes} bytes in file '${path}'`;
-  await failingAs(detail, file.allocate(0n, allocationBytes, { signal }));
+  const bytes = allocationOf(volume);
+  if (bytes === 0n) return;
+  const { job } = context;
+  const { signal } = job;
+  const detail = `cannot allocate ${bytes} bytes in file '${pathOf(volume)}'`;
+  const progress = (doneBytes: bigint, totalBytes: bigint): void => job.progress(doneBytes, totalBytes);
+  await withRoom({ directory, bytes, detail }, context, () =>
+    failingAs(detail, file.allocate(0n, bytes, { signal, progress })),
+  );
 }
 
-/** Zero blocks are left out: the new file has zeros there already, reserved where that was asked for. */
-async function copy(source: VolumeDocument, file: File, sharesBlocks: boolean, context: VolumeContext): Promise<void> {
-  const { job, host } = context;
-  const from = await openSource(source, host);
+async function copy(
+  directory: Directory,
+  source: VolumeDocument,
+  file: File,
+  volume: VolumeDocument,
+  flags: number,
+  context: VolumeContext,
+): Promise<void> {
+  const from = await openSource(source, context.host);
   await using _directory = from.directory;
   await using input = await openSourceFile(source, from);
-  const path = pathOf(source);
-  if (sharesBlocks) {
-    await failingAs(`failed to clone files from '${path}'`, file.cloneFrom(input, { signal: job.signal }));
-    return;
-  }
-  const progress = (doneBytes: bigint, totalBytes: bigint): void => job.progress(doneBytes, totalBytes);
-  const options = { sparse: true, signal: job.signal, progress };
-  await failingAs(`failed reading from file '${path}'`, file.copyFrom(input, source.capacityBytes, options));
+  const allocationBytes = allocationOf(volume);
+  // With less allocation than its source has capacity it is to be sparse: what it takes is what is copied.
+  const isSparse = allocationBytes < source.capacityBytes;
+  await copyContent(input, file, {
+    directory,
+    lengthBytes: source.capacityBytes,
+    capacityBytes: volume.capacityBytes,
+    reservedBytes: isSparse ? 0n : allocationBytes,
+    sharing: (flags & REFLINK) !== 0 ? "required" : context.sharesBlocks === true ? "preferred" : "no",
+    sourcePath: pathOf(source),
+    targetPath: pathOf(volume),
+    context,
+  });
 }

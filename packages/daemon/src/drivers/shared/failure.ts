@@ -12,6 +12,14 @@ export function failure(thrown: unknown, detail: string, domain: ErrorDomain = E
   return LibvirtError.system(domain, thrown.errno, detail, { cause: thrown });
 }
 
+/** 78 once the work is not wanted any more, in the words of whoever stopped it. */
+export function throwIfCalledOff(signal: AbortSignal, detail: string): void {
+  if (!signal.aborted) return;
+  const { reason } = signal;
+  if (reason instanceof LibvirtError) throw reason;
+  throw LibvirtError.of(ErrorCode.OPERATION_ABORTED, ErrorDomain.STORAGE, detail, { cause: reason });
+}
+
 /** Awaits a host call whose failure reads `detail`. */
 export async function failingAs<T>(
   detail: string,

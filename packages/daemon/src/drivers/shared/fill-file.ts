@@ -1,12 +1,14 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory } from "../../host/host.js";
-import type { CloneSource, VolumeContext } from "../driver.js";
+import { temporaryName } from "../../host/index.js";
+import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
 import { createWithQemuImg } from "./create-image.js";
 import { createRaw } from "./create-raw.js";
 import { failingAs } from "./failure.js";
-import { DEFAULT_VOLUME_MODE, giveTo } from "./new-file.js";
+import { DEFAULT_VOLUME_MODE, giveTo, shownMode } from "./new-file.js";
 import { ploopToolsMissing } from "./ploop.js";
+import { asPlainFile } from "./refresh-file.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 
 /** Makes the file (or directory) of a new volume with its first content. Whatever fails, nothing of it is left. */
@@ -16,7 +18,7 @@ export async function fillFile(
   source: CloneSource | null,
   flags: number,
   context: VolumeContext,
-): Promise<void> {
+): Promise<FoundVolume | undefined> {
   const { format } = volume.target;
   if (format === "dir") checkDirectory(volume, source?.document ?? null, flags);
   if (format === "ploop") throw ploopToolsMissing();
@@ -25,10 +27,16 @@ export async function fillFile(
     openTargetRaw(pool, context.host),
   );
   const from = source?.document ?? null;
-  if (format === "dir") await createDirectory(directory, volume);
-  else if (needsQemuImg(volume) || (from !== null && needsQemuImg(from))) {
+  if (format === "dir") {
+    await createDirectory(directory, volume, context);
+    return undefined;
+  }
+  if (needsQemuImg(volume) || (from !== null && needsQemuImg(from))) {
     await createWithQemuImg(pool, directory, volume, from, flags, context);
-  } else await createRaw(directory, volume, from, flags, context);
+    return undefined;
+  }
+  const facts = await createRaw(directory, volume, from, flags, context);
+  return { document: asPlainFile(volume, facts), evidence: null };
 }
 
 /** Plain bytes are copied here; whatever has a header or a key is qemu-img's. */
@@ -49,17 +57,33 @@ function checkDirectory(volume: VolumeDocument, source: VolumeDocument | null, f
   }
 }
 
-async function createDirectory(parent: Directory, volume: VolumeDocument): Promise<void> {
-  const mode = volume.target.permissions.mode ?? DEFAULT_VOLUME_MODE;
+/** Under a temporary name until it has its owner and mode, as a file would be. */
+async function createDirectory(parent: Directory, volume: VolumeDocument, { job }: VolumeContext): Promise<void> {
+  const { permissions } = volume.target;
+  const mode = permissions.mode ?? DEFAULT_VOLUME_MODE;
   const path = pathOf(volume);
-  await failingAs(`failed to create directory '${path}'`, parent.makeDirectory(volume.name, mode), ErrorDomain.NONE);
+  const detail = `failed to create directory '${path}'`;
+  const temporary = temporaryName();
+  const { inode } = await failingAs(detail, parent.facts(), ErrorDomain.NONE);
+  const recorded = await job.record({ kind: "temporary", directory: { path: parent.path, inode }, name: temporary });
   try {
-    await using directory = await failingAs(`stat of '${path}' failed`, parent.openDirectory(volume.name));
-    await giveTo(directory, volume.target.permissions);
-  } catch (thrown) {
-    await parent.removeDirectory(volume.name).catch(() => {
-      // What is to be told is why it is not as it was asked for.
-    });
-    throw thrown;
+    await failingAs(detail, parent.makeDirectory(temporary, 0o700), ErrorDomain.NONE);
+    try {
+      await using directory = await failingAs(`stat of '${path}' failed`, parent.openDirectory(temporary));
+      await giveTo({ path, changeOwner: (owner, group) => directory.changeOwner(owner, group) }, permissions);
+      const { label } = permissions;
+      if (label !== null) {
+        await failingAs(`unable to set security context '${label}' on '${path}'`, directory.setLabel(label));
+      }
+      await failingAs(`cannot set mode of '${path}' to ${shownMode(mode)}`, directory.changeMode(mode));
+      await failingAs(detail, parent.publishEntry(temporary, volume.name, { sync: "directory" }), ErrorDomain.NONE);
+    } catch (thrown) {
+      await parent.removeDirectory(temporary).catch(() => {
+        // What is to be told is why it is not as it was asked for.
+      });
+      throw thrown;
+    }
+  } finally {
+    await recorded.release();
   }
 }

@@ -1,7 +1,12 @@
-import type { Permissions } from "@cistern/documents";
-import { ErrorDomain } from "@cistern/protocol";
-import type { Directory, File } from "../../host/host.js";
-import { failingAs } from "./failure.js";
+import type { Permissions, VolumeDocument } from "@cistern/documents";
+import { ErrorDomain, type LibvirtError } from "@cistern/protocol";
+import { type Directory, type File, type FileFacts, HostError, type NewFileRequest } from "../../host/host.js";
+import { temporaryName } from "../../host/index.js";
+import type { Recorded } from "../../jobs/job.js";
+import type { VolumeContext } from "../driver.js";
+import { setNoCopyOnWrite } from "./copy-on-write.js";
+import { failingAs, failure, throwIfCalledOff } from "./failure.js";
+import { pathOf } from "./target-directory.js";
 
 /** libvirt's mode of a volume whose document names none. */
 export const DEFAULT_VOLUME_MODE = 0o600;
@@ -9,41 +14,143 @@ export const DEFAULT_VOLUME_MODE = 0o600;
 /** -1 leaves it as it is, to the kernel as in libvirt's documents. */
 const AS_IT_IS = -1;
 
+const OWNER_MAY_READ_AND_WRITE = 0o600;
+
+export interface NewFilePlan {
+  readonly sizeBytes: bigint;
+  /** It will hold no data: one flush, after it got its name, makes all of it durable. */
+  readonly isEmpty: boolean;
+  /** Sets the flag, or fails as libvirt does where the file system has none. */
+  readonly noCopyOnWrite?: boolean;
+}
+
 /**
- * Makes a file that must not exist (38 `Failed to create file '…'`) and lets `write` fill it. When that fails the file is
- * removed: nobody but this call has put anything into it.
+ * Makes a volume's file. It grows without a name (or, on file systems that know no such files, under a temporary one that
+ * the journal knows) and gets its own when `write` is done with it: whoever sees it sees all of it, with its owner and mode,
+ * and nothing that has the name by then is replaced. When something fails, nothing is left.
  */
 export async function withNewFile(
   directory: Directory,
-  name: string,
-  mode: number,
+  volume: VolumeDocument,
+  context: VolumeContext,
+  { sizeBytes, isEmpty, noCopyOnWrite = false }: NewFilePlan,
   write: (file: File) => Promise<void>,
-): Promise<void> {
-  const path = `${directory.path}/${name}`;
-  const request = { access: "read-write", create: "exclusive", mode } as const;
-  const file = await failingAs(`Failed to create file '${path}'`, directory.open(name, request));
+): Promise<FileFacts> {
+  const { signal } = context.job;
+  const path = pathOf(volume);
+  const detail = `Failed to create file '${path}'`;
+  const mode = volume.target.permissions.mode ?? DEFAULT_VOLUME_MODE;
+  // A program that writes into it by name has to be let in, be the daemon root or not.
+  const growingMode = mode | OWNER_MAY_READ_AND_WRITE;
+  const made = await make(directory, requestFor(volume, growingMode, noCopyOnWrite ? 0n : sizeBytes), context).catch(
+    (thrown: unknown) => {
+      throw creationFailure(thrown, volume, mode);
+    },
+  );
+  const { file, temporary, recorded } = made;
   try {
+    if (noCopyOnWrite) {
+      // It can only be set while there is nothing in it.
+      await setNoCopyOnWrite(file, true);
+      await failingAs(`cannot extend file '${path}'`, file.truncate(sizeBytes, { signal }));
+    }
+    context.growing?.(file);
     await write(file);
+    throwIfCalledOff(signal, detail);
+    if (growingMode !== mode) await changeMode(file, mode);
+    if (!isEmpty) await failingAs(`cannot sync data to file '${path}'`, file.sync({ signal }));
+    const options = { sync: isEmpty ? "file" : "directory" } as const;
+    return await failingAs(
+      detail,
+      temporary === null
+        ? directory.publish(file, volume.name, options)
+        : directory.publishEntry(temporary, volume.name, options),
+    );
   } catch (thrown) {
-    await directory.removeFile(name).catch(() => {
-      // What is to be told is why it could not be filled.
-    });
+    if (temporary !== null) {
+      await directory.removeFile(temporary).catch(() => {
+        // Published already, or the directory cannot be written any more: then the record stays true, and is kept.
+      });
+    }
     throw thrown;
   } finally {
     await file.close();
+    await recorded?.release();
   }
+}
+
+interface Made {
+  readonly file: File;
+  /** null: it has no name. */
+  readonly temporary: string | null;
+  readonly recorded: Recorded | null;
+}
+
+async function make(directory: Directory, request: NewFileRequest, { job }: VolumeContext): Promise<Made> {
+  const { signal } = job;
+  try {
+    return { file: await directory.createUnnamed(request, { signal }), temporary: null, recorded: null };
+  } catch (thrown) {
+    if (!(thrown instanceof HostError) || thrown.code !== "EOPNOTSUPP" || thrown.step !== "create") throw thrown;
+  }
+  const temporary = temporaryName();
+  const { inode } = await directory.facts({ signal });
+  const recorded = await job.record({ kind: "temporary", directory: { path: directory.path, inode }, name: temporary });
+  try {
+    return { file: await directory.createNamed(temporary, request, { signal }), temporary, recorded };
+  } catch (thrown) {
+    await recorded.release();
+    throw thrown;
+  }
+}
+
+function requestFor({ name, target }: VolumeDocument, mode: number, sizeBytes: bigint): NewFileRequest {
+  const { owner, group, label } = target.permissions;
+  return { mode, owner: owner ?? AS_IT_IS, group: group ?? AS_IT_IS, label, sizeBytes, shownAs: name };
+}
+
+/** libvirt's words for each step. */
+function creationFailure(thrown: unknown, volume: VolumeDocument, mode: number): LibvirtError {
+  const path = pathOf(volume);
+  const { permissions } = volume.target;
+  switch (thrown instanceof HostError ? thrown.step : undefined) {
+    case "owner":
+      return failure(thrown, chownDetail(path, permissions), ErrorDomain.NONE);
+    case "mode":
+      return failure(thrown, `cannot set mode of '${path}' to ${shownMode(mode)}`);
+    case "label":
+      return failure(thrown, `unable to set security context '${permissions.label}' on '${path}'`);
+    case "size":
+      return failure(thrown, `cannot extend file '${path}'`);
+    default:
+      return failure(thrown, `Failed to create file '${path}'`);
+  }
+}
+
+async function changeMode(file: File, mode: number): Promise<void> {
+  await failingAs(`cannot set mode of '${file.path}' to ${shownMode(mode)}`, file.changeMode(mode));
+}
+
+/** As libvirt writes it. */
+export function shownMode(mode: number): string {
+  return mode.toString(8).padStart(4, "0");
 }
 
 /** Gives a file or directory to the owner and group that the document names; those it does not name stay. */
 export async function giveTo(
   place: { readonly path: string; changeOwner(owner: number, group: number): Promise<void> },
-  { owner, group }: Permissions,
+  permissions: Permissions,
 ): Promise<void> {
+  const { owner, group } = permissions;
   if (owner === null && group === null) return;
-  const [shownOwner, shownGroup] = [owner, group].map((id) => (id === null ? 0xffff_ffff : id));
   await failingAs(
-    `cannot chown '${place.path}' to (${shownOwner}, ${shownGroup})`,
+    chownDetail(place.path, permissions),
     place.changeOwner(owner ?? AS_IT_IS, group ?? AS_IT_IS),
     ErrorDomain.NONE,
   );
+}
+
+function chownDetail(path: string, { owner, group }: Permissions): string {
+  const [shownOwner, shownGroup] = [owner, group].map((id) => (id === null ? 0xffff_ffff : id));
+  return `cannot chown '${path}' to (${shownOwner}, ${shownGroup})`;
 }

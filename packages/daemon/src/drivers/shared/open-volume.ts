@@ -1,22 +1,38 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorDomain } from "@cistern/protocol";
-import type { File, FileAccess, Host } from "../../host/host.js";
-import type { VolumeContext } from "../driver.js";
+import type { Directory, File, FileAccess } from "../../host/host.js";
+import type { UploadTarget, VolumeContext } from "../driver.js";
 import { failingAs } from "./failure.js";
+import { recordInPlace } from "./in-place.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 import { checkWipe, wipeFile } from "./wipe-file.js";
 
-/** Opens a volume of a directory for a stream: 38/38 `Unable to open stream for '…'`. */
-export async function openForStream(
+/** Opens a volume of a directory for a download: 38/38 `Unable to open stream for '…'`. */
+export async function openForDownload(
   pool: PoolDocument,
   volume: VolumeDocument,
-  way: { readonly access: FileAccess; readonly follow: boolean | undefined },
-  host: Host,
+  context: VolumeContext,
 ): Promise<File> {
-  if (volume.type === "ploop") throw ploopToolsMissing();
-  const detail = `Unable to open stream for '${pathOf(volume)}'`;
-  return failingAs(detail, openEntry(pool, volume, way.access, way.follow === true, host), ErrorDomain.STREAMS);
+  await using directory = await openForStream(pool, volume, context);
+  return openEntry(directory, volume, "read", context, streamDetail(volume), ErrorDomain.STREAMS);
+}
+
+/** The same for an upload, which is written down before the first byte comes. */
+export async function openForUpload(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  context: VolumeContext,
+): Promise<UploadTarget> {
+  await using directory = await openForStream(pool, volume, context);
+  const file = await openEntry(directory, volume, "write", context, streamDetail(volume), ErrorDomain.STREAMS);
+  try {
+    await relabel(file, volume);
+    return { file, recorded: await recordInPlace("content", directory, volume, context.job) };
+  } catch (thrown) {
+    await file.close();
+    throw thrown;
+  }
 }
 
 /** Wipes a volume of a directory. */
@@ -28,19 +44,41 @@ export async function wipeEntry(
 ): Promise<void> {
   checkWipe(volume, algorithm);
   const detail = `Failed to open storage volume with path '${pathOf(volume)}'`;
-  const opened = openEntry(pool, volume, "read-write", context.followsSymlink === true, context.host);
-  await using file = await failingAs(detail, opened);
-  await wipeFile(file, volume, algorithm, context);
+  await using directory = await failingAs(detail, openTargetRaw(pool, context.host));
+  await using file = await openEntry(directory, volume, "read-write", context, detail, ErrorDomain.STORAGE);
+  const recorded = await recordInPlace("content", directory, volume, context.job);
+  try {
+    await wipeFile(file, volume, algorithm, context);
+  } finally {
+    await recorded.release();
+  }
+}
+
+function streamDetail(volume: VolumeDocument): string {
+  return `Unable to open stream for '${pathOf(volume)}'`;
+}
+
+async function openForStream(pool: PoolDocument, volume: VolumeDocument, { host }: VolumeContext): Promise<Directory> {
+  if (volume.type === "ploop") throw ploopToolsMissing();
+  return failingAs(streamDetail(volume), openTargetRaw(pool, host), ErrorDomain.STREAMS);
+}
+
+/** Its label, where the file has lost it. One that somebody gave it since is not taken away: a guest may run with it. */
+async function relabel(file: File, { target }: VolumeDocument): Promise<void> {
+  const { label } = target.permissions;
+  if (label === null || (await failingAs(`cannot stat file '${file.path}'`, file.facts())).label !== null) return;
+  await failingAs(`unable to set security context '${label}' on '${file.path}'`, file.setLabel(label));
 }
 
 /** A symlink put in the place of the volume leads nowhere (ELOOP), unless the volume was one when it was found. */
-async function openEntry(
-  pool: PoolDocument,
+function openEntry(
+  directory: Directory,
   volume: VolumeDocument,
   access: FileAccess,
-  follow: boolean,
-  host: Host,
+  { followsSymlink = false, job }: VolumeContext,
+  detail: string,
+  domain: ErrorDomain,
 ): Promise<File> {
-  await using directory = await openTargetRaw(pool, host);
-  return await directory.open(volume.name, { access, follow });
+  const opened = directory.open(volume.name, { access, follow: followsSymlink }, { signal: job.signal });
+  return failingAs(detail, opened, domain);
 }

@@ -63,7 +63,7 @@ async function restated(directory: Directory, { document: volume, evidence }: Fo
   if (!IS_STORAGE.has(facts.kind)) throw await unexpectedKind(directory, volume, facts.kind);
   if (facts.kind === "directory") return { document: { ...withFacts(volume, facts, 0n), capacityBytes: 0n }, evidence };
   if (facts.kind === "file" && isPlain(volume)) {
-    return { document: { ...withFacts(volume, facts, facts.sizeBytes), capacityBytes: facts.sizeBytes }, evidence };
+    return { document: asPlainFile(volume, facts), evidence };
   }
   if (evidence !== null && isEvidenceOf(evidence, facts)) {
     return { document: withFacts(volume, facts, facts.sizeBytes), evidence };
@@ -76,6 +76,11 @@ async function restated(directory: Directory, { document: volume, evidence }: Fo
   };
   // This look left format and features as they were: the next scan shall not trust it for a whole one.
   return { document, evidence: null };
+}
+
+/** A volume whose file a guest sees as a whole. */
+export function asPlainFile(volume: VolumeDocument, facts: FileFacts): VolumeDocument {
+  return { ...withFacts(volume, facts, facts.sizeBytes), capacityBytes: facts.sizeBytes };
 }
 
 const IS_STORAGE: ReadonlySet<FileKind> = new Set(["file", "directory", "block"]);

@@ -1,13 +1,15 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { Directory } from "../../host/host.js";
+import type { Directory, File } from "../../host/host.js";
 import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
 import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
-import { failingAs } from "./failure.js";
+import { failingAs, isErrno } from "./failure.js";
+import { recordInPlace } from "./in-place.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { ploopToolsMissing } from "./ploop.js";
-import { runCommand } from "./run-command.js";
+import { withRoom } from "./room.js";
+import { jobOptions, runCommand } from "./run-command.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 
 const ALLOCATE = 1;
@@ -36,23 +38,62 @@ export async function resizeFile(
   else await resizeWithQemuImg(directory, volume, capacityBytes, context);
 }
 
+/**
+ * The file has its old or its new size at any moment: space for a longer one is reserved behind its end, and only then the
+ * end is moved. Should the daemon die in between, the record sees that the space is given back.
+ */
 async function resizeRaw(
   directory: Directory,
   volume: VolumeDocument,
   capacityBytes: bigint,
   allocates: boolean,
-  { job, followsSymlink = false }: VolumeContext,
+  context: VolumeContext,
 ): Promise<void> {
   const path = pathOf(volume);
+  const { job, followsSymlink = false } = context;
   const { signal } = job;
   const opened = directory.open(volume.name, { access: "read-write", follow: followsSymlink }, { signal });
   await using file = await failingAs(`Unable to open '${path}'`, opened, ErrorDomain.NONE);
-  if (allocates) {
-    const allocated = file.allocate(0n, capacityBytes, { signal });
-    await failingAs(`Failed to pre-allocate space for file '${path}'`, allocated, ErrorDomain.NONE);
+  const recorded = allocates ? await recordInPlace("resize", directory, volume, job) : null;
+  try {
+    if (allocates) await reserve(directory, file, volume, capacityBytes, context);
+    const truncated = file.truncate(capacityBytes, { signal });
+    await failingAs(`Failed to truncate file '${path}'`, truncated, ErrorDomain.NONE);
+  } finally {
+    await recorded?.release();
   }
-  const truncated = file.truncate(capacityBytes, { signal });
-  await failingAs(`Failed to truncate file '${path}'`, truncated, ErrorDomain.NONE);
+}
+
+async function reserve(
+  directory: Directory,
+  file: File,
+  volume: VolumeDocument,
+  capacityBytes: bigint,
+  context: VolumeContext,
+): Promise<void> {
+  const { job } = context;
+  const { signal } = job;
+  const detail = `Failed to pre-allocate space for file '${pathOf(volume)}'`;
+  const { sizeBytes, allocatedBytes } = await failingAs(detail, file.facts({ signal }), ErrorDomain.NONE);
+  const bytes = capacityBytes > allocatedBytes ? capacityBytes - allocatedBytes : 0n;
+  const progress = (doneBytes: bigint, totalBytes: bigint): void => job.progress(doneBytes, totalBytes);
+  try {
+    await withRoom({ directory, bytes, detail }, context, () =>
+      failingAs(
+        detail,
+        file.allocate(0n, capacityBytes, { signal, progress, keepSize: true }).catch((thrown: unknown) => {
+          // File systems that cannot reserve write zeros, which moves the end.
+          if (!isErrno(thrown, "EOPNOTSUPP")) throw thrown;
+          return file.allocate(0n, capacityBytes, { signal, progress });
+        }),
+        ErrorDomain.NONE,
+      ),
+    );
+  } catch (thrown) {
+    // Cutting it where it ends gives back what was reserved behind.
+    await file.truncate(sizeBytes).catch(() => {});
+    throw thrown;
+  }
 }
 
 /**
@@ -74,10 +115,24 @@ async function resizeWithQemuImg(
   context: VolumeContext,
 ): Promise<void> {
   await refuseNewSymlink(directory, volume, context);
+  const recorded = await recordInPlace("content", directory, volume, context.job);
+  try {
+    await runQemuImg(directory, volume, capacityBytes, context);
+  } finally {
+    await recorded.release();
+  }
+}
+
+async function runQemuImg(
+  directory: Directory,
+  volume: VolumeDocument,
+  capacityBytes: bigint,
+  context: VolumeContext,
+): Promise<void> {
   const size = { capacityBytes, shrinks: capacityBytes < volume.capacityBytes };
   const image = { in: directory, name: volume.name };
   const whenMissing = LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, "unable to find qemu-img");
-  const options = { signal: context.job.signal, whenMissing };
+  const options = { ...jobOptions(context.job), whenMissing };
   const { target } = volume;
   if (target.encryption === null) {
     await runCommand(context.host, resizeImage({ image, key: null, ...size }), options);

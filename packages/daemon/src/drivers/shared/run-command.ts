@@ -1,5 +1,6 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { type Command, describeFailure, type Host, type RunOptions } from "../../host/index.js";
+import type { Job } from "../../jobs/job.js";
 import { failure, isErrno } from "./failure.js";
 
 /**
@@ -22,4 +23,9 @@ export async function runCommand(
     }
     throw failure(thrown, `Cannot run '${command.program}'`, ErrorDomain.NONE);
   }
+}
+
+/** How a program runs for a job: it ends with it, and the job knows of it. */
+export function jobOptions(job: Job): Pick<RunOptions, "signal" | "started"> {
+  return { signal: job.signal, started: (child) => job.child(child) };
 }

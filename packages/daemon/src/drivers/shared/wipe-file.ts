@@ -2,77 +2,158 @@ import { posix } from "node:path";
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { File, FileFacts } from "../../host/host.js";
+import { hostLimits } from "../../host/index.js";
+import type { Job } from "../../jobs/job.js";
 import { SCRUB_PATTERNS, scrub } from "../../tools/scrub.js";
 import type { VolumeContext } from "../driver.js";
-import { failingAs } from "./failure.js";
+import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { ploopToolsMissing } from "./ploop.js";
-import { runCommand } from "./run-command.js";
+import { jobOptions, runCommand } from "./run-command.js";
 import { pathOf } from "./target-directory.js";
 
+const STEP_BYTES = BigInt(hostLimits.bulkStepBytes);
+
 const ZERO = 0;
+const RANDOM = 8;
 const TRIM = 9;
 
 /** 512 bytes each, whatever the file system's blocks are. */
 const STAT_BLOCK_BYTES = 512n;
 
-/** Overwrites the content of an open file or device, by libvirt's number of an algorithm. */
+/**
+ * Makes the content of an open file or device unreadable, by libvirt's number of an algorithm. Zeros, random bytes and trim
+ * are done here, the algorithms of several passes by `scrub`. What the way of the storage leaves readable all the same is
+ * told as a remark of the job: a wipe that says nothing has overwritten every block.
+ */
 export async function wipeFile(
   file: File,
   volume: VolumeDocument,
   algorithm: number,
-  { host, job }: VolumeContext,
+  context: VolumeContext,
 ): Promise<void> {
-  if (algorithm === ZERO) {
-    await wipeWithZeros(file, volume, job);
-    return;
+  const { job, host } = context;
+  if (algorithm !== TRIM) await remarkOnSurvivors(file, job);
+  if (algorithm === ZERO) await overwrite(file, volume, "zeros", job);
+  else if (algorithm === RANDOM) await overwrite(file, volume, "random", job);
+  else if (algorithm === TRIM) await trim(file, volume, job);
+  else {
+    const pattern = SCRUB_PATTERNS[algorithm] ?? null;
+    if (pattern === null) throw algorithmUnsupported(algorithm);
+    job.way(`scrub, pattern ${pattern}`);
+    await runCommand(host, scrub(pattern, file, posix.basename(pathOf(volume))), jobOptions(job));
   }
-  const pattern = SCRUB_PATTERNS[algorithm] ?? null;
-  if (pattern === null) throw algorithmUnsupported(algorithm);
-  await runCommand(host, scrub(pattern, file, posix.basename(pathOf(volume))), { signal: job.signal });
 }
 
 /** What has to be said before the volume is opened. */
 export function checkWipe(volume: VolumeDocument, algorithm: number): void {
   if (volume.type === "ploop") throw ploopToolsMissing();
-  if (algorithm === TRIM) throw algorithmUnsupported(algorithm);
+  if (algorithm > TRIM) throw algorithmUnsupported(algorithm);
 }
 
 function algorithmUnsupported(algorithm: number): LibvirtError {
-  if (algorithm === TRIM) {
-    const text = "'trim' algorithm not supported";
-    return LibvirtError.of(ErrorCode.ARGUMENT_UNSUPPORTED, ErrorDomain.STORAGE, text);
-  }
   return LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, `unsupported algorithm ${algorithm}`);
 }
 
-/** A file with holes is emptied and made as long as before: writing zeros would fill the holes. */
-async function wipeWithZeros(file: File, volume: VolumeDocument, job: VolumeContext["job"]): Promise<void> {
-  const path = pathOf(volume);
-  const { signal } = job;
-  const facts = await failingAs(`Failed to stat storage volume with path '${path}'`, file.facts({ signal }));
-  if (isSparse(facts)) {
-    const shortened = file.truncate(0n, { signal });
-    await failingAs(`Failed to truncate volume with path '${path}' to 0 bytes`, shortened);
-    const lengthened = file.truncate(facts.sizeBytes, { signal });
-    await failingAs(`Failed to truncate volume with path '${path}' to ${facts.sizeBytes} bytes`, lengthened);
-    return;
+async function remarkOnSurvivors(file: File, job: Job): Promise<void> {
+  const traits = await file.storageTraits({ signal: job.signal }).catch(() => null);
+  if (traits === null) return;
+  if (traits.copyOnWrite) {
+    job.remark("The file system writes to new blocks instead of the old ones: old blocks may survive.");
+  } else if (traits.sharesBlocks === true) {
+    job.remark("Blocks were shared with another file or a snapshot, which keeps them: old blocks may survive.");
   }
-  const sizeBytes = await failingAs(`Failed to stat storage volume with path '${path}'`, file.sizeBytes({ signal }));
-  const wipedBytes = facts.kind === "file" ? larger(sizeBytes, volume.allocationBytes) : sizeBytes;
-  const progress = (doneBytes: bigint, totalBytes: bigint): void => job.progress(doneBytes, totalBytes);
-  const written = file.overwriteWithZeros(0n, wipedBytes, { signal, progress });
-  await failingAs(`Failed to write ${wipedBytes} bytes to storage volume with path '${path}'`, written);
-  await failingAs(`cannot sync data to volume with path '${path}'`, file.sync({ signal }));
+}
+
+interface Range {
+  readonly startBytes: bigint;
+  readonly endBytes: bigint;
 }
 
 /**
- * libvirt wipes the blocks that the volume was last seen to have, and so lengthens a file to whole blocks. What the file
- * has got since is wiped as well: a wipe that leaves something is none.
+ * Every block that the file has is overwritten where it is, and flushed. In a file with holes these are not filled; wiped
+ * with zeros it is then given no blocks at all, which is how libvirt leaves it (by truncating, which overwrites nothing).
  */
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
+async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | "random", job: Job): Promise<void> {
+  const path = pathOf(volume);
+  const { signal } = job;
+  const facts = await failingAs(`Failed to stat storage volume with path '${path}'`, file.facts({ signal }));
+  const isSparse = hasHoles(facts);
+  const ranges = await rangesOf(file, facts, volume, isSparse, job);
+  const totalBytes = ranges.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
+  const detail = `Failed to write ${totalBytes} bytes to storage volume with path '${path}'`;
+  job.way(isSparse ? `data of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
+  let doneBytes = 0n;
+  job.progress(0n, totalBytes);
+  for (const { startBytes, endBytes } of ranges) {
+    for (let atBytes = startBytes; atBytes < endBytes; ) {
+      throwIfCalledOff(signal, detail);
+      const leftBytes = endBytes - atBytes;
+      const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
+      await job.pace(step);
+      await failingAs(detail, file.overwrite(atBytes, step, pattern, { signal }));
+      atBytes += step;
+      doneBytes += step;
+      job.progress(doneBytes, totalBytes);
+    }
+  }
+  await failingAs(`cannot sync data to volume with path '${path}'`, file.syncData({ signal }));
+  if (!isSparse || pattern === "random") return;
+  // The blocks are zeros on the disk by now; what the file system does with them is its own affair.
+  const discarded = file.discard(0n, facts.sizeBytes, { signal });
+  await discarded.catch((thrown: unknown) => {
+    if (!isErrno(thrown, "EOPNOTSUPP")) return failingAs(detail, Promise.reject(thrown));
+    return undefined;
+  });
 }
 
-function isSparse({ kind, allocatedBytes, sizeBytes }: FileFacts): boolean {
+async function rangesOf(
+  file: File,
+  facts: FileFacts,
+  volume: VolumeDocument,
+  isSparse: boolean,
+  { signal }: Job,
+): Promise<Range[]> {
+  const path = pathOf(volume);
+  const detail = `Failed to stat storage volume with path '${path}'`;
+  const sizeBytes = await failingAs(detail, file.sizeBytes({ signal }));
+  if (!isSparse) {
+    // libvirt wipes the blocks that the volume was last seen to have, and so lengthens a file to whole blocks. What the file
+    // has got since is wiped as well: a wipe that leaves something is none.
+    const lastSeen = facts.kind === "file" ? volume.allocationBytes : 0n;
+    return [{ startBytes: 0n, endBytes: sizeBytes > lastSeen ? sizeBytes : lastSeen }];
+  }
+  const ranges: Range[] = [];
+  for (let atBytes = 0n; atBytes < sizeBytes; ) {
+    // A file in a million pieces is wiped as one: its holes are filled then, and given back afterwards.
+    if (ranges.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: sizeBytes }];
+    const startBytes = await failingAs(detail, file.seekData(atBytes, { signal }));
+    if (startBytes === null) break;
+    const hole = await failingAs(detail, file.seekHole(startBytes, { signal }));
+    const endBytes = hole > startBytes ? hole : sizeBytes;
+    ranges.push({ startBytes, endBytes });
+    atBytes = endBytes;
+  }
+  return ranges;
+}
+
+/** Gives all blocks back, and leaves to the storage what becomes of them. */
+async function trim(file: File, volume: VolumeDocument, job: Job): Promise<void> {
+  const path = pathOf(volume);
+  const { signal } = job;
+  const sizeBytes = await failingAs(`Failed to stat storage volume with path '${path}'`, file.sizeBytes({ signal }));
+  job.way("blocks given back (trim)");
+  job.remark("Trimmed blocks are not overwritten: until the storage uses them anew, their old content may survive.");
+  try {
+    await file.discard(0n, sizeBytes, { signal });
+  } catch (thrown) {
+    if (!isErrno(thrown, "EOPNOTSUPP"))
+      await failingAs(`Failed to trim volume with path '${path}'`, Promise.reject(thrown));
+    const text = "'trim' algorithm not supported";
+    throw LibvirtError.of(ErrorCode.ARGUMENT_UNSUPPORTED, ErrorDomain.STORAGE, text, { cause: thrown });
+  }
+  await failingAs(`cannot sync data to volume with path '${path}'`, file.syncData({ signal }));
+}
+
+function hasHoles({ kind, allocatedBytes, sizeBytes }: FileFacts): boolean {
   return kind === "file" && allocatedBytes / STAT_BLOCK_BYTES < sizeBytes / STAT_BLOCK_BYTES;
 }

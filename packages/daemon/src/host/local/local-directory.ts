@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { hostLimits } from "../../limits.js";
@@ -7,19 +6,23 @@ import { hostError, hostErrorFrom } from "../errors.js";
 import type {
   CallOptions,
   Directory,
+  EntryLook,
   File,
   FileFacts,
   Host,
+  NewFileRequest,
   OpenRequest,
+  PublishOptions,
   ScannedEntry,
   ScanRequest,
   SpaceFacts,
 } from "../host.js";
 import { bytesOfName, bytesOfText, joinPath, textOfBytes, textOfLatin1 } from "../names.js";
 import * as native from "../native.js";
-import { Descriptor } from "./descriptor.js";
-import { factsOfStats } from "./facts.js";
+import { atomicWriteName } from "../temporary-names.js";
+import { closeDescriptor, type Descriptor, ownDescriptor } from "./descriptor.js";
 import { LocalFile } from "./local-file.js";
+import type { NativeArguments, NativeCallName, NativeResult, NewFile } from "./native-calls.js";
 import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 
@@ -48,10 +51,7 @@ export class LocalDirectory implements Directory {
   }
 
   facts(options?: CallOptions): Promise<FileFacts> {
-    return this.#call("Looking at", options, async (fd, handle) => {
-      const [stats, label] = await Promise.all([handle.stat({ bigint: true }), native.label(fd)]);
-      return factsOfStats(stats, label);
-    });
+    return this.#native("Looking at", options, "factsOfOpen", (fd) => ({ fd }));
   }
 
   space(options?: CallOptions): Promise<SpaceFacts> {
@@ -83,16 +83,28 @@ export class LocalDirectory implements Directory {
 
   async lookup(name: string, options?: CallOptions & { readonly follow?: boolean }): Promise<FileFacts> {
     const follow = options?.follow ?? true;
-    const found = await this.#entryCall("Looking at", name, options, async (path) => {
-      // At the same time, since each is a trip to another thread; of a symlink itself the label does not count.
-      const [stats, label] = await Promise.all([fs.lstat(path, { bigint: true }), native.labelOfEntry(path)]);
-      if (!stats.isSymbolicLink()) return factsOfStats(stats, label);
-      if (!follow) return factsOfStats(stats, null);
-      const elsewhere = await this.#targetElsewhere(name);
-      if (elsewhere !== null) return elsewhere;
-      return factsOfStats(await fs.stat(path, { bigint: true }), await native.labelOfPath(path));
-    });
-    return "host" in found ? found.host.facts(found.path, options) : found;
+    const seen = await this.#entryFacts(name, false, options);
+    if (!follow || seen.kind !== "symlink") return seen;
+    const elsewhere = await this.#targetElsewhere(name, options);
+    return elsewhere === null ? this.#entryFacts(name, true, options) : elsewhere.host.facts(elsewhere.path, options);
+  }
+
+  async look(
+    name: string,
+    headBytes: number,
+    options?: CallOptions & { readonly follow?: boolean },
+  ): Promise<EntryLook> {
+    if (headBytes > hostLimits.scanBytesPerEntry)
+      throw hostError("E2BIG", `A look at "${joinPath(this.path, name)}" cannot read ${headBytes} bytes`);
+    try {
+      return await this.#look(name, headBytes, false, options);
+    } catch (failure) {
+      if (hostErrorFrom(failure).code !== "ELOOP" || options?.follow !== true) throw failure;
+      const elsewhere = await this.#targetElsewhere(name, options);
+      return elsewhere === null
+        ? await this.#look(name, headBytes, true, options)
+        : await lookThrough(elsewhere, headBytes, options);
+    }
   }
 
   readLink(name: string, options?: CallOptions): Promise<string> {
@@ -102,37 +114,55 @@ export class LocalDirectory implements Directory {
   }
 
   async open(name: string, request: OpenRequest, options?: CallOptions): Promise<File> {
-    const opened = await this.#entryCall(
-      "Opening",
-      name,
-      options,
-      async (path) => {
-        if (request.create !== undefined) return await this.#create(name, path, request);
-        const flags = accessFlags[request.access] | safeFlags;
-        const handle = await fs.open(path, flags | constants.O_NOFOLLOW).catch(async (failure: unknown) => {
-          if (hostErrorFrom(failure).code !== "ELOOP" || request.follow === false) throw failure;
-          return (await this.#targetElsewhere(name)) ?? (await fs.open(path, flags));
-        });
-        return "host" in handle ? handle : new LocalFile(this.#services, joinPath(this.path, name), handle);
-      },
-      (late) => {
-        if (late instanceof LocalFile) void late.close();
-      },
-    );
-    return opened instanceof LocalFile ? opened : opened.host.openFile(opened.path, request.access, options);
+    const flags = accessFlags[request.access];
+    if (request.create !== undefined)
+      return this.#create(name, { ...ownedByDaemon, flags, mode: request.mode ?? 0o600 }, options);
+    try {
+      return await this.#open(name, flags | safeFlags | constants.O_NOFOLLOW, options);
+    } catch (failure) {
+      if (hostErrorFrom(failure).code !== "ELOOP" || request.follow === false) throw failure;
+      const elsewhere = await this.#targetElsewhere(name, options);
+      return elsewhere === null
+        ? await this.#open(name, flags | safeFlags, options)
+        : await elsewhere.host.openFile(elsewhere.path, request.access, options);
+    }
   }
 
-  openDirectory(name: string, options?: CallOptions): Promise<Directory> {
-    return this.#entryCall(
-      "Opening",
-      name,
-      options,
-      async (path) => {
-        const handle = await fs.open(path, directoryFlags | constants.O_NOFOLLOW);
-        return new LocalDirectory(this.#services, joinPath(this.path, name), new Descriptor(handle));
-      },
-      (late) => void late.close(),
+  createUnnamed(request: NewFileRequest, options?: CallOptions): Promise<File> {
+    const args = (directory: number) => ({ directory, request: newFile(request) });
+    return this.#opened(
+      shownPath(this.path, request, null),
+      this.#native("Making a file in", options, "createUnnamed", args, undefined, this.#closeLate),
     );
+  }
+
+  createNamed(name: string, request: NewFileRequest, options?: CallOptions): Promise<File> {
+    return this.#create(name, newFile(request), options, shownPath(this.path, request, name));
+  }
+
+  publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
+    const { sync = "none", signal } = options ?? {};
+    const call = async (directory: number): Promise<FileFacts> => {
+      bytesOfName(name);
+      const what = `"${joinPath(this.path, name)}" cannot be published`;
+      if (!(file instanceof LocalFile)) throw hostError("EXDEV", what);
+      const held = file.hold();
+      const args = { directory, name, fd: held.fd, sync };
+      return this.#services.lanes.quick.perform("publish", args, what, signal).finally(held.release);
+    };
+    return this.#call("Publishing", this.#patience(sync, options), call, undefined, name);
+  }
+
+  publishEntry(temporaryName: string, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
+    const { sync = "none" } = options ?? {};
+    const args = (directory: number) => ({ directory, from: temporaryName, name, sync });
+    return this.#native("Publishing", this.#patience(sync, options), "publishEntry", args, name);
+  }
+
+  async openDirectory(name: string, options?: CallOptions): Promise<Directory> {
+    const args = (directory: number) => ({ directory, name, flags: directoryFlags | constants.O_NOFOLLOW });
+    const fd = await this.#native("Opening", options, "openEntry", args, name, this.#closeLate);
+    return new LocalDirectory(this.#services, joinPath(this.path, name), ownDescriptor(fd, this.#services.lanes));
   }
 
   makeDirectory(name: string, mode: number, options?: CallOptions): Promise<void> {
@@ -140,11 +170,11 @@ export class LocalDirectory implements Directory {
   }
 
   removeFile(name: string, options?: CallOptions): Promise<void> {
-    return this.#entryCall("Removing", name, options, (path) => fs.unlink(path));
+    return this.#native("Removing", options, "removeFile", (directory) => ({ directory, name }), name);
   }
 
   removeDirectory(name: string, options?: CallOptions): Promise<void> {
-    return this.#entryCall("Removing", name, options, (path) => fs.rmdir(path));
+    return this.#native("Removing", options, "removeDirectory", (directory) => ({ directory, name }), name);
   }
 
   rename(from: string, to: string, options?: CallOptions): Promise<void> {
@@ -180,8 +210,8 @@ export class LocalDirectory implements Directory {
 
   writeFileAtomically(name: string, content: Uint8Array, mode: number, options?: CallOptions): Promise<void> {
     const slow = { timeoutMs: hostLimits.localSlowCallMs, ...options };
-    return this.#entryCall("Writing", name, slow, async (path, fd, directory) => {
-      const temporary = entryPath(fd, temporaryName());
+    return this.#entryCall("Writing", name, slow, async (path, fd) => {
+      const temporary = entryPath(fd, atomicWriteName());
       const handle = await fs.open(temporary, accessFlags.write | exclusiveFlags, 0o600);
       try {
         try {
@@ -196,31 +226,30 @@ export class LocalDirectory implements Directory {
         await fs.unlink(temporary).catch(() => undefined);
         throw failure;
       }
-      await directory.sync();
+      await this.#services.lanes.bulk.perform("sync", { fd }, `"${this.path}" cannot be flushed`);
     });
   }
 
   sync(options?: CallOptions): Promise<void> {
     const slow = { timeoutMs: hostLimits.localSlowCallMs, ...options };
-    return this.#call("Flushing", slow, (_, handle) => handle.sync());
+    const { bulk } = this.#services.lanes;
+    return this.#call("Flushing", slow, (fd) => bulk.perform("sync", { fd }, `"${this.path}" cannot be flushed`));
+  }
+
+  setLabel(label: string, options?: CallOptions): Promise<void> {
+    return this.#native("Labelling", options, "setLabel", (fd) => ({ fd, label }));
   }
 
   changeMode(mode: number, options?: CallOptions): Promise<void> {
-    return this.#call("Changing the mode of", options, (_, handle) => handle.chmod(mode));
+    return this.#native("Changing the mode of", options, "changeMode", (fd) => ({ fd, mode }));
   }
 
   changeOwner(owner: number, group: number, options?: CallOptions): Promise<void> {
-    return this.#call("Changing the owner of", options, (_, handle) => handle.chown(owner, group));
+    return this.#native("Changing the owner of", options, "changeOwner", (fd) => ({ fd, owner, group }));
   }
 
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void> {
-    return this.#call("Changing the flags of", options, (fd) =>
-      this.#services.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, {
-        call: "setNoCopyOnWrite",
-        fd,
-        value,
-      }),
-    );
+    return this.#native("Changing the flags of", options, "setNoCopyOnWrite", (fd) => ({ fd, value }));
   }
 
   close(): Promise<void> {
@@ -234,17 +263,44 @@ export class LocalDirectory implements Directory {
     return this.close();
   }
 
-  async #create(name: string, path: Buffer, request: OpenRequest): Promise<LocalFile> {
-    const mode = request.mode ?? 0o600;
-    const handle = await fs.open(path, accessFlags[request.access] | exclusiveFlags, mode & 0o600);
-    try {
-      await handle.chmod(mode);
-    } catch (failure) {
-      await handle.close();
-      await fs.unlink(path).catch(() => undefined);
-      throw failure;
-    }
-    return new LocalFile(this.#services, joinPath(this.path, name), handle);
+  #create(
+    name: string,
+    request: NewFile,
+    options: CallOptions | undefined,
+    path = joinPath(this.path, name),
+  ): Promise<File> {
+    const args = (directory: number) => ({ directory, name, request });
+    const late = (fd: number) => {
+      this.#closeLate(fd);
+      // Its caller was told that there is no such file.
+      this.removeFile(name).catch(() => undefined);
+    };
+    return this.#opened(path, this.#native("Making", options, "createNamed", args, name, late));
+  }
+
+  #open(name: string, flags: number, options: CallOptions | undefined): Promise<File> {
+    const args = (directory: number) => ({ directory, name, flags });
+    return this.#opened(
+      joinPath(this.path, name),
+      this.#native("Opening", options, "openEntry", args, name, this.#closeLate),
+    );
+  }
+
+  async #opened(path: string, descriptor: Promise<number>): Promise<LocalFile> {
+    return new LocalFile(this.#services, path, await descriptor);
+  }
+
+  #look(name: string, headBytes: number, follow: boolean, options: CallOptions | undefined): Promise<EntryLook> {
+    return this.#native("Looking at", options, "look", (directory) => ({ directory, name, headBytes, follow }), name);
+  }
+
+  #entryFacts(name: string, follow: boolean, options: CallOptions | undefined): Promise<FileFacts> {
+    return this.#native("Looking at", options, "factsOfEntry", (directory) => ({ directory, name, follow }), name);
+  }
+
+  /** A flush may take as long as what was written before takes. */
+  #patience(sync: PublishOptions["sync"], options: CallOptions | undefined): CallOptions | undefined {
+    return sync === "none" ? options : { timeoutMs: hostLimits.localSlowCallMs, ...options };
   }
 
   /** Where the path belongs, when that is not here. */
@@ -253,25 +309,54 @@ export class LocalDirectory implements Directory {
   }
 
   /** The home of what a symlink leads to, when that is not here. Asks from where the directory is now. */
-  async #targetElsewhere(name: string): Promise<Elsewhere | null> {
-    const now = await this.#descriptor.use((fd) => fs.readlink(`/proc/self/fd/${fd}`, { encoding: "buffer" }));
-    return this.elsewhere(joinPath(textOfBytes(now), name));
+  #targetElsewhere(name: string, options: CallOptions | undefined): Promise<Elsewhere | null> {
+    return this.#call(
+      "Looking at",
+      options,
+      async (fd) => {
+        const now = await fs.readlink(`/proc/self/fd/${fd}`, { encoding: "buffer" });
+        return this.elsewhere(joinPath(textOfBytes(now), name));
+      },
+      undefined,
+      name,
+    );
+  }
+
+  readonly #closeLate = (fd: number): void => {
+    closeDescriptor(fd, this.#services.lanes).catch(() => undefined);
+  };
+
+  /** A call of the quick lane about this directory, or about its entry `name`. */
+  #native<Name extends NativeCallName>(
+    doing: string,
+    options: CallOptions | undefined,
+    call: Name,
+    args: (fd: number) => NativeArguments<Name>,
+    name?: string,
+    late?: (result: NativeResult<Name>) => void,
+  ): Promise<NativeResult<Name>> {
+    const path = name === undefined ? this.path : joinPath(this.path, name);
+    const perform = async (fd: number) => {
+      if (name !== undefined) bytesOfName(name);
+      return this.#services.lanes.quick.perform(call, args(fd), `${doing} "${path}" failed`, options?.signal);
+    };
+    return this.#call(doing, options, perform, late, name);
   }
 
   #entryCall<T>(
     doing: string,
     name: string,
     options: CallOptions | undefined,
-    call: (path: Buffer, fd: number, handle: fs.FileHandle) => Promise<T>,
+    call: (path: Buffer, fd: number) => Promise<T>,
     late?: (result: T) => void,
   ): Promise<T> {
-    return this.#call(doing, options, (fd, handle) => call(entryPath(fd, name), fd, handle), late, name);
+    return this.#call(doing, options, async (fd) => call(entryPath(fd, name), fd), late, name);
   }
 
   #call<T>(
     doing: string,
     options: CallOptions | undefined,
-    call: (fd: number, handle: fs.FileHandle) => Promise<T>,
+    call: (fd: number) => Promise<T>,
     late?: (result: T) => void,
     name?: string,
   ): Promise<T> {
@@ -289,15 +374,30 @@ function entryPath(fd: number, name: string): Buffer {
   return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), bytesOfName(name)]);
 }
 
-const temporaryPrefix = ".cistern-new-";
+/** As a new file is that says nothing of owner and label. */
+const ownedByDaemon = { owner: -1, group: -1, label: null, sizeBytes: 0n, noCopyOnWrite: false } as const;
 
-function temporaryName(): string {
-  return temporaryPrefix + randomBytes(8).toString("hex");
+/** Of a new file, by the name that it is going to have. */
+export function shownPath(directory: string, { shownAs }: NewFileRequest, name: string | null): string {
+  const known = shownAs ?? name;
+  return known === null ? directory : joinPath(directory, known);
 }
 
-/** Whether an entry is what a `writeFileAtomically` left behind that a power cut ended. */
-export function isLeftoverOfAtomicWrite(name: string): boolean {
-  return name.startsWith(temporaryPrefix) && name.length === temporaryPrefix.length + 16;
+function newFile(request: NewFileRequest): NewFile {
+  const { mode, owner, group, label, sizeBytes = 0n, noCopyOnWrite = false } = request;
+  return { flags: accessFlags["read-write"], mode, owner, group, label, sizeBytes, noCopyOnWrite };
+}
+
+/** A look at what a symlink leads to, by the home that belongs to. */
+async function lookThrough(
+  { host, path }: Elsewhere,
+  headBytes: number,
+  options: CallOptions | undefined,
+): Promise<EntryLook> {
+  const seen = await host.facts(path, options);
+  if (seen.kind !== "file" && seen.kind !== "block") return { facts: seen, head: null };
+  await using file = await host.openFile(path, "read", options);
+  return { facts: await file.facts(options), head: await file.read(0n, headBytes, options) };
 }
 
 /** mkdir with exactly `mode`: the umask takes bits away, so they are set again on the directory that was made. */

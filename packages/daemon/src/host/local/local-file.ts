@@ -1,17 +1,26 @@
-import { read as readWithCallback } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
+import { read as readWithCallback, write as writeWithCallback } from "node:fs";
 import { promisify } from "node:util";
 import { hostLimits } from "../../limits.js";
 import { withDeadline } from "../deadline.js";
 import { type ErrorCode, hostError, hostErrorFrom, hostErrorOfErrno } from "../errors.js";
-import type { BulkOptions, CallOptions, File, FileFacts, Host } from "../host.js";
+import type {
+  AllocateOptions,
+  BulkOptions,
+  CallOptions,
+  CopiedRange,
+  File,
+  FileFacts,
+  Host,
+  StorageTraits,
+  WipePattern,
+} from "../host.js";
 import * as native from "../native.js";
-import { copyBetween, overwriteWithZeros } from "./bulk.js";
-import { Descriptor } from "./descriptor.js";
-import { factsOfStats } from "./facts.js";
+import { copyBetween, copyBlock, overwriteWithZeros } from "./bulk.js";
+import { type Descriptor, ownDescriptor } from "./descriptor.js";
+import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
 import type { LocalServices } from "./services.js";
 
-/** Takes a bigint position (Node's types lag behind), which `FileHandle.read` would silently ignore on Node 20. */
+/** Takes a bigint position; Node's types lag behind. */
 const readAt = promisify(readWithCallback) as (
   fd: number,
   buffer: Uint8Array,
@@ -20,15 +29,23 @@ const readAt = promisify(readWithCallback) as (
   position: bigint,
 ) => Promise<{ bytesRead: number }>;
 
+const writeAt = promisify(writeWithCallback) as (
+  fd: number,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+) => Promise<{ bytesWritten: number }>;
+
 export class LocalFile implements File {
   readonly #services: LocalServices;
   readonly path: string;
   readonly #descriptor: Descriptor;
 
-  constructor(services: LocalServices, path: string, handle: FileHandle) {
+  constructor(services: LocalServices, path: string, fd: number) {
     this.#services = services;
     this.path = path;
-    this.#descriptor = new Descriptor(handle);
+    this.#descriptor = ownDescriptor(fd, services.lanes);
   }
 
   get host(): Host {
@@ -41,11 +58,7 @@ export class LocalFile implements File {
   }
 
   facts(options?: CallOptions): Promise<FileFacts> {
-    return this.#call("Looking at", options, async (fd, handle) => {
-      const [stats, label] = await Promise.all([handle.stat({ bigint: true }), native.label(fd)]);
-      const facts = factsOfStats(stats, label);
-      return facts.kind === "block" ? { ...facts, sizeBytes: native.sizeSync(fd) ?? 0n } : facts;
-    });
+    return this.#quick("Looking at", options, "factsOfOpen", (fd) => ({ fd }));
   }
 
   sizeBytes(options?: CallOptions): Promise<bigint> {
@@ -77,37 +90,32 @@ export class LocalFile implements File {
   }
 
   write(offsetBytes: bigint, bytes: Uint8Array, options?: CallOptions): Promise<void> {
-    return this.#call("Writing", options, async (_, handle) => {
+    return this.#call("Writing", options, async (fd) => {
       // Node takes positions of writes as doubles.
       const offset = exactNumber(offsetBytes + BigInt(bytes.length), "EFBIG", this.path) - bytes.length;
       let length = 0;
       while (length < bytes.length) {
-        length += (await handle.write(bytes, length, bytes.length - length, offset + length)).bytesWritten;
+        length += (await writeAt(fd, bytes, length, bytes.length - length, offset + length)).bytesWritten;
       }
     });
   }
 
-  truncate(sizeBytes: bigint, options?: CallOptions): Promise<void> {
-    return this.#call("Truncating", options, async (fd, handle) => {
-      if (sizeBytes < 0n) throw hostError("EINVAL", `"${this.path}" cannot have ${sizeBytes} bytes`);
-      if (sizeBytes <= Number.MAX_SAFE_INTEGER) await handle.truncate(Number(sizeBytes));
-      else
-        await this.#services.nativeThread.perform(`"${this.path}" cannot be truncated`, {
-          call: "truncate",
-          fd,
-          sizeBytes,
-        });
-    });
+  async truncate(sizeBytes: bigint, options?: CallOptions): Promise<void> {
+    if (sizeBytes < 0n) throw hostError("EINVAL", `"${this.path}" cannot have ${sizeBytes} bytes`);
+    await this.#bulk("Truncating", options, "truncate", (fd) => ({ fd, sizeBytes }));
   }
 
-  async allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {
+  async allocate(offsetBytes: bigint, lengthBytes: bigint, options?: AllocateOptions): Promise<void> {
+    const keepSize = options?.keepSize ?? false;
     for (let done = 0n; done < lengthBytes; done += hostLimits.allocateStepBytes) {
       const step =
         lengthBytes - done < hostLimits.allocateStepBytes ? lengthBytes - done : hostLimits.allocateStepBytes;
-      await this.#slowCall("Allocating", options, async (fd) => {
-        const errno = await native.allocate(fd, offsetBytes + done, step);
-        if (errno !== 0) throw hostErrorOfErrno(errno, `"${this.path}" cannot be allocated`);
-      });
+      await this.#bulk("Allocating", options, "allocate", (fd) => ({
+        fd,
+        offsetBytes: offsetBytes + done,
+        lengthBytes: step,
+        keepSize,
+      }));
       options?.progress?.(done + step, lengthBytes);
     }
   }
@@ -150,11 +158,33 @@ export class LocalFile implements File {
     // Blocks can only be shared within one file system, and this one's home is not the source's.
     if (!(source instanceof LocalFile))
       throw hostError("EXDEV", `"${this.path}" cannot share blocks with "${source.path}"`);
-    await this.#slowCall("Cloning into", options, async (target) => {
-      const held = source.hold();
-      const what = `"${source.path}" cannot be cloned to "${this.path}"`;
-      await this.#services.nativeThread.perform(what, { call: "clone", target, source: held.fd }).finally(held.release);
-    });
+    await this.#bulkWith(source, "Cloning into", options, "clone", (target, from) => ({ target, source: from }));
+  }
+
+  copyRange(
+    source: File,
+    sourceOffset: bigint,
+    targetOffset: bigint,
+    lengthBytes: bigint,
+    options?: CallOptions,
+  ): Promise<CopiedRange> {
+    if (!(source instanceof LocalFile))
+      return copyBlock(source, this, sourceOffset, targetOffset, lengthBytes, options);
+    return this.#bulkWith(source, "Copying to", options, "copyRange", (target, from) => ({
+      source: from,
+      sourceOffset,
+      target,
+      targetOffset,
+      lengthBytes,
+    }));
+  }
+
+  overwrite(offsetBytes: bigint, lengthBytes: bigint, pattern: WipePattern, options?: CallOptions): Promise<void> {
+    return this.#bulk("Overwriting", options, "overwrite", (fd) => ({ fd, offsetBytes, lengthBytes, pattern }));
+  }
+
+  discard(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void> {
+    return this.#bulk("Discarding in", options, "discard", (fd) => ({ fd, offsetBytes, lengthBytes }));
   }
 
   copyFrom(source: File, lengthBytes: bigint, options?: BulkOptions & { readonly sparse?: boolean }): Promise<void> {
@@ -162,25 +192,36 @@ export class LocalFile implements File {
   }
 
   sync(options?: CallOptions): Promise<void> {
-    return this.#slowCall("Flushing", options, (_, handle) => handle.sync());
+    return this.#bulk("Flushing", options, "sync", (fd) => ({ fd }));
+  }
+
+  syncData(options?: CallOptions): Promise<void> {
+    return this.#bulk("Flushing", options, "syncData", (fd) => ({ fd }));
+  }
+
+  async startWriteback(offsetBytes: bigint, lengthBytes: bigint): Promise<void> {
+    const started = this.#bulk("Flushing", undefined, "startWriteback", (fd) => ({ fd, offsetBytes, lengthBytes }));
+    await started.catch(() => undefined);
+  }
+
+  setLabel(label: string, options?: CallOptions): Promise<void> {
+    return this.#quick("Labelling", options, "setLabel", (fd) => ({ fd, label }));
+  }
+
+  storageTraits(options?: CallOptions): Promise<StorageTraits> {
+    return this.#bulk("Looking at", options, "storageTraits", (fd) => ({ fd }));
   }
 
   changeMode(mode: number, options?: CallOptions): Promise<void> {
-    return this.#call("Changing the mode of", options, (_, handle) => handle.chmod(mode));
+    return this.#quick("Changing the mode of", options, "changeMode", (fd) => ({ fd, mode }));
   }
 
   changeOwner(owner: number, group: number, options?: CallOptions): Promise<void> {
-    return this.#call("Changing the owner of", options, (_, handle) => handle.chown(owner, group));
+    return this.#quick("Changing the owner of", options, "changeOwner", (fd) => ({ fd, owner, group }));
   }
 
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void> {
-    return this.#call("Changing the flags of", options, (fd) =>
-      this.#services.nativeThread.perform(`The flags of "${this.path}" cannot be changed`, {
-        call: "setNoCopyOnWrite",
-        fd,
-        value,
-      }),
-    );
+    return this.#quick("Changing the flags of", options, "setNoCopyOnWrite", (fd) => ({ fd, value }));
   }
 
   /** Rejects with what the file system reports only now (NFS: ENOSPC, EDQUOT). */
@@ -195,10 +236,47 @@ export class LocalFile implements File {
     return this.close();
   }
 
+  #quick<Name extends NativeCallName>(
+    doing: string,
+    options: CallOptions | undefined,
+    call: Name,
+    args: (fd: number) => NativeArguments<Name>,
+  ): Promise<NativeResult<Name>> {
+    const { quick } = this.#services.lanes;
+    const what = `${doing} "${this.path}" failed`;
+    return this.#call(doing, options, (fd) => quick.perform(call, args(fd), what, options?.signal));
+  }
+
+  #bulk<Name extends NativeCallName>(
+    doing: string,
+    options: CallOptions | undefined,
+    call: Name,
+    args: (fd: number) => NativeArguments<Name>,
+  ): Promise<NativeResult<Name>> {
+    const { bulk } = this.#services.lanes;
+    const what = `${doing} "${this.path}" failed`;
+    return this.#slowCall(doing, options, (fd) => bulk.perform(call, args(fd), what, options?.signal));
+  }
+
+  /** A call that needs another file as well, which stays open as long as this one. */
+  #bulkWith<Name extends NativeCallName>(
+    source: LocalFile,
+    doing: string,
+    options: CallOptions | undefined,
+    call: Name,
+    args: (fd: number, source: number) => NativeArguments<Name>,
+  ): Promise<NativeResult<Name>> {
+    const { bulk } = this.#services.lanes;
+    const what = `${doing} "${this.path}" failed`;
+    return this.#slowCall(doing, options, (fd) =>
+      source.#descriptor.use((from) => bulk.perform(call, args(fd, from), what, options?.signal)),
+    );
+  }
+
   #call<T>(
     doing: string,
     options: CallOptions | undefined,
-    call: (fd: number, handle: FileHandle) => Promise<T>,
+    call: (fd: number) => Promise<T>,
     timeoutMs: number = hostLimits.localCallMs,
   ): Promise<T> {
     const result = this.#descriptor.use(call).catch((thrown: unknown) => {
@@ -207,11 +285,7 @@ export class LocalFile implements File {
     return withDeadline(`${doing} "${this.path}"`, result, timeoutMs, options);
   }
 
-  #slowCall<T>(
-    doing: string,
-    options: CallOptions | undefined,
-    call: (fd: number, handle: FileHandle) => Promise<T>,
-  ): Promise<T> {
+  #slowCall<T>(doing: string, options: CallOptions | undefined, call: (fd: number) => Promise<T>): Promise<T> {
     return this.#call(doing, options, call, hostLimits.localSlowCallMs);
   }
 }

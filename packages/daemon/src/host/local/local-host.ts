@@ -16,15 +16,13 @@ import type {
   ScanRequest,
 } from "../host.js";
 import { bytesOfPath } from "../names.js";
-import * as native from "../native.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
-import { Descriptor } from "./descriptor.js";
-import { factsOfStats } from "./facts.js";
+import { type Descriptor, ownDescriptor } from "./descriptor.js";
 import { LocalDirectory, makeDirectoryWithMode } from "./local-directory.js";
 import { LocalFile } from "./local-file.js";
-import type { NativeThread } from "./native-thread.js";
-import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
-import { RememberedDirectories } from "./remembered-directories.js";
+import type { NativeLanes } from "./native-lane.js";
+import { accessFlags, safeFlags } from "./open-flags.js";
+import { openDirectory, RememberedDirectories } from "./remembered-directories.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 
 /** Chooses the home of a path, as `Hosts` does; null where everything is to be done here (in the child). */
@@ -32,25 +30,26 @@ export type PathRouter = (path: string) => Promise<Host>;
 
 export interface LocalHostParts {
   readonly router: PathRouter | null;
-  readonly nativeThread: NativeThread;
+  readonly lanes: NativeLanes;
   readonly scans: ScanThreads;
   readonly run: (command: Command, options: RunOptions | undefined) => Promise<CommandResult>;
   readonly evidenceAgeNs: bigint;
 }
 
 /**
- * Storage on this machine's own disks, by Node's thread pool. A path may lead through a symlink to storage that can hang;
+ * Storage on this machine's own disks, by threads of this process. A path may lead through a symlink to storage that can hang;
  * each call with a path therefore asks first, and passes the call on to that storage's own home.
  */
 export class LocalHost implements Host, LocalServices {
   readonly home = "local";
-  readonly nativeThread: NativeThread;
+  readonly lanes: NativeLanes;
   readonly #parts: LocalHostParts;
-  readonly #remembered = new RememberedDirectories();
+  readonly #remembered: RememberedDirectories;
 
   constructor(parts: LocalHostParts) {
     this.#parts = parts;
-    this.nativeThread = parts.nativeThread;
+    this.lanes = parts.lanes;
+    this.#remembered = new RememberedDirectories(parts.lanes);
   }
 
   get host(): Host {
@@ -78,10 +77,9 @@ export class LocalHost implements Host, LocalServices {
       options,
       (host) => host.facts(path, options),
       () =>
-        this.#call(`Looking at "${path}"`, options, async () => {
-          const bytes = bytesOfPath(path);
-          return factsOfStats(await fs.stat(bytes, { bigint: true }), await native.labelOfPath(bytes));
-        }),
+        this.#call(`Looking at "${path}"`, options, () =>
+          this.lanes.quick.perform("factsOfPath", { path }, `"${path}" cannot be looked at`, options?.signal),
+        ),
     );
   }
 
@@ -94,7 +92,11 @@ export class LocalHost implements Host, LocalServices {
         this.#call(
           `Opening "${path}"`,
           options,
-          async () => new LocalFile(this, path, await fs.open(bytesOfPath(path), accessFlags[access] | safeFlags)),
+          async () => {
+            const flags = accessFlags[access] | safeFlags;
+            const fd = await this.lanes.quick.perform("openPath", { path, flags }, `"${path}" cannot be opened`);
+            return new LocalFile(this, path, fd);
+          },
           (late) => void late.close(),
         ),
     );
@@ -161,7 +163,7 @@ export class LocalHost implements Host, LocalServices {
   /** Storage that can hang is asked each time: its mount must not be held longer than it is used. */
   async #open(path: string): Promise<Descriptor> {
     if (this.#parts.router !== null) return this.#remembered.open(path);
-    return new Descriptor(await fs.open(bytesOfPath(path), directoryFlags));
+    return ownDescriptor(await openDirectory(path, this.lanes), this.lanes);
   }
 
   async #at<T>(

@@ -1,4 +1,4 @@
-import type { PreparedArgument } from "../command-line.js";
+import { handleOf, type PreparedArgument } from "../command-line.js";
 import { hostError } from "../errors.js";
 import type { Command, CommandArgument, CommandResult, RunOptions } from "../host.js";
 import { joinPath } from "../names.js";
@@ -22,11 +22,11 @@ export async function localRun(
 }
 
 function prepared(argument: CommandArgument, releases: (() => void)[]): PreparedArgument {
-  if (typeof argument === "string") return argument;
+  if (typeof argument === "string" || "unshown" in argument) return argument;
   const { before = "", after = "", name } = argument;
-  const handle = "in" in argument ? argument.in : argument.file;
+  const handle = handleOf(argument);
   if (!(handle instanceof LocalDirectory) && !(handle instanceof LocalFile))
-    throw hostError("EBADF", `"${handle.path}" is open elsewhere`);
+    throw hostError("EBADF", `"${name}" is open elsewhere`);
   const { fd, release } = handle.hold();
   releases.push(release);
   if ("in" in argument) return { before, after, kind: "entry", fd, name, shown: joinPath(handle.path, name) };

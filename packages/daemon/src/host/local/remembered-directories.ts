@@ -1,7 +1,6 @@
-import { type FileHandle, open, stat } from "node:fs/promises";
 import { hostLimits } from "../../limits.js";
-import { bytesOfPath } from "../names.js";
-import { Descriptor } from "./descriptor.js";
+import { closeDescriptor, Descriptor, ownDescriptor } from "./descriptor.js";
+import type { NativeLanes } from "./native-lane.js";
 import { directoryFlags } from "./open-flags.js";
 
 /**
@@ -11,19 +10,24 @@ import { directoryFlags } from "./open-flags.js";
  * the same directory, whatever was renamed or linked meanwhile (docs/decisions/0010-files-by-handle.md).
  */
 export class RememberedDirectories {
+  readonly #lanes: NativeLanes;
   readonly #byPath = new Map<string, Promise<SharedDirectory>>();
+
+  constructor(lanes: NativeLanes) {
+    this.#lanes = lanes;
+  }
 
   /** The directory at `path`, following symlinks, as `open` would give it. */
   async open(path: string): Promise<Descriptor> {
     const known = this.#byPath.get(path);
-    const lease = known === undefined ? null : await leaseIfSame(path, known);
+    const lease = known === undefined ? null : await this.#leaseIfSame(path, known);
     if (lease !== null) return lease;
-    const opening = openShared(path);
+    const opening = this.#openShared(path);
     this.#remember(path, opening);
     try {
       const shared = await opening;
       // It may have taken so long that its time is over.
-      return shared.lease() ?? new Descriptor(await open(bytesOfPath(path), directoryFlags));
+      return shared.lease() ?? ownDescriptor(await openDirectory(path, this.#lanes), this.#lanes);
     } catch (failure) {
       if (this.#byPath.get(path) === opening) this.#byPath.delete(path);
       throw failure;
@@ -36,6 +40,32 @@ export class RememberedDirectories {
     const opened = paths.flatMap((each) => this.#byPath.get(each) ?? []);
     for (const each of paths) this.#byPath.delete(each);
     await Promise.all(opened.map(endShared));
+  }
+
+  async #leaseIfSame(path: string, opening: Promise<SharedDirectory>): Promise<Descriptor | null> {
+    const shared = await opening.catch(() => null);
+    const lease = shared?.lease();
+    if (!shared || !lease) return null;
+    const now = await this.#identify(path).catch(() => null);
+    if (now !== null && now.device === shared.device && now.inode === shared.inode) return lease;
+    await lease.close();
+    return null;
+  }
+
+  async #openShared(path: string): Promise<SharedDirectory> {
+    const fd = await openDirectory(path, this.#lanes);
+    const close = () => closeDescriptor(fd, this.#lanes);
+    try {
+      const { device, inode } = await this.#lanes.quick.perform("factsOfOpen", { fd }, `"${path}" cannot be looked at`);
+      return new SharedDirectory(fd, device, inode, close);
+    } catch (failure) {
+      await close();
+      throw failure;
+    }
+  }
+
+  #identify(path: string): Promise<{ readonly device: bigint; readonly inode: bigint }> {
+    return this.#lanes.quick.perform("identify", { path }, `"${path}" cannot be looked at`);
   }
 
   #remember(path: string, opening: Promise<SharedDirectory>): void {
@@ -51,25 +81,9 @@ export class RememberedDirectories {
   }
 }
 
-async function leaseIfSame(path: string, opening: Promise<SharedDirectory>): Promise<Descriptor | null> {
-  const shared = await opening.catch(() => null);
-  const lease = shared?.lease();
-  if (!shared || !lease) return null;
-  const now = await stat(bytesOfPath(path), { bigint: true }).catch(() => null);
-  if (now !== null && now.dev === shared.device && now.ino === shared.inode) return lease;
-  await lease.close();
-  return null;
-}
-
-async function openShared(path: string): Promise<SharedDirectory> {
-  const handle = await open(bytesOfPath(path), directoryFlags);
-  try {
-    const { dev, ino } = await handle.stat({ bigint: true });
-    return new SharedDirectory(handle, dev, ino);
-  } catch (failure) {
-    await handle.close();
-    throw failure;
-  }
+/** What `path` leads to, following symlinks. */
+export function openDirectory(path: string, { quick }: NativeLanes): Promise<number> {
+  return quick.perform("openPath", { path, flags: directoryFlags }, `"${path}" cannot be opened`);
 }
 
 async function endShared(opening: Promise<SharedDirectory>): Promise<void> {
@@ -83,13 +97,15 @@ async function endShared(opening: Promise<SharedDirectory>): Promise<void> {
 class SharedDirectory {
   readonly device: bigint;
   readonly inode: bigint;
-  readonly #handle: FileHandle;
+  readonly #fd: number;
+  readonly #close: () => Promise<void>;
   #leases = 0;
   #isOver = false;
   #closing: Promise<void> | null = null;
 
-  constructor(handle: FileHandle, device: bigint, inode: bigint) {
-    this.#handle = handle;
+  constructor(fd: number, device: bigint, inode: bigint, close: () => Promise<void>) {
+    this.#fd = fd;
+    this.#close = close;
     this.device = device;
     this.inode = inode;
   }
@@ -98,7 +114,7 @@ class SharedDirectory {
   lease(): Descriptor | null {
     if (this.#isOver) return null;
     this.#leases += 1;
-    return new Descriptor(this.#handle, () => {
+    return new Descriptor(this.#fd, () => {
       this.#leases -= 1;
       return this.#closeIfUnused();
     });
@@ -110,7 +126,7 @@ class SharedDirectory {
   }
 
   async #closeIfUnused(): Promise<void> {
-    if (this.#isOver && this.#leases === 0) this.#closing ??= this.#handle.close();
+    if (this.#isOver && this.#leases === 0) this.#closing ??= this.#close();
     await this.#closing;
   }
 }

@@ -1,11 +1,11 @@
 import type { CallOptions, Host, ScannedEntry, ScanRequest } from "../host.js";
 import type { ScannedDirectory } from "../scan.js";
-import type { NativeThread } from "./native-thread.js";
+import type { NativeLanes } from "./native-lane.js";
 
 /** What open directories and files of the local home need of it. */
 export interface LocalServices {
   readonly host: Host;
-  readonly nativeThread: NativeThread;
+  readonly lanes: NativeLanes;
   /** Another home the path belongs to; null when it belongs here. */
   elsewhere(path: string): Promise<Elsewhere | null>;
   scan(

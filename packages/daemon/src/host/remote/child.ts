@@ -2,11 +2,11 @@ import { open } from "node:fs/promises";
 import { hostLimits } from "../../limits.js";
 import type { PreparedArgument } from "../command-line.js";
 import { hostError, hostErrorFrom } from "../errors.js";
-import type { CommandResult, ScanEvidence, ScanRequest } from "../host.js";
+import type { CommandResult, CopiedRange, FileFacts, PublishOptions, ScanEvidence, ScanRequest } from "../host.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
 import { LocalHost } from "../local/local-host.js";
-import { NativeThread } from "../local/native-thread.js";
+import { NativeLane } from "../local/native-lane.js";
 import { runCommand } from "../run.js";
 import { ScanThreads } from "../scan.js";
 import {
@@ -25,7 +25,7 @@ import {
 
 const host = new LocalHost({
   router: null,
-  nativeThread: new NativeThread(),
+  lanes: { quick: new NativeLane(hostLimits.remoteQuickThreads), bulk: new NativeLane(hostLimits.bulkThreads) },
   scans: new ScanThreads(),
   run: () => Promise.reject(hostError("ENOSYS", "Commands come by message")),
   evidenceAgeNs: hostLimits.remoteEvidenceAgeNs,
@@ -69,22 +69,28 @@ async function answer(message: Extract<ToChild, { type: "call" }>): Promise<void
     const value = special !== undefined ? await special(object, context) : await serve(object, method, context);
     send({ type: "result", id, value: sendable(value) });
   } catch (failure) {
-    const { code, errno, message } = hostErrorFrom(failure);
-    send({ type: "error", id, code, errno, message });
+    const { code, errno, message, step } = hostErrorFrom(failure);
+    send({ type: "error", id, code, errno, message, step });
   } finally {
     runningCalls.delete(id);
     knownOfScans.delete(id);
   }
 }
 
-/** Calls the method of the same name; an object as the last argument is joined with the options. */
+/** These have further options; they are sent as the last argument. */
+const optionMethods: ReadonlySet<string> = new Set(["lookup", "look", "publishEntry", "allocate"]);
+
+/** Calls the method of the same name. */
 function serve(object: Target, method: string, { id, args, signal, timeoutMs }: CallContext): Promise<unknown> {
   const kind = object instanceof LocalHost ? "host" : object instanceof LocalDirectory ? "directory" : "file";
   if (!servedMethods[kind].some((served) => served === method)) throw hostError("ENOSYS", `No method "${method}"`);
   const options = { signal, timeoutMs, progress: progressTo(id) };
   const call: unknown = Reflect.get(object, method);
   if (typeof call !== "function") throw hostError("ENOSYS", `No method "${method}"`);
-  if (method === "lookup") return Reflect.apply(call, object, [args[0], { ...options, ...(args[1] as object) }]);
+  if (optionMethods.has(method)) {
+    const further = args.at(-1) as object;
+    return Reflect.apply(call, object, [...args.slice(0, -1), { ...options, ...further }]);
+  }
   return Reflect.apply(call, object, [...args, options]);
 }
 
@@ -97,6 +103,8 @@ const specialMethods = new Map<string, (object: Target, context: CallContext) =>
       fileOf(object).cloneFrom(fileOf(handles.get(Number(args[0]))), { signal, timeoutMs }),
   ],
   ["copyFrom", copy],
+  ["copyRange", copyRange],
+  ["publish", publish],
   ["location", location],
   ["close", close],
 ]);
@@ -128,6 +136,18 @@ async function scan(object: Target, { id, args, signal, running }: CallContext):
 async function copy(object: Target, { id, args, signal }: CallContext): Promise<void> {
   const [source, lengthBytes, { sparse }] = args as [number, bigint, { sparse: boolean }];
   await fileOf(object).copyFrom(fileOf(handles.get(source)), lengthBytes, { signal, sparse, progress: progressTo(id) });
+}
+
+async function copyRange(object: Target, { args, signal, timeoutMs }: CallContext): Promise<CopiedRange> {
+  const [source, sourceOffset, targetOffset, lengthBytes] = args as [number, bigint, bigint, bigint];
+  const from = fileOf(handles.get(source));
+  return fileOf(object).copyRange(from, sourceOffset, targetOffset, lengthBytes, { signal, timeoutMs });
+}
+
+async function publish(object: Target, { args, signal, timeoutMs }: CallContext): Promise<FileFacts> {
+  if (!(object instanceof LocalDirectory)) throw hostError("ENOTDIR", "Not an open directory");
+  const [file, name, further] = args as [number, string, PublishOptions];
+  return object.publish(fileOf(handles.get(file)), name, { signal, timeoutMs, ...further });
 }
 
 async function location(object: Target): Promise<HandleLocation> {
@@ -163,6 +183,8 @@ async function run({ id, args, signal }: CallContext): Promise<CommandResult> {
         ...(timeoutMs === null ? {} : { timeoutMs }),
         ...(outputLimitBytes === null ? {} : { outputLimitBytes }),
         ...(input === null ? {} : { input }),
+        ...(command.wantsStart ? { started: (program) => send({ type: "program", id, program }) } : {}),
+        ...(command.wantsOutput ? { output: (text) => send({ type: "output", id, text }) } : {}),
       },
       { temporaryDirectory, inactivityMs, started: (processGroup) => send({ type: "started", id, processGroup }) },
     );
@@ -173,7 +195,7 @@ async function run({ id, args, signal }: CallContext): Promise<CommandResult> {
 }
 
 async function preparedArgument(argument: SentArgument, releases: (() => void)[]): Promise<PreparedArgument> {
-  if (typeof argument === "string") return argument;
+  if (typeof argument === "string" || "unshown" in argument) return argument;
   const { at, ...rest } = argument;
   if ("handle" in at) {
     const handle = handles.get(at.handle);

@@ -1,4 +1,15 @@
-import type { CommandResult, Directory, File, Host, ScanEvidence, ScannedEntry } from "../host.js";
+import type {
+  CommandResult,
+  CopiedRange,
+  Directory,
+  File,
+  FileFacts,
+  Host,
+  HostStep,
+  ScanEvidence,
+  ScannedEntry,
+  StartedProgram,
+} from "../host.js";
 
 /** What the daemon and the child process of a remote home say to each other, as structured clones over the IPC channel. */
 
@@ -27,6 +38,7 @@ export type FromChild =
       readonly code: string;
       readonly errno: number;
       readonly message: string;
+      readonly step: HostStep | undefined;
     }
   /** The call is alive; with numbers where its caller asked for them. */
   | {
@@ -38,6 +50,9 @@ export type FromChild =
   | { readonly type: "batch"; readonly id: number; readonly entries: readonly ScannedEntry[] }
   /** A command runs in this process group. */
   | { readonly type: "started"; readonly id: number; readonly processGroup: number }
+  /** The command's own process, and what it writes; where its caller asked for them. */
+  | { readonly type: "program"; readonly id: number; readonly program: StartedProgram }
+  | { readonly type: "output"; readonly id: number; readonly text: string }
   | { readonly type: "fatal"; readonly message: string };
 
 /** An open directory or file of the child. */
@@ -57,6 +72,7 @@ export interface HandleLocation {
 /** A command's argument on its way: a handle of the child that runs it, or of another process. */
 export type SentArgument =
   | string
+  | { readonly unshown: string }
   | {
       readonly before: string;
       readonly after: string;
@@ -74,6 +90,8 @@ export interface SentCommand {
   readonly inactivityMs: number;
   readonly outputLimitBytes: number | null;
   readonly input: Uint8Array | null;
+  readonly wantsStart: boolean;
+  readonly wantsOutput: boolean;
 }
 
 /** Methods a child serves by calling the local implementation's method of the same name. */
@@ -91,8 +109,12 @@ export const servedMethods = {
     "space",
     "names",
     "lookup",
+    "look",
     "readLink",
     "open",
+    "createUnnamed",
+    "createNamed",
+    "publishEntry",
     "openDirectory",
     "makeDirectory",
     "removeFile",
@@ -102,6 +124,7 @@ export const servedMethods = {
     "readFile",
     "writeFileAtomically",
     "sync",
+    "setLabel",
     "changeMode",
     "changeOwner",
     "setNoCopyOnWrite",
@@ -118,7 +141,13 @@ export const servedMethods = {
     "overwriteWithZeros",
     "seekData",
     "seekHole",
+    "overwrite",
+    "discard",
     "sync",
+    "syncData",
+    "startWriteback",
+    "setLabel",
+    "storageTraits",
     "changeMode",
     "changeOwner",
     "setNoCopyOnWrite",
@@ -138,12 +167,14 @@ export interface HostResults extends Pick<ServedResults<Host>, (typeof servedMet
 }
 export interface DirectoryResults extends Pick<ServedResults<Directory>, (typeof servedMethods.directory)[number]> {
   readonly scan: null;
+  readonly publish: FileFacts;
   readonly close: undefined;
   readonly location: HandleLocation;
 }
 export interface FileResults extends Pick<ServedResults<File>, (typeof servedMethods.file)[number]> {
   readonly cloneFrom: undefined;
   readonly copyFrom: undefined;
+  readonly copyRange: CopiedRange;
   readonly close: undefined;
   readonly location: HandleLocation;
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
-import { HostError, type ScannedEntry } from "../host.js";
+import { HostError, type ScannedEntry, type StartedProgram } from "../host.js";
 import { killGroup } from "../run.js";
 import type { FromChild, OpenedHandle, ToChild } from "./messages.js";
 
@@ -15,6 +15,9 @@ export interface RemoteCall {
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((doneBytes: bigint, totalBytes: bigint) => void) | undefined;
+  /** Of a command. */
+  readonly started?: ((child: StartedProgram) => void) | undefined;
+  readonly output?: ((text: string) => void) | undefined;
   readonly batch?: (entries: readonly ScannedEntry[]) => void;
 }
 
@@ -45,7 +48,7 @@ export class RemoteChild {
   #lastWords = "";
 
   /** `storage`: for messages. `ended`: it takes no more calls. `gone`: the process has vanished. */
-  constructor(storage: string, ended: () => void, gone: () => void) {
+  constructor(storage: string, environment: Readonly<Record<string, string>>, ended: () => void, gone: () => void) {
     this.#storage = storage;
     this.#onEnded = ended;
     this.#ready = new Promise((resolve, reject) => {
@@ -60,7 +63,7 @@ export class RemoteChild {
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       execArgv: [],
       cwd: "/",
-      env: { ...process.env, UV_THREADPOOL_SIZE: String(hostLimits.remoteThreads) },
+      env: { ...process.env, ...environment, UV_THREADPOOL_SIZE: String(hostLimits.remoteThreads) },
     });
     this.#process.on("message", (message) => this.#receive(message as FromChild));
     this.#process.on("error", (cause) =>
@@ -198,7 +201,7 @@ export class RemoteChild {
         pending.finish({ value: message.value });
         return;
       case "error":
-        pending.finish({ failure: new HostError(message.code, message.errno, message.message) });
+        pending.finish({ failure: hostErrorOf(message) });
         return;
       case "progress":
         this.#refresh(pending);
@@ -211,6 +214,13 @@ export class RemoteChild {
         return;
       case "started":
         pending.processGroup = message.processGroup;
+        return;
+      case "program":
+        pending.call.started?.(message.program);
+        return;
+      case "output":
+        this.#refresh(pending);
+        pending.call.output?.(message.text);
         return;
     }
   }
@@ -268,6 +278,10 @@ export class RemoteChild {
     this.#idleTimer = setTimeout(() => this.isIdle && this.release(), hostLimits.remoteIdleMs);
     this.#idleTimer.unref();
   }
+}
+
+function hostErrorOf({ code, errno, message, step }: Extract<FromChild, { type: "error" }>): HostError {
+  return new HostError(code, errno, message, step === undefined ? {} : { step });
 }
 
 function isOpenedHandle(value: unknown): value is OpenedHandle {

@@ -4,14 +4,18 @@ import { hostError } from "../errors.js";
 import type {
   CallOptions,
   Directory,
+  EntryLook,
   File,
   FileFacts,
+  NewFileRequest,
   OpenRequest,
+  PublishOptions,
   ScanEvidence,
   ScannedEntry,
   ScanRequest,
   SpaceFacts,
 } from "../host.js";
+import { shownPath } from "../local/local-directory.js";
 import { joinPath } from "../names.js";
 import type { DirectoryResults, HandleLocation } from "./messages.js";
 import type { RemoteChild } from "./remote-child.js";
@@ -112,9 +116,36 @@ export class RemoteDirectory implements Directory {
     return this.#call("readLink", "Reading", name, [], options);
   }
 
+  look(name: string, headBytes: number, options?: CallOptions & { readonly follow?: boolean }): Promise<EntryLook> {
+    return this.#call("look", "Looking at", name, [headBytes, { follow: options?.follow ?? false }], options);
+  }
+
   async open(name: string, request: OpenRequest, options?: CallOptions): Promise<File> {
     const { handle } = await this.#call("open", "Opening", name, [request], options);
     return new RemoteFile(this.host, this.child, handle, joinPath(this.path, name));
+  }
+
+  async createUnnamed(request: NewFileRequest, options?: CallOptions): Promise<File> {
+    const { handle } = await this.#call("createUnnamed", "Making a file in", null, [request], options);
+    return new RemoteFile(this.host, this.child, handle, shownPath(this.path, request, null));
+  }
+
+  async createNamed(name: string, request: NewFileRequest, options?: CallOptions): Promise<File> {
+    const { handle } = await this.#call("createNamed", "Making", name, [request], options);
+    return new RemoteFile(this.host, this.child, handle, shownPath(this.path, request, name));
+  }
+
+  async publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
+    if (!(file instanceof RemoteFile) || file.child !== this.child)
+      throw hostError("EXDEV", `"${joinPath(this.path, name)}" cannot be published: its file is open elsewhere`);
+    const sync = options?.sync ?? "none";
+    return this.#call("publish", "Publishing", null, [file.handle, name, { sync }], this.#patience(sync, options));
+  }
+
+  publishEntry(temporaryName: string, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
+    const sync = options?.sync ?? "none";
+    const args = [name, { sync }];
+    return this.#call("publishEntry", "Publishing", temporaryName, args, this.#patience(sync, options));
   }
 
   async openDirectory(name: string, options?: CallOptions): Promise<Directory> {
@@ -157,6 +188,10 @@ export class RemoteDirectory implements Directory {
     return this.#call("sync", "Flushing", null, [], { timeoutMs: this.host.slowCallMs, ...options });
   }
 
+  setLabel(label: string, options?: CallOptions): Promise<void> {
+    return this.#call("setLabel", "Labelling", null, [label], options);
+  }
+
   changeMode(mode: number, options?: CallOptions): Promise<void> {
     return this.#call("changeMode", "Changing the mode of", null, [mode], options);
   }
@@ -181,6 +216,10 @@ export class RemoteDirectory implements Directory {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #patience(sync: PublishOptions["sync"], options: CallOptions | undefined): CallOptions | undefined {
+    return sync === "none" ? options : { timeoutMs: this.host.slowCallMs, ...options };
   }
 
   #open(): number {

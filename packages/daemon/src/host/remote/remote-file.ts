@@ -1,6 +1,15 @@
 import { hostError } from "../errors.js";
-import type { BulkOptions, CallOptions, File, FileFacts } from "../host.js";
-import { copyBetween } from "../local/bulk.js";
+import type {
+  AllocateOptions,
+  BulkOptions,
+  CallOptions,
+  CopiedRange,
+  File,
+  FileFacts,
+  StorageTraits,
+  WipePattern,
+} from "../host.js";
+import { copyBetween, copyBlock } from "../local/bulk.js";
 import type { FileResults, HandleLocation } from "./messages.js";
 import type { RemoteChild } from "./remote-child.js";
 import type { RemoteHome } from "./remote-home.js";
@@ -45,8 +54,9 @@ export class RemoteFile implements File {
     return this.#call("truncate", "Truncating", [sizeBytes], options);
   }
 
-  allocate(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {
-    return this.#slowCall("allocate", "Allocating", [offsetBytes, lengthBytes], options);
+  allocate(offsetBytes: bigint, lengthBytes: bigint, options?: AllocateOptions): Promise<void> {
+    const further = { keepSize: options?.keepSize ?? false };
+    return this.#slowCall("allocate", "Allocating", [offsetBytes, lengthBytes, further], options);
   }
 
   zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {
@@ -87,8 +97,45 @@ export class RemoteFile implements File {
     );
   }
 
+  async copyRange(
+    source: File,
+    sourceOffset: bigint,
+    targetOffset: bigint,
+    lengthBytes: bigint,
+    options?: CallOptions,
+  ): Promise<CopiedRange> {
+    if (!this.#sharesChildWith(source))
+      return copyBlock(source, this, sourceOffset, targetOffset, lengthBytes, options);
+    const args = [source.handle, sourceOffset, targetOffset, lengthBytes];
+    return this.#slowCall("copyRange", "Copying to", args, options);
+  }
+
+  overwrite(offsetBytes: bigint, lengthBytes: bigint, pattern: WipePattern, options?: CallOptions): Promise<void> {
+    return this.#slowCall("overwrite", "Overwriting", [offsetBytes, lengthBytes, pattern], options);
+  }
+
+  discard(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void> {
+    return this.#slowCall("discard", "Discarding in", [offsetBytes, lengthBytes], options);
+  }
+
   sync(options?: CallOptions): Promise<void> {
     return this.#slowCall("sync", "Flushing", [], options);
+  }
+
+  syncData(options?: CallOptions): Promise<void> {
+    return this.#slowCall("syncData", "Flushing", [], options);
+  }
+
+  async startWriteback(offsetBytes: bigint, lengthBytes: bigint): Promise<void> {
+    await this.#slowCall("startWriteback", "Flushing", [offsetBytes, lengthBytes], undefined).catch(() => undefined);
+  }
+
+  setLabel(label: string, options?: CallOptions): Promise<void> {
+    return this.#call("setLabel", "Labelling", [label], options);
+  }
+
+  storageTraits(options?: CallOptions): Promise<StorageTraits> {
+    return this.#slowCall("storageTraits", "Looking at", [], options);
   }
 
   changeMode(mode: number, options?: CallOptions): Promise<void> {

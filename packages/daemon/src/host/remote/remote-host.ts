@@ -1,4 +1,5 @@
 import { hostLimits } from "../../limits.js";
+import { handleOf } from "../command-line.js";
 import { hostError } from "../errors.js";
 import type {
   CallOptions,
@@ -27,6 +28,8 @@ export interface RemoteHostOptions {
   readonly callMs: number;
   /** Where commands get their private directories. */
   readonly temporaryDirectory: () => Promise<string>;
+  /** Added to the children's, and so to that of the commands they run. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** The home of one mount of storage that can hang: each call is made by a child process, and ends at its deadline. */
@@ -104,19 +107,24 @@ export class RemoteHost implements RemoteHome {
         inactivityMs: this.slowCallMs,
         outputLimitBytes: options?.outputLimitBytes ?? null,
         input: options?.input ?? null,
+        wantsOutput: options?.output !== undefined,
+        wantsStart: options?.started !== undefined,
       };
       const timing = {
         // The child speaks up at every sample, whatever the command does.
         timeoutMs: this.callMs + hostLimits.commandSampleMs,
-        ...(options?.signal === undefined ? {} : { signal: options.signal }),
+        signal: options?.signal,
       };
-      return await this.#call(
-        child,
-        "run",
-        `Running "${command.program}"`,
-        [sent, await this.#options.temporaryDirectory()],
-        timing,
-      );
+      // The child serves it, and answers with what `runCommand` gives.
+      return (await child.call({
+        target: 0,
+        method: "run",
+        args: [sent, await this.#options.temporaryDirectory()],
+        what: `Running "${command.program}"`,
+        ...timing,
+        started: options?.started,
+        output: options?.output,
+      })) as CommandResult;
     } finally {
       for (const release of releases) release();
     }
@@ -147,6 +155,7 @@ export class RemoteHost implements RemoteHome {
     this.#registry.makeRoom(this.#mountPoint);
     const child: RemoteChild = new RemoteChild(
       this.#mountPoint,
+      this.#options.environment,
       () => {
         if (this.#child === child) this.#child = null;
         this.#abandoned.add(child);
@@ -164,8 +173,7 @@ export class RemoteHost implements RemoteHome {
 }
 
 function ownerOf(argument: CommandArgument): { readonly host: Host; readonly child: RemoteChild } | null {
-  if (typeof argument === "string") return null;
-  const handle = "in" in argument ? argument.in : argument.file;
+  const handle = handleOf(argument);
   return handle instanceof RemoteDirectory || handle instanceof RemoteFile
     ? { host: handle.host, child: handle.child }
     : null;
@@ -176,11 +184,11 @@ async function sentArgument(
   child: RemoteChild,
   releases: (() => void)[],
 ): Promise<SentArgument> {
-  if (typeof argument === "string") return argument;
+  if (typeof argument === "string" || "unshown" in argument) return argument;
   const { before = "", after = "", name } = argument;
-  const handle = "in" in argument ? argument.in : argument.file;
   const [kind, shown] =
-    "in" in argument ? (["entry", joinPath(handle.path, name)] as const) : (["file", handle.path] as const);
+    "in" in argument ? (["entry", joinPath(argument.in.path, name)] as const) : (["file", argument.file.path] as const);
+  const handle = "in" in argument ? argument.in : argument.file;
   const sent = { before, after, kind, name, shown };
   if (handle instanceof RemoteDirectory || handle instanceof RemoteFile) {
     return { ...sent, at: handle.child === child ? { handle: handle.handle } : await handle.location() };

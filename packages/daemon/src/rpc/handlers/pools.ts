@@ -5,6 +5,7 @@ import { filterPools } from "../../pools/listing.js";
 import type { Pool } from "../../pools/pool.js";
 import { checkFlags, noPoolWithName, poolNotActive } from "../../pools/refusals.js";
 import type { Handlers } from "../call.js";
+import { requesterOf } from "../requester.js";
 import type { Services } from "../services.js";
 
 /** libvirt's virStoragePoolState. */
@@ -35,13 +36,15 @@ export function poolHandlers(services: Services): Handlers {
       xml: await services.discovery.find(type, srcSpec, flags),
     }),
     storagePoolDefineXml: async ({ xml, flags }) => ({ pool: referenceTo(await pools.define(xml, flags)) }),
-    storagePoolCreateXml: async ({ xml, flags }) => ({ pool: referenceTo(await pools.createXml(xml, flags)) }),
-    storagePoolCreate: ({ pool, flags }) => pools.create(pool, flags),
-    storagePoolBuild: ({ pool, flags }) => pools.build(pool, flags),
+    storagePoolCreateXml: async ({ xml, flags }, call) => ({
+      pool: referenceTo(await pools.createXml(xml, flags, requesterOf(call))),
+    }),
+    storagePoolCreate: ({ pool, flags }, call) => pools.create(pool, flags, requesterOf(call)),
+    storagePoolBuild: ({ pool, flags }, call) => pools.build(pool, flags, requesterOf(call)),
     storagePoolDestroy: ({ pool }) => pools.destroy(pool),
     storagePoolDelete: ({ pool, flags }) => pools.delete(pool, flags),
     storagePoolUndefine: ({ pool }) => pools.undefine(pool),
-    storagePoolRefresh: ({ pool, flags }) => pools.refresh(pool, flags),
+    storagePoolRefresh: ({ pool, flags }, call) => pools.refresh(pool, flags, requesterOf(call)),
     storagePoolLookupByName: ({ name }) => ({ pool: referenceTo(registry.byName(name)) }),
     storagePoolLookupByUuid: ({ uuid }) => ({ pool: referenceTo(registry.byUuid(uuid)) }),
     storagePoolLookupByVolume: ({ vol }) => {

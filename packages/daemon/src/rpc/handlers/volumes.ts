@@ -1,7 +1,8 @@
 import { VOLUME_TYPES } from "@cistern/documents";
 import type { VolumeReference } from "@cistern/protocol";
-import type { PlacedVolume } from "../../volumes/volumes.js";
+import type { PlacedVolume } from "../../volumes/work.js";
 import type { Handlers, StreamHandlers } from "../call.js";
+import { requesterOf } from "../requester.js";
 import type { Services } from "../services.js";
 
 export function volumeHandlers(services: Services): Handlers {
@@ -15,16 +16,16 @@ export function volumeHandlers(services: Services): Handlers {
   };
 
   return {
-    storageVolCreateXml: async ({ pool, xml, flags }) => ({
-      vol: referenceTo(await creation.create(pool, xml, flags)),
+    storageVolCreateXml: async ({ pool, xml, flags }, call) => ({
+      vol: referenceTo(await creation.create(pool, xml, flags, requesterOf(call))),
     }),
-    storageVolCreateXmlFrom: async ({ pool, xml, clonevol, flags }) => ({
-      vol: referenceTo(await creation.createFrom(pool, xml, clonevol, flags)),
+    storageVolCreateXmlFrom: async ({ pool, xml, clonevol, flags }, call) => ({
+      vol: referenceTo(await creation.createFrom(pool, xml, clonevol, flags, requesterOf(call))),
     }),
-    storageVolDelete: ({ vol, flags }) => volumes.remove(vol, flags),
-    storageVolResize: ({ vol, capacity, flags }) => volumes.resize(vol, capacity, flags),
-    storageVolWipe: ({ vol, flags }) => volumes.wipe(vol, WIPE_ZERO, flags),
-    storageVolWipePattern: ({ vol, algorithm, flags }) => volumes.wipe(vol, algorithm, flags),
+    storageVolDelete: ({ vol, flags }, call) => volumes.remove(vol, flags, requesterOf(call)),
+    storageVolResize: ({ vol, capacity, flags }, call) => volumes.resize(vol, capacity, flags, requesterOf(call)),
+    storageVolWipe: ({ vol, flags }, call) => volumes.wipe(vol, WIPE_ZERO, flags, requesterOf(call)),
+    storageVolWipePattern: ({ vol, algorithm, flags }, call) => volumes.wipe(vol, algorithm, flags, requesterOf(call)),
     storageVolLookupByName: ({ pool: reference, name }) => {
       const pool = pools.registry.resolve(reference);
       return { vol: referenceTo({ pool, volume: volumes.inPool(pool, name) }) };
@@ -40,8 +41,10 @@ export function volumeHandlers(services: Services): Handlers {
 
 export function volumeStreamHandlers({ transfers }: Services): StreamHandlers {
   return {
-    storageVolUpload: ({ vol, offset, length, flags }) => transfers.upload(vol, offset, length, flags),
-    storageVolDownload: ({ vol, offset, length, flags }) => transfers.download(vol, offset, length, flags),
+    storageVolUpload: ({ vol, offset, length, flags }, call) =>
+      transfers.upload(vol, offset, length, flags, requesterOf(call)),
+    storageVolDownload: ({ vol, offset, length, flags }, call) =>
+      transfers.download(vol, offset, length, flags, requesterOf(call)),
   };
 }
 

@@ -1,0 +1,135 @@
+import type { Directory, File } from "../../host/host.js";
+import { hostLimits } from "../../host/index.js";
+import type { VolumeContext } from "../driver.js";
+import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
+import { withRoom } from "./room.js";
+
+const STEP_BYTES = BigInt(hostLimits.bulkStepBytes);
+
+export interface CopyPlan {
+  /** Where the target grows: its file system's space counts. */
+  readonly directory: Directory;
+  /** Of the source's content, from its start. */
+  readonly lengthBytes: bigint;
+  /** How long the target is in the end. */
+  readonly capacityBytes: bigint;
+  /** Space the target is to have whatever is copied; 0: only what the data takes. */
+  readonly reservedBytes: bigint;
+  readonly sharing: "required" | "preferred" | "no";
+  /** For messages. */
+  readonly sourcePath: string;
+  readonly targetPath: string;
+  readonly context: VolumeContext;
+}
+
+/**
+ * Copies a file's (or device's) content into an empty file by the cheapest honest way, and tells the job which it was:
+ *
+ *     reflink                   the file system shares the blocks until one of the two is written
+ *     copy in the kernel        only where there is data; holes stay holes
+ *     copy by read and write    the same between file systems whose kernel cannot
+ */
+export async function copyContent(source: File, target: File, plan: CopyPlan): Promise<void> {
+  if (plan.sharing !== "no" && (await share(source, target, plan))) return;
+  const { context, directory, reservedBytes, sourcePath, targetPath } = plan;
+  const extents = await dataExtents(source, plan);
+  const dataBytes = extents.reduce((sum, { endBytes, startBytes }) => sum + endBytes - startBytes, 0n);
+  const bytes = reservedBytes > dataBytes ? reservedBytes : dataBytes;
+  const detail = `failed to copy '${sourcePath}' to '${targetPath}'`;
+  await withRoom({ directory, bytes, detail }, context, async (taken) => {
+    if (reservedBytes > 0n) {
+      const allocated = target.allocate(0n, reservedBytes, { signal: context.job.signal });
+      await failingAs(`cannot allocate ${reservedBytes} bytes in file '${targetPath}'`, allocated);
+      taken(bytes);
+    }
+    await copyExtents(source, target, extents, dataBytes, plan, reservedBytes > 0n ? () => {} : taken);
+  });
+}
+
+/** False where the file system cannot, and nobody insisted. */
+async function share(source: File, target: File, plan: CopyPlan): Promise<boolean> {
+  const { sharing, sourcePath } = plan;
+  const { job } = plan.context;
+  const detail = `failed to clone files from '${sourcePath}'`;
+  try {
+    await target.cloneFrom(source, { signal: job.signal });
+  } catch (thrown) {
+    if (
+      sharing === "preferred" &&
+      isErrno(thrown, "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOTTY", "ENOSYS", "EPERM", "ETXTBSY")
+    ) {
+      return false;
+    }
+    await failingAs(detail, Promise.reject(thrown));
+  }
+  // The clone is as long as its source was.
+  if ((await target.sizeBytes({ signal: job.signal })) !== plan.capacityBytes) {
+    const lengthened = target.truncate(plan.capacityBytes, { signal: job.signal });
+    await failingAs(`cannot extend file '${plan.targetPath}'`, lengthened);
+  }
+  job.way("reflink");
+  job.progress(plan.lengthBytes, plan.lengthBytes);
+  if (plan.reservedBytes > 0n) {
+    job.remark("Blocks are shared with the source: space for them is only taken when either of the two is written.");
+  }
+  return true;
+}
+
+interface Extent {
+  readonly startBytes: bigint;
+  readonly endBytes: bigint;
+}
+
+/** Where the source has data; where that cannot be told, everywhere. */
+async function dataExtents(source: File, { lengthBytes, sourcePath, context }: CopyPlan): Promise<Extent[]> {
+  const options = { signal: context.job.signal };
+  const detail = `failed reading from file '${sourcePath}'`;
+  const sizeBytes = await failingAs(detail, source.sizeBytes(options));
+  const totalBytes = lengthBytes < sizeBytes ? lengthBytes : sizeBytes;
+  const extents: Extent[] = [];
+  let atBytes = 0n;
+  while (atBytes < totalBytes) {
+    // A file in a million pieces is copied as one.
+    if (extents.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: totalBytes }];
+    const startBytes = await failingAs(detail, source.seekData(atBytes, options));
+    if (startBytes === null || startBytes >= totalBytes) break;
+    const hole = await failingAs(detail, source.seekHole(startBytes, options));
+    const endBytes = hole > startBytes && hole < totalBytes ? hole : totalBytes;
+    extents.push({ startBytes, endBytes });
+    atBytes = endBytes;
+  }
+  return extents;
+}
+
+async function copyExtents(
+  source: File,
+  target: File,
+  extents: readonly Extent[],
+  totalBytes: bigint,
+  { context: { job }, sourcePath, targetPath }: CopyPlan,
+  taken: (bytes: bigint) => void,
+): Promise<void> {
+  const { signal } = job;
+  const detail = `failed to copy '${sourcePath}' to '${targetPath}'`;
+  let doneBytes = 0n;
+  let way: "kernel" | "buffered" = "kernel";
+  job.progress(0n, totalBytes);
+  for (const { startBytes, endBytes } of extents) {
+    for (let atBytes = startBytes; atBytes < endBytes; ) {
+      throwIfCalledOff(signal, detail);
+      const leftBytes = endBytes - atBytes;
+      const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
+      await job.pace(step);
+      const copied = await failingAs(detail, target.copyRange(source, atBytes, atBytes, step, { signal }));
+      // The source was shortened meanwhile.
+      if (copied.copiedBytes === 0n) break;
+      if (copied.way === "buffered") way = "buffered";
+      atBytes += copied.copiedBytes;
+      doneBytes += copied.copiedBytes;
+      taken(doneBytes);
+      job.progress(doneBytes, totalBytes);
+    }
+  }
+  const sparse = "only where there is data";
+  job.way(way === "kernel" ? `copy in the kernel, ${sparse}` : `copy by read and write, ${sparse}`);
+}

@@ -1,0 +1,71 @@
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { type Directory, HostError } from "../../host/host.js";
+import type { VolumeContext } from "../driver.js";
+
+const ENOSPC = 28;
+const NO_SPACE = "No space left on device";
+
+export interface RoomRequest {
+  /** On whose file system. */
+  readonly directory: Directory;
+  readonly bytes: bigint;
+  /** What is being done, for the refusal. */
+  readonly detail: string;
+}
+
+/**
+ * Sees that there is room for what `work` will write, counting what others are about to write on the same file system: of
+ * two that together want more than there is, the second is refused before it begins. `work` says how much of it is written
+ * by now. A lack of space, found out before or while it works, is told with the bytes needed and free.
+ */
+export async function withRoom<T>(
+  { directory, bytes, detail }: RoomRequest,
+  { expectedSpace }: VolumeContext,
+  work: (taken: (bytes: bigint) => void) => Promise<T>,
+): Promise<T> {
+  const fileSystem = `${(await directory.facts()).device}`;
+  const { freeBytes } = await directory.space();
+  const leftBytes = freeBytes - expectedSpace.of(fileSystem);
+  if (bytes > leftBytes) throw noRoom(detail, bytes, leftBytes);
+  let pendingBytes = 0n;
+  const expect = (expectedBytes: bigint): void => {
+    expectedSpace.change(fileSystem, expectedBytes - pendingBytes);
+    pendingBytes = expectedBytes;
+  };
+  expect(bytes);
+  try {
+    return await tellingRoom({ directory, bytes, detail }, () =>
+      work((takenBytes) => expect(takenBytes < bytes ? bytes - takenBytes : 0n)),
+    );
+  } finally {
+    expect(0n);
+  }
+}
+
+/** Adds to a lack of space how much is needed and free; whatever else goes wrong passes as it is. */
+export async function tellingRoom<T>({ directory, bytes, detail }: RoomRequest, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!isLackOfSpace(thrown)) throw thrown;
+    const { freeBytes } = await directory.space().catch(() => ({ freeBytes: 0n }));
+    if (!(thrown instanceof LibvirtError) || thrown.int1 === ENOSPC) throw noRoom(detail, bytes, freeBytes, thrown);
+    // A program said it, in its own words.
+    const text = `${thrown.str2 ?? thrown.message} ${counted(bytes, freeBytes)}`;
+    throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text, { cause: thrown });
+  }
+}
+
+function isLackOfSpace(thrown: unknown): boolean {
+  if (thrown instanceof HostError) return thrown.errno === ENOSPC;
+  return thrown instanceof LibvirtError && (thrown.int1 === ENOSPC || thrown.message.includes(NO_SPACE));
+}
+
+function noRoom(detail: string, neededBytes: bigint, freeBytes: bigint, cause?: unknown): LibvirtError {
+  const text = `${detail} ${counted(neededBytes, freeBytes)}`;
+  return LibvirtError.system(ErrorDomain.STORAGE, ENOSPC, text, cause === undefined ? {} : { cause });
+}
+
+function counted(neededBytes: bigint, freeBytes: bigint): string {
+  return `(${neededBytes} bytes needed, ${freeBytes < 0n ? 0n : freeBytes} bytes free)`;
+}

@@ -1,0 +1,396 @@
+import { type Cipher, createCipheriv, randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { constants as osConstants } from "node:os";
+import { hostLimits } from "../../limits.js";
+import { copiesOnWrite } from "../file-system-types.js";
+import type { FileFacts, HostStep } from "../host.js";
+import { bytesOfName, bytesOfPath } from "../names.js";
+import * as native from "../native.js";
+import * as system from "../system-calls.js";
+import { factsOfStatx, kindOfMode } from "./facts.js";
+import { accessFlags, safeFlags } from "./open-flags.js";
+
+/**
+ * What the threads of `native-lane.ts` can do, by name: synchronous calls, several of them in one where they belong
+ * together, because a trip to another thread and back costs more than most of them. Arguments and results are plain data;
+ * descriptors are the process's own numbers, which whoever asks keeps open. A failure is a `NativeFailure`.
+ */
+export const nativeCalls = {
+  openPath({ path, flags }: { path: string; flags: number }): number {
+    return checked(system.openAt(0, terminated(bytesOfPath(path)), flags));
+  },
+
+  openEntry({ directory, name, flags }: Entry & { flags: number }): number {
+    return checked(system.openAt(directory, nameBytes(name), flags));
+  },
+
+  close({ fd }: { fd: number }): void {
+    checked(system.close(fd));
+  },
+
+  /** What a path leads to. */
+  identify({ path }: { path: string }): { device: bigint; inode: bigint } {
+    checked(system.statPath(terminated(bytesOfPath(path)), statx));
+    const { device, inode } = factsOfStatx(statxWords, statxQuads, 0, null);
+    return { device, inode };
+  },
+
+  factsOfPath({ path }: { path: string }): FileFacts {
+    const bytes = terminated(bytesOfPath(path));
+    checked(system.statPath(bytes, statx));
+    return factsOfStatx(statxWords, statxQuads, 0, native.labelOfPathSync(bytes, true));
+  },
+
+  factsOfOpen({ fd }: { fd: number }): FileFacts {
+    return factsOfOpen(fd);
+  },
+
+  factsOfEntry({ directory, name, follow }: Entry & { follow: boolean }): FileFacts {
+    return factsOfEntry(directory, name, follow);
+  },
+
+  /** ELOOP for a symlink that is not to be followed. */
+  look({ directory, name, headBytes, follow }: Entry & { headBytes: number; follow: boolean }): Look {
+    const seen = factsOfEntry(directory, name, follow);
+    if (seen.kind === "symlink") throw new NativeFailure(osConstants.errno.ELOOP);
+    // Opening a FIFO wakes its writer, and a character device may rewind a tape: their facts are enough.
+    if (!hasHead.has(seen.kind)) return { facts: seen, head: null };
+    const fd = openForLook(directory, nameBytes(name), follow ? 0 : constants.O_NOFOLLOW);
+    try {
+      // The entry may have been replaced between the look and the opening: what was opened counts.
+      const facts = factsOfOpen(fd);
+      if (!hasHead.has(facts.kind)) return { facts, head: null };
+      const head = Buffer.allocUnsafe(Math.min(headBytes, Number(facts.sizeBytes)));
+      return { facts, head: head.subarray(0, checked(system.readAt(fd, head, 0n))) };
+    } finally {
+      system.close(fd);
+    }
+  },
+
+  createUnnamed({ directory, request }: { directory: number; request: NewFile }): number {
+    const fd = system.openUnnamed(directory, request.mode & 0o600);
+    if (fd < 0) throw new NativeFailure(unnamedErrno.get(-fd) ?? -fd, "create");
+    return prepared(fd, request, () => undefined);
+  },
+
+  createNamed({ directory, name, request }: Entry & { request: NewFile }): number {
+    const bytes = nameBytes(name);
+    const fd = checked(system.openAt(directory, bytes, request.flags | exclusiveFlags, request.mode & 0o600), "create");
+    return prepared(fd, request, () => system.removeFile(directory, bytes));
+  },
+
+  publish({ directory, name, fd, sync }: Entry & { fd: number; sync: SyncDepth }): FileFacts {
+    checked(system.linkOpen(fd, directory, nameBytes(name)), "link");
+    if (sync !== "none") checked(system.sync(fd), "sync");
+    if (sync === "directory") checked(system.sync(directory), "sync");
+    return factsOfOpen(fd);
+  },
+
+  publishEntry({ directory, from, name, sync }: Entry & { from: string; sync: SyncDepth }): FileFacts {
+    renameWithoutReplacing(directory, nameBytes(from), nameBytes(name));
+    if (sync !== "none") syncEntry(directory, name);
+    if (sync === "directory") checked(system.sync(directory), "sync");
+    return factsOfEntry(directory, name, false);
+  },
+
+  removeFile({ directory, name }: Entry): void {
+    checked(system.removeFile(directory, nameBytes(name)));
+  },
+
+  removeDirectory({ directory, name }: Entry): void {
+    checked(system.removeDirectory(directory, nameBytes(name)));
+  },
+
+  changeMode({ fd, mode }: { fd: number; mode: number }): void {
+    checked(system.changeMode(fd, mode));
+  },
+
+  changeOwner({ fd, owner, group }: { fd: number; owner: number; group: number }): void {
+    checked(system.changeOwner(fd, owner, group));
+  },
+
+  setLabel({ fd, label }: { fd: number; label: string }): void {
+    checked(setLabel(fd, label));
+  },
+
+  setNoCopyOnWrite({ fd, value }: { fd: number; value: boolean }): void {
+    checked(-native.setNoCopyOnWriteSync(fd, value));
+  },
+
+  truncate({ fd, sizeBytes }: { fd: number; sizeBytes: bigint }): void {
+    checked(system.truncate(fd, sizeBytes));
+  },
+
+  allocate({ fd, offsetBytes, lengthBytes, keepSize }: Range & { keepSize: boolean }): void {
+    const call = keepSize ? system.allocateKeepingSize : system.allocate;
+    checked(call(fd, offsetBytes, lengthBytes));
+  },
+
+  discard({ fd, offsetBytes, lengthBytes }: Range): void {
+    checked(system.statOpen(fd, statx));
+    const isDevice = kindOfMode((statxWords[native.statxOffsets.mode / 4] ?? 0) & 0xffff) === "block";
+    const call = isDevice ? system.discardOfDevice : system.punchHole;
+    const result = call(fd, offsetBytes, lengthBytes);
+    if (result < 0) throw new NativeFailure(cannotDiscard.has(-result) ? EOPNOTSUPP : -result);
+  },
+
+  sync({ fd }: { fd: number }): void {
+    checked(system.sync(fd));
+  },
+
+  syncData({ fd }: { fd: number }): void {
+    checked(system.syncData(fd));
+  },
+
+  /** It only helps: whether it could be done shows when the file is flushed. */
+  startWriteback({ fd, offsetBytes, lengthBytes }: Range): void {
+    system.startWriteback(fd, offsetBytes, lengthBytes);
+  },
+
+  /** Shares all of `source`'s blocks with `target`. */
+  clone({ source, target }: { source: number; target: number }): void {
+    checked(-native.cloneSync(target, source));
+  },
+
+  copyRange({ source, sourceOffset, target, targetOffset, lengthBytes }: CopiedRange): CopiedBytes {
+    const copied = system.copyRange(source, sourceOffset, target, targetOffset, lengthBytes);
+    if (copied > 0) return { copiedBytes: BigInt(copied), way: "kernel" };
+    if (copied < 0 && !cannotCopy.has(-copied)) throw new NativeFailure(-copied);
+    // Files that the kernel makes up as they are read have no size to it, and 0 is what it then says.
+    return copyByReading(source, sourceOffset, target, targetOffset, lengthBytes);
+  },
+
+  overwrite({ fd, offsetBytes, lengthBytes, pattern }: Range & { pattern: "zeros" | "random" }): void {
+    for (let done = 0n; done < lengthBytes; ) {
+      const length = Math.min(hostLimits.copyBlockBytes, Number(lengthBytes - done));
+      const bytes = pattern === "zeros" ? zeros.subarray(0, length) : nextRandom(length);
+      checked(system.writeAt(fd, bytes, offsetBytes + done));
+      done += BigInt(length);
+    }
+  },
+
+  storageTraits({ fd }: { fd: number }): { copyOnWrite: boolean; sharesBlocks: boolean | null } {
+    const magic = system.fileSystemMagic(fd);
+    const copyOnWrite = magic >= 0 && copiesOnWrite(magic) && !system.isNoCopyOnWrite(fd);
+    return { copyOnWrite, sharesBlocks: sharesBlocks(fd) };
+  },
+} as const;
+
+export type NativeCalls = typeof nativeCalls;
+export type NativeCallName = keyof NativeCalls;
+export type NativeArguments<Name extends NativeCallName> = Parameters<NativeCalls[Name]>[0];
+export type NativeResult<Name extends NativeCallName> = ReturnType<NativeCalls[Name]>;
+
+interface Entry {
+  readonly directory: number;
+  readonly name: string;
+}
+
+interface Range {
+  readonly fd: number;
+  readonly offsetBytes: bigint;
+  readonly lengthBytes: bigint;
+}
+
+interface CopiedRange {
+  readonly source: number;
+  readonly sourceOffset: bigint;
+  readonly target: number;
+  readonly targetOffset: bigint;
+  readonly lengthBytes: bigint;
+}
+
+interface CopiedBytes {
+  readonly copiedBytes: bigint;
+  readonly way: "kernel" | "buffered";
+}
+
+interface Look {
+  readonly facts: FileFacts;
+  readonly head: Uint8Array | null;
+}
+
+export type SyncDepth = "none" | "file" | "directory";
+
+/** `NewFileRequest` with nothing left out. `flags`: how it is opened, where that is not read-write. */
+export interface NewFile {
+  readonly flags: number;
+  readonly mode: number;
+  readonly owner: number;
+  readonly group: number;
+  readonly label: string | null;
+  readonly sizeBytes: bigint;
+  readonly noCopyOnWrite: boolean;
+}
+
+export class NativeFailure extends Error {
+  readonly errno: number;
+  readonly step: HostStep | undefined;
+
+  constructor(errno: number, step?: HostStep) {
+    super(`errno ${errno}`);
+    this.errno = errno;
+    this.step = step;
+  }
+}
+
+const { EINVAL, EISDIR, ENOENT, ENOSYS, ENOTTY, EOPNOTSUPP, EPERM, EXDEV } = osConstants.errno;
+
+/** What file systems without nameless files say, and kernels that know none. */
+const unnamedErrno: ReadonlyMap<number, number> = new Map(
+  [EISDIR, ENOENT, EINVAL, ENOSYS].map((errno) => [errno, EOPNOTSUPP]),
+);
+
+const cannotDiscard: ReadonlySet<number> = new Set([ENOSYS, ENOTTY, EOPNOTSUPP]);
+const cannotCopy: ReadonlySet<number> = new Set([EXDEV, EOPNOTSUPP, ENOSYS, EINVAL]);
+const cannotRename: ReadonlySet<number> = new Set([EINVAL, ENOSYS, EOPNOTSUPP]);
+const cannotLink: ReadonlySet<number> = new Set([EPERM, ENOSYS, EOPNOTSUPP]);
+
+const hasHead: ReadonlySet<string> = new Set(["file", "block"]);
+
+const exclusiveFlags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_NOCTTY;
+
+/** What the kernel says of a file; each call reads it before the next one is made. */
+const statx = new Uint8Array(native.statxBytes);
+const statxWords = new Uint32Array(statx.buffer);
+const statxQuads = new BigInt64Array(statx.buffer);
+
+const zeros = Buffer.alloc(hostLimits.copyBlockBytes);
+let random: Cipher | null = null;
+let buffer: Buffer | null = null;
+
+/** A result that is no negated errno. */
+function checked(result: number, step?: HostStep): number {
+  if (result < 0) throw new NativeFailure(-result, step);
+  return result;
+}
+
+function terminated(bytes: Buffer): Buffer {
+  return Buffer.concat([bytes, Buffer.alloc(1)]);
+}
+
+function nameBytes(name: string): Buffer {
+  return terminated(bytesOfName(name));
+}
+
+function factsOfOpen(fd: number): FileFacts {
+  checked(system.statOpen(fd, statx));
+  const facts = factsOfStatx(statxWords, statxQuads, 0, native.labelSync(fd));
+  return facts.kind === "block" ? { ...facts, sizeBytes: native.sizeSync(fd) ?? 0n } : facts;
+}
+
+/** Of a symlink itself the label does not count. */
+function factsOfEntry(directory: number, name: string, follow: boolean): FileFacts {
+  const bytes = nameBytes(name);
+  checked(system.statEntry(directory, bytes, follow, statx));
+  const facts = factsOfStatx(statxWords, statxQuads, 0, null);
+  if (facts.kind === "symlink") return facts;
+  const path = Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), bytes]);
+  return { ...facts, label: native.labelOfPathSync(path, follow) };
+}
+
+/** Leaves no new access time where that may be asked for: only owners and root may. */
+function openForLook(directory: number, name: Uint8Array, further: number): number {
+  const flags = accessFlags.read | safeFlags | further;
+  const fd = system.openAt(directory, name, flags | constants.O_NOATIME);
+  return fd === -EPERM ? checked(system.openAt(directory, name, flags)) : checked(fd);
+}
+
+/**
+ * Makes a new file what it is to be. Its flag first, which only an empty file takes; the mode after the owner, since a change
+ * of owner takes bits away. Whatever fails, nothing is left of it.
+ */
+function prepared(fd: number, request: NewFile, remove: () => void): number {
+  try {
+    if (request.noCopyOnWrite) checked(-native.setNoCopyOnWriteSync(fd, true), "create");
+    if (request.label !== null) checked(setLabel(fd, request.label), "label");
+    if (request.owner !== -1 || request.group !== -1)
+      checked(system.changeOwner(fd, request.owner, request.group), "owner");
+    checked(system.changeMode(fd, request.mode), "mode");
+    if (request.sizeBytes > 0n) checked(system.truncate(fd, request.sizeBytes), "size");
+    return fd;
+  } catch (failure) {
+    remove();
+    system.close(fd);
+    throw failure;
+  }
+}
+
+/** Stored with its terminating zero byte. */
+function setLabel(fd: number, label: string): number {
+  return system.setAttribute(fd, native.labelAttribute, Buffer.from(`${label}\0`));
+}
+
+/**
+ * Where the file system cannot rename so, a second name is given and the first one taken away. Where it has no second
+ * names either (vfat), it is looked whether the name is free, and a file that comes in between is replaced: nothing better
+ * can be had there.
+ */
+function renameWithoutReplacing(directory: number, from: Uint8Array, to: Uint8Array): void {
+  const renamed = system.renameWithoutReplacing(directory, from, to);
+  if (!cannotRename.has(-renamed)) {
+    checked(renamed, "link");
+    return;
+  }
+  const linked = system.linkEntry(directory, from, to);
+  if (!cannotLink.has(-linked)) {
+    checked(linked, "link");
+    checked(system.removeFile(directory, from), "link");
+    return;
+  }
+  const seen = system.statEntry(directory, to, false, statx);
+  if (seen === 0) throw new NativeFailure(osConstants.errno.EEXIST, "link");
+  if (seen !== -ENOENT) checked(seen, "link");
+  checked(system.rename(directory, from, to), "link");
+}
+
+function syncEntry(directory: number, name: string): void {
+  const { kind } = factsOfEntry(directory, name, false);
+  if (kind !== "file" && kind !== "directory") return;
+  const fd = checked(system.openAt(directory, nameBytes(name), safeFlags | constants.O_NOFOLLOW), "sync");
+  try {
+    checked(system.sync(fd), "sync");
+  } finally {
+    system.close(fd);
+  }
+}
+
+/** One block at most: whoever asks asks again. */
+function copyByReading(
+  source: number,
+  sourceOffset: bigint,
+  target: number,
+  targetOffset: bigint,
+  lengthBytes: bigint,
+): CopiedBytes {
+  buffer ??= Buffer.allocUnsafeSlow(hostLimits.copyBlockBytes);
+  let done = 0n;
+  while (done < lengthBytes) {
+    const block = buffer.subarray(0, Math.min(buffer.length, Number(lengthBytes - done)));
+    const read = checked(system.readAt(source, block, sourceOffset + done));
+    checked(system.writeAt(target, block.subarray(0, read), targetOffset + done));
+    done += BigInt(read);
+    if (read < block.length) break;
+  }
+  return { copiedBytes: done, way: "buffered" };
+}
+
+/** The next bytes of a stream that only this thread's key gives: as good as the kernel's, and a hundred times as fast. */
+function nextRandom(length: number): Uint8Array {
+  random ??= createCipheriv("aes-256-ctr", randomBytes(32), randomBytes(16));
+  return random.update(zeros.subarray(0, length));
+}
+
+function sharesBlocks(fd: number): boolean | null {
+  let offsetBytes = 0n;
+  for (let seen = 0; seen < hostLimits.extentsLookedAt; ) {
+    const extents = system.extentsFrom(fd, offsetBytes);
+    if (typeof extents === "number") return null;
+    if (extents.some(({ isShared }) => isShared)) return true;
+    const last = extents.at(-1);
+    if (last === undefined || last.isLast || last.endBytes <= offsetBytes) return false;
+    offsetBytes = last.endBytes;
+    seen += extents.length;
+  }
+  return null;
+}

@@ -1,0 +1,146 @@
+import { type Directory, type Host, HostError, removeTree } from "../host/index.js";
+import { limits } from "../limits.js";
+import type { JobFacts } from "./job-facts.js";
+import { decodeRecord, type JournalRecord, type JournalTrace } from "./journal-record.js";
+
+/** What recovery needs of the rest. */
+export interface RecoverySurroundings {
+  /** The home of any absolute path. */
+  hostAt(path: string): Promise<Host>;
+  /** Ends what an earlier daemon started and left behind; `stuck`: what sits in the kernel and does not end. */
+  endOrphans(): Promise<{ readonly killed: readonly string[]; readonly stuck: readonly string[] }>;
+  /** For the log. */
+  report(text: string, facts: Readonly<Record<string, unknown>>): void;
+}
+
+type Place = Exclude<JournalTrace, { kind: "child" }>;
+
+/**
+ * Undoes, or at least names, what an earlier daemon was doing when it died, by the records of its journal. To be done before
+ * anything else looks at the storage. First the programs that it had started are made sure to be gone: nobody else may
+ * work on what is undone. A record that cannot be dealt with now (its storage is not there) is kept for the next start.
+ *
+ * Gives one entry for each job that was interrupted, for those who ask what became of it.
+ */
+export async function recover(
+  journal: Directory,
+  { hostAt, endOrphans, report }: RecoverySurroundings,
+): Promise<Omit<JobFacts, "id">[]> {
+  const { killed, stuck } = await endOrphans();
+  for (const program of killed) report("a program of an earlier daemon was ended", { program });
+  for (const program of stuck) report("a program of an earlier daemon cannot be ended", { program });
+  const interrupted = new Map<string, { readonly record: JournalRecord; readonly remarks: string[] }>();
+  for (const name of (await journal.names()).filter((each) => each.endsWith(".json")).sort()) {
+    const record = decodeRecord(await journal.readFile(name, limits.journalRecordBytes).catch(() => new Uint8Array()));
+    if (record === null) {
+      report("a record that was cut off was removed: what it was for had not begun", { record: name });
+    } else if (record.trace.kind !== "child") {
+      if (stuck.length > 0) {
+        report("work of an earlier daemon is not undone while its program is stuck", {
+          record: name,
+          ...factsOf(record),
+        });
+        continue;
+      }
+      const remark = await undo(record, record.trace, hostAt);
+      report(remark.text, { ...factsOf(record), ...(remark.error === undefined ? {} : { err: remark.error }) });
+      // Several traces of one job are one story.
+      const key = `${record.job.id} ${record.job.startedAt.getTime()}`;
+      const known = interrupted.get(key);
+      if (known === undefined) interrupted.set(key, { record, remarks: [remark.text] });
+      else known.remarks.push(remark.text);
+      if (remark.error !== undefined) continue;
+    }
+    await journal.removeFile(name).catch((error: unknown) => report("a record could not be removed", { err: error }));
+  }
+  return [...interrupted.values()].map(({ record, remarks }) => interruptedJob(record, remarks));
+}
+
+interface Outcome {
+  readonly text: string;
+  /** It could not be done. */
+  readonly error?: unknown;
+}
+
+async function undo({ job }: JournalRecord, trace: Place, hostAt: RecoverySurroundings["hostAt"]): Promise<Outcome> {
+  const what = `${job.title}: interrupted by the end of the daemon`;
+  const { path } = trace.directory;
+  try {
+    await using directory = await (await hostAt(path)).openDirectory(path);
+    const { inode } = await directory.facts();
+    if (inode !== trace.directory.inode) {
+      // What was there may be mounted later.
+      return notYet(job, `${what}; '${path}' is another directory now`, new Error("not the directory of the record"));
+    }
+    try {
+      return { text: `${what}; ${await undoIn(directory, trace)}` };
+    } catch (error) {
+      if (isGone(error)) return { text: `${what}; nothing is left of it` };
+      throw error;
+    }
+  } catch (error) {
+    return notYet(job, `${what}; what it left in '${path}' could not be undone`, error);
+  }
+}
+
+/** Kept for the next start, but not for ever. */
+function notYet({ startedAt }: JournalRecord["job"], text: string, error: unknown): Outcome {
+  return Date.now() - startedAt.getTime() > limits.journalRecordMs ? { text } : { text, error };
+}
+
+async function undoIn(directory: Directory, trace: Place): Promise<string> {
+  const path = `${directory.path}/${trace.name}`;
+  switch (trace.kind) {
+    case "temporary":
+      await removeEntry(directory, trace.name);
+      return `'${path}' was removed`;
+    case "resize": {
+      await using file = await directory.open(trace.name, { access: "write" });
+      const { kind, sizeBytes } = await file.facts();
+      // Cutting it where it ends frees what was reserved behind its end.
+      if (kind === "file") await file.truncate(sizeBytes);
+      return `'${path}' has ${sizeBytes} bytes`;
+    }
+    case "content":
+      await directory.lookup(trace.name, { follow: false });
+      return `the content of '${path}' is incomplete: part of it is old and part is new`;
+  }
+}
+
+async function removeEntry(directory: Directory, name: string): Promise<void> {
+  const { kind } = await directory.lookup(name, { follow: false });
+  if (kind === "directory") await removeTree(directory, name);
+  else await directory.removeFile(name);
+  await directory.sync();
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof HostError && (error.code === "ENOENT" || error.code === "ENOTDIR");
+}
+
+function factsOf({ job, trace }: JournalRecord): Readonly<Record<string, unknown>> {
+  return { job: job.kind, pool: job.pool, volume: job.volume, left: trace.kind, startedAt: job.startedAt };
+}
+
+function interruptedJob({ job }: JournalRecord, remarks: readonly string[]): Omit<JobFacts, "id"> {
+  return {
+    kind: job.kind,
+    pool: job.pool,
+    volume: job.volume,
+    source: null,
+    title: job.title,
+    requester: job.requester,
+    state: "interrupted",
+    createdAt: job.startedAt,
+    startedAt: job.startedAt,
+    endedAt: new Date(),
+    doneBytes: 0n,
+    totalBytes: 0n,
+    bytesPerSecond: 0,
+    remainingSeconds: 0,
+    bandwidthBytesPerSecond: null,
+    way: null,
+    remarks,
+    error: null,
+  };
+}

@@ -1,0 +1,60 @@
+import type { Volume } from "./volume.js";
+import type { VolumeTable } from "./volume-table.js";
+
+/**
+ * What happened to a pool's volumes while a scan looked at its storage. A scan sees each entry at some moment of its own;
+ * what was made, changed or removed after it began is newer than what it saw, and what is being built has no name to be
+ * seen. So neither ever waits for the other: the scan's result is taken, and what is newer put on top.
+ */
+export class VolumeChanges {
+  readonly #building = new Set<Volume>();
+  /** By name, since the scan began; null: removed. */
+  #since: Map<string, Volume | null> | null = null;
+
+  built(volume: Volume): void {
+    this.#building.delete(volume);
+    this.changed(volume);
+  }
+  building(volume: Volume): void {
+    this.#building.add(volume);
+    this.changed(volume);
+  }
+  abandoned(volume: Volume): void {
+    this.#building.delete(volume);
+    this.removed(volume);
+  }
+  changed(volume: Volume): void {
+    this.#since?.set(volume.name, volume);
+  }
+  removed(volume: Volume): void {
+    this.#since?.set(volume.name, null);
+  }
+
+  /** Pairs with `scanEnded`. Scans of one pool come one after the other. */
+  scanBegins(): void {
+    this.#since = new Map();
+  }
+  scanEnded(): void {
+    this.#since = null;
+  }
+
+  /** Whether the scan knows less about this one than the pool does. */
+  isNewer(volume: Volume): boolean {
+    return volume.building || volume.lease.isWritten || this.#since?.has(volume.name) === true;
+  }
+
+  /** Puts what is newer into the table of what the scan found. */
+  applyTo(table: VolumeTable): void {
+    for (const [name, volume] of this.#since ?? []) {
+      const found = table.get(name);
+      if (found !== undefined && found !== volume) table.remove(found);
+      if (volume !== null && found !== volume) table.add(volume);
+    }
+    for (const volume of this.#building) {
+      const found = table.get(volume.name);
+      if (found === volume) continue;
+      if (found !== undefined) table.remove(found);
+      table.add(volume);
+    }
+  }
+}

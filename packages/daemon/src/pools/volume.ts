@@ -1,0 +1,37 @@
+import type { VolumeDocument } from "@cistern/documents";
+import type { FoundVolume } from "../drivers/driver.js";
+import type { FileFacts, ScanEvidence } from "../host/host.js";
+import { VolumeLease } from "./volume-lease.js";
+
+/** A volume as a pool knows it while the daemon runs. It stays the same object as long as scans find it. */
+export class Volume implements FoundVolume {
+  document: VolumeDocument;
+  /** What the next scan needs to see that the file was not touched; null: look again. */
+  evidence: ScanEvidence | null;
+  /** What it leads to is the volume. Of others, a symlink that appears in their place is not followed. */
+  isSymlink: boolean;
+  /** Its first content is being written: it is listed, but nothing may be done with it. */
+  building = false;
+  /** While it is built: a look at what grows, which has no name yet. */
+  growing: (() => Promise<FileFacts>) | null = null;
+  /** It is being deleted: nothing may be built on it any more. */
+  removing = false;
+  readonly lease = new VolumeLease();
+
+  constructor({ document, evidence, isSymlink = false }: FoundVolume) {
+    this.document = document;
+    this.evidence = evidence;
+    this.isSymlink = isSymlink;
+  }
+
+  get name(): string {
+    return this.document.name;
+  }
+
+  /** Takes over what was found. */
+  update({ document, evidence, isSymlink = false }: FoundVolume): void {
+    this.document = document;
+    this.evidence = evidence;
+    this.isSymlink = isSymlink;
+  }
+}

@@ -1,0 +1,99 @@
+import type { VolumeContext } from "../drivers/driver.js";
+import type { Job } from "../jobs/job.js";
+import type { JobKind, Requester } from "../jobs/job-facts.js";
+import { hostForChanges, type PoolBackends } from "../pools/activation.js";
+import type { PoolCommitments } from "../pools/commitment.js";
+import type { Pool } from "../pools/pool.js";
+import type { Volume } from "../pools/volume.js";
+import type { VolumePolicy } from "./policy.js";
+
+/** A volume with the pool that holds it, as every call on a volume needs them. */
+export interface PlacedVolume {
+  readonly pool: Pool;
+  readonly volume: Volume;
+}
+
+export interface VolumeHandle {
+  readonly pool: string;
+  readonly name: string;
+}
+
+export interface VolumeBackends extends PoolBackends {
+  readonly policy: VolumePolicy;
+  readonly commitments: PoolCommitments;
+  readonly expectedSpace: VolumeContext["expectedSpace"];
+  /** Everything of the context but the job and the host. */
+  readonly secret: VolumeContext["secret"];
+  readonly privateDirectory: VolumeContext["privateDirectory"];
+}
+
+/** How a volume is used while something goes on. */
+export interface Use extends PlacedVolume {
+  readonly as: "reader" | "writer";
+}
+
+/** Takes the leases, and keeps the pools from stopping, while `work` runs. Refuses what somebody else uses. */
+export async function whileUsing<T>(uses: readonly Use[], work: () => Promise<T>): Promise<T> {
+  const ends: (() => void)[] = [];
+  try {
+    for (const { pool, volume, as } of uses) {
+      ends.push(as === "reader" ? volume.lease.read(volume.name) : volume.lease.write(volume.name));
+      pool.jobs++;
+      ends.push(() => {
+        pool.jobs--;
+      });
+    }
+    return await work();
+  } finally {
+    for (const end of ends.reverse()) end();
+  }
+}
+
+export interface Task {
+  readonly kind: JobKind;
+  readonly volume: Volume;
+  readonly source?: string;
+  readonly requester: Requester;
+  /** See `JobDescription`. */
+  readonly isHeavy: boolean;
+}
+
+/** Runs `work` as a job, with what a driver is handed. */
+export function asJob<T>(
+  backends: VolumeBackends,
+  pool: Pool,
+  { kind, volume, source, requester, isHeavy }: Task,
+  work: (context: VolumeContext) => Promise<T>,
+): Promise<T> {
+  const description = { kind, pool: pool.name, volume: volume.name, source: source ?? null, requester, isHeavy };
+  return backends.jobs.run(description, async (job) => work(await contextOf(backends, pool, volume, job)));
+}
+
+export async function contextOf(
+  backends: VolumeBackends,
+  pool: Pool,
+  volume: Volume | null,
+  job: Job,
+): Promise<VolumeContext> {
+  return {
+    host: await hostForChanges(pool, backends),
+    job,
+    secret: backends.secret,
+    privateDirectory: backends.privateDirectory,
+    expectedSpace: backends.expectedSpace,
+    sharesBlocks: backends.policy.sharesBlocks,
+    followsSymlink: volume?.isSymlink ?? false,
+    growing: (file) => {
+      if (volume !== null) volume.growing = () => file.facts();
+    },
+  };
+}
+
+/** Space that volumes took (or gave back, negative) since the last scan. */
+export function moveAllocation(pool: Pool, takenBytes: bigint): void {
+  pool.live = {
+    ...pool.live,
+    allocationBytes: pool.live.allocationBytes + takenBytes,
+    availableBytes: pool.live.availableBytes - takenBytes,
+  };
+}

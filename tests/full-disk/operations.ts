@@ -1,0 +1,122 @@
+import { finished } from "node:stream/promises";
+import type { Pool } from "@cistern/client";
+import type { LoopType } from "../support/loop.js";
+
+const MiB = 1024 * 1024;
+
+/** An operation that needs space, with what the pool holds before. */
+export interface Operation {
+  readonly name: string;
+  readonly fileSystems: readonly LoopType[];
+  /** Free bytes with which it cannot succeed: each makes it fail at another stage. */
+  readonly tooLittle: readonly number[];
+  /** Files of the pool before, by name: how much of each is data, and how long it is. */
+  readonly files: readonly {
+    readonly name: string;
+    readonly dataBytes: number;
+    readonly sizeBytes: number;
+    readonly qcow2?: true;
+  }[];
+  /** What was written so far may stay; the length may not change. */
+  readonly inPlace?: true;
+  /** Other words of libvirt for the same: a check of its own that comes first. */
+  readonly otherWords?: RegExp;
+  run(pool: Pool): Promise<unknown>;
+}
+
+const LEVELS = [0, 64 * 1024, MiB, 8 * MiB, 15 * MiB];
+const SOURCE = { name: "source.raw", dataBytes: 16 * MiB, sizeBytes: 16 * MiB } as const;
+const SPARSE = { name: "sparse.raw", dataBytes: 0, sizeBytes: 16 * MiB } as const;
+
+function xml(format: string, capacity: number, allocation: number): string {
+  return `<volume><name>new</name><capacity>${capacity}</capacity><allocation>${allocation}</allocation><target><format type='${format}'/></target></volume>`;
+}
+
+const clone = (format: string, source: string) => async (pool: Pool) =>
+  pool.cloneVolume(xml(format, 0, 0), await pool.lookupVolume(source));
+
+const upload = (sparse: boolean) => async (pool: Pool) => {
+  const stream = await (await pool.lookupVolume(SPARSE.name)).openUpload({ sparse });
+  const done = finished(stream);
+  // It may fail while there is still something to send.
+  done.catch(() => {});
+  const chunk = Buffer.alloc(MiB, "content");
+  for (let sent = 0; sent < 15 && !stream.destroyed; sent++) {
+    if (sparse && sent === 2) stream.write({ holeBytes: BigInt(MiB) });
+    else stream.write(chunk);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  if (!stream.destroyed) stream.end(chunk);
+  await done;
+};
+
+export const OPERATIONS: readonly Operation[] = [
+  {
+    name: "creating an allocated raw volume",
+    fileSystems: ["ext4", "xfs"],
+    tooLittle: LEVELS,
+    files: [],
+    run: (pool) => pool.createVolume(xml("raw", 16 * MiB, 16 * MiB)),
+  },
+  {
+    name: "creating a qcow2 volume with preallocated metadata",
+    fileSystems: ["ext4"],
+    // 32 tables of 64 KiB and the reference counts.
+    tooLittle: [0, 64 * 1024, MiB],
+    files: [],
+    run: (pool) => pool.createVolume(xml("qcow2", 16 * 1024 * MiB, 0), { preallocateMetadata: true }),
+  },
+  {
+    name: "creating a vmdk volume",
+    fileSystems: ["ext4"],
+    tooLittle: [0],
+    files: [],
+    run: (pool) => pool.createVolume(xml("vmdk", 16 * 1024 * MiB, 0)),
+  },
+  {
+    name: "cloning a raw volume",
+    fileSystems: ["ext4"],
+    tooLittle: LEVELS,
+    files: [SOURCE],
+    run: clone("raw", SOURCE.name),
+  },
+  {
+    name: "cloning a raw volume into a qcow2 one",
+    fileSystems: ["ext4", "xfs"],
+    tooLittle: LEVELS,
+    files: [SOURCE],
+    run: clone("qcow2", SOURCE.name),
+  },
+  {
+    name: "cloning a qcow2 volume into a raw one",
+    fileSystems: ["ext4"],
+    tooLittle: LEVELS,
+    files: [{ ...SOURCE, name: "source.qcow2", qcow2: true }],
+    run: clone("raw", "source.qcow2"),
+  },
+  {
+    name: "uploading into a sparse volume",
+    fileSystems: ["ext4", "xfs"],
+    tooLittle: LEVELS,
+    files: [SPARSE],
+    inPlace: true,
+    run: upload(false),
+  },
+  {
+    name: "uploading with holes into a sparse volume",
+    fileSystems: ["ext4"],
+    tooLittle: [0, 64 * 1024, MiB, 8 * MiB],
+    files: [SPARSE],
+    inPlace: true,
+    run: upload(true),
+  },
+  {
+    name: "growing a volume with its space",
+    fileSystems: ["ext4", "xfs"],
+    tooLittle: LEVELS,
+    files: [{ ...SOURCE, name: "grown.raw", dataBytes: 4 * MiB, sizeBytes: 4 * MiB }],
+    inPlace: true,
+    otherWords: /Not enough space left in storage pool/,
+    run: async (pool) => (await pool.lookupVolume("grown.raw")).resize(BigInt(24 * MiB), { allocate: true }),
+  },
+];
