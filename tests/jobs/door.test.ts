@@ -44,13 +44,15 @@ interface Ended {
 }
 
 /** What libvirt's own client does and says. */
-function virsh(...args: string[]): Promise<Ended> {
+function virsh(...args: string[]): { readonly pid: number | undefined; readonly ended: Promise<Ended> } {
   const line = ["-c", `storage+unix:///system?socket=${daemon.socket}`, ...args];
-  return new Promise((resolve) => {
-    execFile(VIRSH, line, { timeout: 60_000 }, (error, stdout, stderr) => {
+  let pid: number | undefined;
+  const ended = new Promise<Ended>((resolve) => {
+    ({ pid } = execFile(VIRSH, line, { timeout: 60_000 }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr });
-    });
+    }));
   });
+  return { pid, ended };
 }
 
 /** The job of this kind that is under way, as soon as there is one. */
@@ -74,6 +76,7 @@ describe("work that virsh began", () => {
       volume: "large",
       source: null,
       title: "wipe volume 'large' of pool 'images'",
+      requester: { door: "rpc", userId: process.getuid?.(), processId: wiping.pid },
       endedAt: null,
       error: null,
     });
@@ -94,7 +97,7 @@ describe("work that virsh began", () => {
     expect(progress.at(-1)).toBeGreaterThan(0);
     expect(progress.at(-1)).toBeLessThan(LARGE_BYTES);
 
-    const { status, output } = await wiping;
+    const { status, output } = await wiping.ended;
     expect(status).toBe(1);
     expect(output).toContain("operation aborted: ");
     expect((await stat(join(daemon.root, "images/large"))).size).toBe(LARGE_BYTES);
@@ -116,16 +119,16 @@ describe("work that virsh began", () => {
     await connection.setJobBandwidth(job.id, 1_000_000n);
     expect((await readOnly.lookupJob(job.id)).bandwidthBytesPerSecond).toBe(1_000_000n);
     await connection.cancelJob(job.id);
-    expect((await wiping).status).toBe(1);
+    expect((await wiping.ended).status).toBe(1);
   });
 
   it("is remembered after its end, in the order of the ends", async () => {
     await create("small", 1_048_576);
-    expect((await virsh("vol-clone", "--pool", "images", "small", "copy")).status).toBe(0);
+    expect((await virsh("vol-clone", "--pool", "images", "small", "copy").ended).status).toBe(0);
     expect(await readOnly.listJobs()).toEqual([]);
     const [before, last] = (await readOnly.listJobs({ ended: true })).slice(-2);
     expect(before).toMatchObject({ kind: "create", volume: "small", state: "done", remainingSeconds: 0 });
-    expect(last).toMatchObject({ kind: "clone", volume: "copy", state: "done" });
+    expect(last).toMatchObject({ kind: "clone", volume: "copy", source: "images/small", state: "done" });
     expect(last?.id).toBeGreaterThan(before?.id ?? 0);
   });
 });
