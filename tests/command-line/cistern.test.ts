@@ -19,11 +19,16 @@ interface Result {
 }
 
 const daemons = [
-  { name: "cisternd", prepare: prepareCisternd, unavailable: cisterndUnavailable() ?? mountNamespacesUnavailable() },
-  { name: "libvirtd", prepare: prepareLibvirtd, unavailable: libvirtdUnavailable() },
+  {
+    name: "cisternd",
+    prepare: prepareCisternd,
+    unavailable: cisterndUnavailable() ?? mountNamespacesUnavailable(),
+    isCistern: true,
+  },
+  { name: "libvirtd", prepare: prepareLibvirtd, unavailable: libvirtdUnavailable(), isCistern: false },
 ];
 
-describe.each(daemons)("cistern with $name", ({ prepare, unavailable }) => {
+describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern }) => {
   let root: string;
   let images: string;
   let side: Awaited<ReturnType<typeof prepare>>;
@@ -171,6 +176,83 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable }) => {
       stderr: "cistern: Storage volume not found: no storage vol with matching name 'no such volume'\n",
     });
     await expect(open(back)).rejects.toThrow("ENOENT");
+  });
+
+  it("says what a pool has promised, where the daemon can tell", async () => {
+    const { commitment } = (await json("pool", "info", "images")) as { commitment: unknown };
+    const text = await done("pool", "info", "images");
+    if (isCistern) {
+      expect(commitment).toMatchObject({ promisedBytes: 25 * 1024 * 1024, refuseRatio: null });
+      expect(text).toMatch(/^Promised: +25\.00 MiB \(0 % of the capacity[;)]/m);
+    } else {
+      expect(commitment).toBeNull();
+      expect(text).not.toContain("Promised");
+    }
+  });
+
+  it("looks into volumes and shows jobs, or says that only a Cistern daemon can", async () => {
+    if (!isCistern) {
+      const refusal = `cistern: not a Cistern daemon: ${side.socket} does not know Cistern's own program\n`;
+      for (const args of [
+        ["job", "list"],
+        ["job", "watch"],
+        ["job", "cancel", "1"],
+        ["volume", "inspect", "images", "a.raw"],
+      ]) {
+        expect(await cistern(...args)).toEqual({ status: 1, stdout: "", stderr: refusal });
+      }
+      const { stderr } = await cistern("--json", "job", "show", "1");
+      expect(JSON.parse(stderr)).toMatchObject({ error: { code: 3, name: "NO_SUPPORT" } });
+      return;
+    }
+    const overlay = ["--format", "qcow2", "--backing", join(images, "a.raw"), "--backing-format", "raw"];
+    await done("volume", "create", "images", "overlay", "25M", ...overlay);
+    expect(await json("volume", "inspect", "images", "overlay")).toMatchObject({
+      image: { format: "qcow2", backing: { string: join(images, "a.raw"), format: "raw" } },
+      chain: [{ role: "volume" }, { role: "backing", inside: { pool: "images", volume: "a.raw" } }],
+      isComplete: true,
+    });
+    expect(await done("volume", "inspect", "images", "overlay")).toMatch(/^1 +backing of 0 +raw \(declared\) /m);
+    await done("volume", "delete", "images", "overlay");
+
+    expect(await json("job", "list")).toEqual([]);
+    const jobs = (await json("job", "list", "--all")) as { id: number; kind: string; volume: string; state: string }[];
+    const created = jobs.find(({ kind, volume }) => kind === "create" && volume === "overlay");
+    const id = String(created?.id);
+    expect(created?.state).toBe("done");
+    expect(await done("job", "list", "--all")).toMatch(new RegExp(`^ *${id} +done +create +images +overlay `, "m"));
+    expect(await json("job", "show", id)).toMatchObject({ title: "create volume 'overlay' of pool 'images'" });
+    expect(await done("job", "show", id)).toMatch(/^State: +done$/m);
+    expect(await done("job", "watch", id)).toMatch(/Z {2}create volume 'overlay' of pool 'images': done, .*\n$/);
+    expect(await cistern("job", "cancel", id)).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `cistern: Requested operation is not valid: job ${id} has ended\n`,
+    });
+  });
+
+  it("limits, watches and stops a job that is under way", async () => {
+    if (!isCistern) return expect((await cistern("job", "limit", "1", "1M")).status).toBe(1);
+    await done("volume", "create", "images", "large", "4G");
+    const wiping = cistern("volume", "wipe", "images", "large");
+    let id = "";
+    while (id === "") {
+      const jobs = (await json("job", "list")) as { id: number; kind: string }[];
+      id = String(jobs.find(({ kind }) => kind === "wipe")?.id ?? "");
+    }
+    const watching = cistern("--json", "job", "watch", id);
+    expect(await done("job", "limit", id, "10MB/s")).toBe(`Job ${id} limited to 9.53 MiB/s\n`);
+    expect(await done("job", "show", id)).toMatch(/^Limit: +9\.53 MiB\/s$/m);
+    expect(await done("job", "cancel", id, "--wait")).toBe(`Job ${id} cancelled\n`);
+    const watched = await watching;
+    expect(watched.status).toBe(1);
+    expect(JSON.parse(watched.stderr).error.message).toMatch(
+      new RegExp(`^job ${id} was cancelled: operation aborted: `),
+    );
+    const lines = watched.stdout.trimEnd().split("\n");
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ id: Number(id), state: "cancelled" });
+    expect((await wiping).status).toBe(1);
+    await done("volume", "delete", "images", "large");
   });
 
   it("prints events as they happen", async () => {

@@ -24,8 +24,8 @@ export const limits = {
   requestBytesPerClient: 16_777_216,
   /** Event registrations of one client: a client needs one per pool and kind at most. */
   registrationsPerClient: 4_096,
-  /** Watches of jobs of one client: it needs one for all of them, or one for each that it shows. */
-  jobWatchesPerClient: 256,
+  /** Watches of jobs of one client: one for all, or one for each that it shows. Each costs a packet per change of a job. */
+  jobWatchesPerClient: 64,
   /** Transfers one client may have open at once. */
   streamsPerClient: 64,
   /** What libvirt's clients and daemons put in one stream packet (their legacy payload limit less the header). */

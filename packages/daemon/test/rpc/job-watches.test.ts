@@ -56,7 +56,7 @@ describe("watches of jobs", () => {
     const { watches } = watched(jobs);
     expect(() => watches.watch(5)).toThrow("no job with id 5");
     for (let count = 0; count < limits.jobWatchesPerClient; count++) watches.watch(null);
-    expect(() => watches.watch(null)).toThrow("a client may watch jobs at most 256 times at once");
+    expect(() => watches.watch(null)).toThrow("a client may watch jobs at most 64 times at once");
     expect(() => watches.unwatch(-1)).toThrow("job watch -1 not registered");
     watches.close();
     watches.unwatch(watches.watch(null));
