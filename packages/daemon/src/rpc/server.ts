@@ -74,7 +74,9 @@ export class RpcServer {
 
   /** Only the owner can connect until the socket's file is given its mode. */
   async listen(door: Door): Promise<void> {
-    const server = createServer({ allowHalfOpen: false, pauseOnConnect: true }, (socket) => this.#accept(socket, door.readOnly));
+    const server = createServer({ allowHalfOpen: false, pauseOnConnect: true }, (socket) =>
+      this.#accept(socket, door.readOnly),
+    );
     const umask = process.umask(0o177);
     try {
       await new Promise<void>((resolve, reject) => {

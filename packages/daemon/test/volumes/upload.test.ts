@@ -174,7 +174,11 @@ describe("zeros of an upload", () => {
 
 describe("any upload", () => {
   const part = fc.oneof(
-    fc.record({ kind: fc.constant("data" as const), length: fc.integer({ min: 1, max: 300 * KIB }), fill: fc.nat(255) }),
+    fc.record({
+      kind: fc.constant("data" as const),
+      length: fc.integer({ min: 1, max: 300 * KIB }),
+      fill: fc.nat(255),
+    }),
     fc.record({ kind: fc.constant("zeros" as const), length: fc.integer({ min: 1, max: 600 * KIB }) }),
     fc.record({ kind: fc.constant("hole" as const), length: fc.integer({ min: 1, max: 600 * KIB }) }),
   );
@@ -257,7 +261,9 @@ describe("an upload that is faster than its storage", () => {
     const held = new Promise<void>((resolve) => {
       letGo = resolve;
     });
-    const { upload, calls } = await open(sparseFile(0), { before: (call) => (call.startsWith("write") ? held : undefined) });
+    const { upload, calls } = await open(sparseFile(0), {
+      before: (call) => (call.startsWith("write") ? held : undefined),
+    });
     let taken = 0;
     const done = (async () => {
       for (; taken < 64; taken++) await upload.write(data(MIB / 2));
@@ -274,9 +280,11 @@ describe("an upload that is faster than its storage", () => {
 
 describe("a failure", () => {
   const FULL = "cannot write to stream: No space left on device";
-  const failing = (what: string) => (call: string): void => {
-    if (call.startsWith(what)) throw new HostError("ENOSPC", 28, "full");
-  };
+  const failing =
+    (what: string) =>
+    (call: string): void => {
+      if (call.startsWith(what)) throw new HostError("ENOSPC", 28, "full");
+    };
 
   it.each([
     ["write", [data(100)]],
