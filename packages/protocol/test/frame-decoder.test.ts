@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeFrame, encodeHeader, type Frame, FrameDecoder, LIMITS, ProtocolError } from "../dist/index.js";
+import {
+  encodeFrame,
+  encodeHeader,
+  type Frame,
+  FrameDecoder,
+  LIMITS,
+  MessageStatus,
+  MessageType,
+  ProtocolError,
+} from "../dist/index.js";
 
 const anyFrame: fc.Arbitrary<Frame> = fc.record(
   {
@@ -31,6 +40,44 @@ describe("a stream of packets", () => {
             offset += size;
           }
           expect(received.map(comparable)).toEqual(sent.map(comparable));
+          expect(decoder.bufferedBytes).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it("gives what streams carry as it comes, where that is wanted, and every other packet whole", () => {
+    const { STREAM } = MessageType;
+    const { CONTINUE } = MessageStatus;
+    const streamFrame = anyFrame.map((frame) => ({ ...frame, type: STREAM, status: CONTINUE }));
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(anyFrame, streamFrame), { maxLength: 8 }),
+        fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }),
+        (sent, sizes) => {
+          const stream = Buffer.concat(sent.map(encodeFrame));
+          const decoder = new FrameDecoder(undefined, { splitStreamData: true });
+          const received: Frame[] = [];
+          for (let offset = 0, index = 0; offset < stream.length; index++) {
+            const size = sizes[index % sizes.length] ?? 1;
+            received.push(...decoder.push(stream.subarray(offset, offset + size)));
+            offset += size;
+          }
+          // What one packet of a stream carried, put together again, is that packet.
+          const whole: Frame[] = [];
+          for (const frame of sent) {
+            const payloads = [received.shift()?.payload ?? new Uint8Array()];
+            const got = (): number => payloads.reduce((sum, { length }) => sum + length, 0);
+            while (frame.type === STREAM && frame.status === CONTINUE && got() < frame.payload.length) {
+              const part = received.shift();
+              if (part === undefined) break;
+              expect({ ...part, payload: null }).toEqual({ ...frame, payload: null });
+              payloads.push(part.payload);
+            }
+            whole.push({ ...frame, payload: Buffer.concat(payloads) });
+          }
+          expect(received).toEqual([]);
+          expect(whole.map(comparable)).toEqual(sent.map(comparable));
           expect(decoder.bufferedBytes).toBe(0);
         },
       ),

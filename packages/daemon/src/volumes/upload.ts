@@ -333,6 +333,7 @@ export class Upload {
     if (!complete) this.#listener = SILENT;
     await this.#work;
     await this.#writeback;
+    this.#gathered.rest();
     if (this.#failure === null) {
       await this.#guarded(async () => {
         await this.#extendOverZeros();

@@ -1,0 +1,177 @@
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  encodePacket,
+  type Frame,
+  LibvirtError,
+  MessageStatus,
+  MessageType,
+  PROGRAM,
+  streamHole,
+} from "@cistern/protocol";
+import { describe, expect, it } from "vitest";
+import { QUICK_JOB } from "../../dist/jobs/job.js";
+import { DownloadStream } from "../../dist/rpc/streams/download-stream.js";
+import type { StreamWire } from "../../dist/rpc/streams/server-stream.js";
+import { UploadStream } from "../../dist/rpc/streams/upload-stream.js";
+import { Download } from "../../dist/volumes/download.js";
+import { spaceForUpload, Upload } from "../../dist/volumes/upload.js";
+import { scratchDirectory, testHosts } from "../host/support.ts";
+
+const MIB = 1024 * 1024;
+const IDLE_MS = 150;
+const SPARSE = 1;
+
+const root = scratchDirectory();
+const hosts = testHosts();
+let counter = 0;
+
+/** A client's end: what it got, in words. `reads`: whether it takes what it is sent. */
+function clientEnd(reads = true): { wire: StreamWire; got: string[] } {
+  const got: string[] = [];
+  const say = (what: string): void => {
+    // Data comes in pieces of any number.
+    if (what !== "data" || got.at(-1) !== "data") got.push(what);
+  };
+  const wire: StreamWire = {
+    data: async () => {
+      say("data");
+      if (!reads) await new Promise<void>(() => {});
+    },
+    hole: (lengthBytes) => say(`hole ${lengthBytes}`),
+    endOfFile: () => say("end"),
+    confirm: () => say("confirmed"),
+    fail: (error: LibvirtError) => say(`${error.code}: ${error.message}`),
+    forget: () => say("forgotten"),
+    disconnect: () => say("disconnected"),
+  };
+  return { wire, got };
+}
+
+function packet(status: number, payload: Uint8Array = new Uint8Array(), type: number = MessageType.STREAM): Frame {
+  return { program: PROGRAM.REMOTE, version: 1, procedure: 208, serial: 1, type, status, payload };
+}
+const dataPacket = (bytes: Uint8Array): Frame => packet(MessageStatus.CONTINUE, bytes);
+const finish = packet(MessageStatus.OK);
+const holePacket = (length: bigint): Frame => {
+  const whole = encodePacket(packet(MessageStatus.CONTINUE), streamHole, { length, flags: 0 });
+  return packet(MessageStatus.CONTINUE, whole.subarray(28), MessageType.STREAM_HOLE);
+};
+
+async function opened(sizeBytes = 0, cancel = new AbortController()) {
+  const path = `${root}/v${counter++}`;
+  writeFileSync(path, "");
+  truncateSync(path, sizeBytes);
+  const endings: (string | null)[] = [];
+  const end = async (error: Error | null): Promise<void> => void endings.push(error === null ? null : error.message);
+  const transfer = { job: { ...QUICK_JOB, signal: cancel.signal }, end };
+  const file = await hosts.local.openFile(path, "read-write");
+  return { path, file, transfer, endings, cancel };
+}
+
+async function uploadStream(idleMs?: number) {
+  const { file, transfer, ...rest } = await opened();
+  const upload = new Upload(file, { offsetBytes: 0n, lengthBytes: 0n, ...(await spaceForUpload(file)) }, transfer);
+  const client = clientEnd();
+  return { ...rest, ...client, stream: new UploadStream(upload, client.wire, SPARSE, () => {}, idleMs) };
+}
+
+async function downloadStream(reads: boolean, idleMs?: number) {
+  const { file, transfer, ...rest } = await opened(64 * MIB);
+  const download = new Download(file, { offsetBytes: 0n, lengthBytes: 0n, sparse: false }, transfer);
+  const client = clientEnd(reads);
+  const stream = new DownloadStream(download, client.wire, idleMs);
+  stream.start();
+  return { ...rest, ...client, stream };
+}
+
+const IDLE = "Timed out during operation: nothing moved on the stream for 0.15 seconds";
+const CANCELLED = LibvirtError.of(78, 18, "the job was cancelled");
+
+describe("a stream on which nothing moves", () => {
+  it("is given up where its client sends nothing, and what came stays", async () => {
+    const { stream, got, endings, path } = await uploadStream(IDLE_MS);
+    stream.receive(dataPacket(Buffer.from("came")));
+    await expect.poll(() => got).toEqual([`68: ${IDLE}`, "forgotten"]);
+    expect(endings).toEqual([IDLE]);
+    expect(readFileSync(path, "utf8")).toBe("came");
+    stream.receive(dataPacket(Buffer.from("late")));
+    stream.receive(finish);
+    await stream.abandon();
+    expect(got).toHaveLength(2);
+    expect(readFileSync(path, "utf8")).toBe("came");
+  });
+
+  it("is given up where its client reads nothing", async () => {
+    const { got, endings } = await downloadStream(false, IDLE_MS);
+    await expect.poll(() => got).toEqual(["data", `68: ${IDLE}`, "forgotten"]);
+    expect(endings).toEqual([IDLE]);
+  });
+
+  it("is not given up while packets come", async () => {
+    const { stream, got, path } = await uploadStream(IDLE_MS);
+    for (let count = 0; count < 8; count++) {
+      stream.receive(dataPacket(Buffer.from("x")));
+      await new Promise((resolve) => setTimeout(resolve, IDLE_MS / 3));
+    }
+    stream.receive(finish);
+    await expect.poll(() => got).toEqual(["confirmed", "forgotten"]);
+    expect(readFileSync(path, "utf8")).toBe("xxxxxxxx");
+  });
+});
+
+describe("a stream whose job is cancelled", () => {
+  it("tells its client, and gives the volume back before", async () => {
+    const { stream, got, endings, cancel } = await uploadStream();
+    stream.receive(dataPacket(Buffer.alloc(10 * MIB, 1)));
+    cancel.abort(CANCELLED);
+    await expect.poll(() => got).toEqual([`78: ${CANCELLED.message}`, "forgotten"]);
+    expect(endings).toEqual([CANCELLED.message]);
+    stream.receive(finish);
+    expect(got).toHaveLength(2);
+  });
+
+  it.each([true, false])("ends a download, whether its client reads (%s) or not", async (reads) => {
+    const { got, endings, cancel } = await downloadStream(reads);
+    await expect.poll(() => got[0]).toBe("data");
+    cancel.abort(CANCELLED);
+    await expect.poll(() => endings.length).toBe(1);
+    if (reads)
+      expect([
+        ["data", "end"],
+        ["data", `78: ${CANCELLED.message}`, "forgotten"],
+      ]).toContainEqual(got);
+    else await expect.poll(() => got).toEqual(["data", `78: ${CANCELLED.message}`, "forgotten"]);
+  });
+});
+
+describe("an upload's packets", () => {
+  it("keep their order when they come faster than they are written", async () => {
+    const { stream, got, path } = await uploadStream();
+    const expected: Buffer[] = [];
+    for (let count = 0; count < 40; count++) {
+      const bytes = Buffer.alloc(300_000, 1 + count);
+      expected.push(bytes, Buffer.alloc(100_000));
+      stream.receive(dataPacket(bytes));
+      stream.receive(holePacket(100_000n));
+    }
+    expect(stream.backlogBytes).toBeGreaterThan(10 * MIB);
+    expect(stream.keepsPackets).toBe(true);
+    stream.receive(finish);
+    await expect.poll(() => got, { timeout: 20_000 }).toEqual(["confirmed", "forgotten"]);
+    expect(readFileSync(path).equals(Buffer.concat(expected))).toBe(true);
+    expect([stream.backlogBytes, stream.keepsPackets]).toEqual([0, false]);
+  });
+});
+
+describe("a plain download", () => {
+  it("gives holes as zeros, in packets as full as those of data", async () => {
+    const { file, path, transfer } = await opened(8 * MIB);
+    await file.write(BigInt(3 * MIB + 5), Buffer.from("data"));
+    const download = new Download(file, { offsetBytes: 1n, lengthBytes: 0n, sparse: false }, transfer);
+    const parts: Uint8Array[] = [];
+    for (let part = await download.next(); part?.kind === "data"; part = await download.next()) parts.push(part.bytes);
+    await download.close();
+    expect(Buffer.concat(parts).equals(readFileSync(path).subarray(1))).toBe(true);
+    expect(parts.slice(0, -1).every(({ length }) => length === 4 * 262_120)).toBe(true);
+  });
+});
