@@ -25,6 +25,7 @@ export const SLOW_SUITES = {
  * @type {Readonly<Record<string, string>>}
  */
 export const SLOW_FILES = {
+  "packages/daemon/test/drivers/create-qcow2.test.ts": "makes every image twice and lets qemu-img look at it thrice",
   "packages/daemon/test/drivers/directory-luks.test.ts": "derives keys, which is slow on purpose",
   "packages/daemon/test/host/remote.test.ts": "makes storage hang and waits for the deadlines",
 };

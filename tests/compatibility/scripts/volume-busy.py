@@ -97,8 +97,8 @@ def volume_calls(label, made):
         pool.storageVolLookupByName("copy").delete(0)
 
 
-# A volume is built
-join = building(volume("v", "qcow2"))
+# A volume is built, of a format for which both daemons call qemu-img
+join = building(volume("v", "qed"))
 v = pool.storageVolLookupByName("v")
 volume_calls("building", v)
 step("building: delete", v.delete, 0)
@@ -111,7 +111,7 @@ step("the build ends", join)
 step("built: names", pool.listVolumes)
 
 # A build fails after it made the file
-join = building(volume("fails", "qcow2"))
+join = building(volume("fails", "qed"))
 step("failing: names", pool.listVolumes)
 qemu_img.fail(True)
 qemu_img.release()

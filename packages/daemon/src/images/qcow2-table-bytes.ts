@@ -74,8 +74,8 @@ function writeOffsets(bytes: Uint8Array, clusters: readonly number[], clusterByt
   }
 }
 
-/** In two halves: a table of bigints would take the event loop ten times as long. */
+/** In two halves: a table of bigints would hold the event loop for long. `>>> 0` takes the lower one. */
 function writeOffset(view: DataView, at: number, offset: number, flag: number): void {
   view.setUint32(at, Math.floor(offset / WORD) + flag);
-  view.setUint32(at + 4, offset % WORD);
+  view.setUint32(at + 4, offset >>> 0);
 }

@@ -51,7 +51,7 @@ export function emptyQcow2(options: Qcow2Options): EmptyQcow2 | null {
     capacityBytes: layout.geometry.capacityBytes,
     sizeBytes: [...ends, endOfData(layout)].reduce((longest, end) => (end > longest ? end : longest)),
     segments: segmentsOf(pieces, clusterBytes),
-    writtenBytes: pieces.reduce((sum, { lengthBytes }) => sum + BigInt(lengthBytes), 0n),
+    writtenBytes: BigInt(pieces.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0)),
     reserved,
   };
 }

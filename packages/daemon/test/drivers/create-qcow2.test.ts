@@ -96,7 +96,7 @@ function firstDifference(one: string, other: string): number | null {
   }
 }
 
-describe("an empty qcow2 is the file that libvirt's qemu-img command would have made", () => {
+describe("an empty qcow2 is the file that libvirt's qemu-img command would have made", { timeout: 120_000 }, () => {
   const SIZES = [0n, 512n, MiB, GiB, TiB, 1_234_567_891n, 8n * GiB, 8n * GiB + KiB];
   const v3 = { compat: "1.1" };
   const rows: [string, Wanted, readonly bigint[]][] = [
@@ -138,7 +138,7 @@ describe("an empty qcow2 is the file that libvirt's qemu-img command would have 
     await compare({ ...sparse, capacityBytes: 9n * GiB + KiB, clusterSizeBytes: 131_072n }, true);
     // Here a table tells more clusters than qemu asks for at once.
     await compare({ ...sparse, capacityBytes: 2n * TiB + 4n * GiB, clusterSizeBytes: 2n * MiB }, true);
-  }, 120_000);
+  });
 
   test("overlays: absolute, relative, of raw, of qcow2, and with the capacity of what is below", async () => {
     writeFileSync(at("base.raw"), "x".repeat(1_000));
