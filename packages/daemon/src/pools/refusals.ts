@@ -1,5 +1,6 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Pool } from "./pool.js";
+import { volumeInUse } from "./volume-refusals.js";
 
 /** libvirt's refusals that more than one call gives. Each function names the fact that the caller found to be so. */
 
@@ -40,10 +41,6 @@ export function isBusy(pool: Pool): boolean {
 
 export const noVolumeWithName = (name: string): LibvirtError =>
   storage(ErrorCode.NO_STORAGE_VOL, `no storage vol with matching name '${name}'`);
-export const volumeInUse = (name: string): LibvirtError =>
-  storage(ErrorCode.OPERATION_INVALID, `volume '${name}' is still in use.`);
-export const volumeBuilding = (name: string): LibvirtError =>
-  storage(ErrorCode.OPERATION_INVALID, `volume '${name}' is still being allocated.`);
 
 /** `allowed`: the bits libvirt's function of that name knows. */
 export function checkFlags(flags: number, allowed: number, functionName: string): void {

@@ -1,4 +1,4 @@
-import { volumeInUse } from "./refusals.js";
+import { volumeInUse } from "./volume-refusals.js";
 
 /**
  * Who uses a volume's content: any number of readers, or one writer, each for the whole of what it does (a transfer, a

@@ -8,8 +8,9 @@ import type { DocumentParser } from "../parsing/parser.js";
 import { promisedOf } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolHandle, Pools } from "../pools/pools.js";
-import { checkFlags, noPoolWithName, poolNotActive, volumeBuilding } from "../pools/refusals.js";
+import { checkFlags, noPoolWithName, poolNotActive } from "../pools/refusals.js";
 import { Volume } from "../pools/volume.js";
+import { volumeBuilding } from "../pools/volume-refusals.js";
 import { withDefaults } from "./policy.js";
 import type { Volumes } from "./volumes.js";
 import {

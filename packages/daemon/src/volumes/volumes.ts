@@ -5,8 +5,9 @@ import { unsupported } from "../drivers/index.js";
 import type { Requester } from "../jobs/job-facts.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
-import { checkFlags, noVolumeWithName, poolNotActive, volumeBuilding, volumeInUse } from "../pools/refusals.js";
+import { checkFlags, noVolumeWithName, poolNotActive } from "../pools/refusals.js";
 import type { Volume } from "../pools/volume.js";
+import { volumeBuilding, volumeInUse } from "../pools/volume-refusals.js";
 import { BackingUsers } from "./backing-users.js";
 import { refuseZeroCapacity, resizedCapacity } from "./resize.js";
 import {

@@ -1,6 +1,13 @@
 import type { Permissions, VolumeDocument } from "@cistern/documents";
 import { ErrorDomain, type LibvirtError } from "@cistern/protocol";
-import { type Directory, type File, type FileFacts, HostError, type NewFileRequest } from "../../host/host.js";
+import {
+  type Directory,
+  type File,
+  type FileFacts,
+  HostError,
+  type NewFileRequest,
+  type PublishOptions,
+} from "../../host/host.js";
 import { temporaryName } from "../../host/index.js";
 import type { Recorded } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
@@ -60,12 +67,9 @@ export async function withNewFile(
     if (growingMode !== mode) await changeMode(file, mode);
     if (!isEmpty) await failingAs(`cannot sync data to file '${path}'`, file.sync({ signal }));
     const options = { sync: isEmpty ? "file" : "directory" } as const;
-    return await failingAs(
-      detail,
-      temporary === null
-        ? directory.publish(file, volume.name, options)
-        : directory.publishEntry(temporary, volume.name, options),
-    );
+    // Some file systems keep what is renamed while it is open under yet another name.
+    if (temporary !== null) await failingAs(detail, file.close());
+    return await failingAs(detail, publish(directory, file, temporary, volume.name, options));
   } catch (thrown) {
     if (temporary !== null) {
       await directory.removeFile(temporary).catch(() => {
@@ -76,6 +80,23 @@ export async function withNewFile(
   } finally {
     await file.close();
     await recorded?.release();
+  }
+}
+
+/** A name that could not be made durable is taken back. */
+async function publish(
+  directory: Directory,
+  file: File,
+  temporary: string | null,
+  name: string,
+  options: PublishOptions,
+): Promise<FileFacts> {
+  try {
+    if (temporary === null) return await directory.publish(file, name, options);
+    return await directory.publishEntry(temporary, name, options);
+  } catch (thrown) {
+    if (thrown instanceof HostError && thrown.step === "sync") await directory.removeFile(name).catch(() => {});
+    throw thrown;
   }
 }
 
