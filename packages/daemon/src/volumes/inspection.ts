@@ -1,7 +1,7 @@
 import { type PoolDirectory, volumeChain } from "../drivers/index.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
-import { volumeBuilding } from "../pools/refusals.js";
+import { volumeBuilding } from "../pools/volume-refusals.js";
 import type { VolumeInspection } from "./volume-inspection.js";
 import type { Volumes } from "./volumes.js";
 import type { VolumeBackends, VolumeHandle } from "./work.js";

@@ -45,7 +45,8 @@ beforeEach(async () => {
         opensSession: false,
         maxRequests: 10,
         turn: new Turn(),
-        keepalive: { intervalMs: 0, count: 0 },
+        streamIdleMs: 60_000,
+      keepalive: { intervalMs: 0, count: 0 },
       });
     });
   });
