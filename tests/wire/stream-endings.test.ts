@@ -121,15 +121,17 @@ describe("a download", () => {
     await eventually(async () => expect(await reading()).toBe(0));
   });
 
-  it("does not keep others from writing or reading the volume", async () => {
+  it("keeps others from writing the volume, not from reading it", async () => {
     const stream = await client.stream("download", handle);
     const other = await RawClient.open(daemon.socket);
-    const upload = await other.stream("upload", handle);
-    upload.finish();
-    expect(await upload.answer()).toBe("confirmed");
+    await expect(other.stream("upload", handle)).rejects.toThrow(`volume '${handle.name}' is still in use.`);
     await other.stream("download", handle, { length: 1n });
     other.close();
     stream.abort();
+    await eventually(async () => expect(await openFiles()).toBe(0));
+    const upload = await client.stream("upload", handle);
+    upload.finish();
+    expect(await upload.answer()).toBe("confirmed");
   });
 });
 
@@ -154,7 +156,7 @@ describe("the streams of a client", () => {
     const first = await client.stream("download", handle);
     expect(await first.answer()).toBeInstanceOf(Uint8Array);
     const args = { vol: { ...handle, key: "" }, offset: 0n, length: 0n, flags: 0 };
-    client.send(encodeCall(storage.storageVolUpload, first.serial, args));
+    client.send(encodeCall(storage.storageVolDownload, first.serial, args));
     while ((await client.next()) !== null);
     await eventually(async () => expect(await openFiles()).toBe(0));
     await volume.wipe();

@@ -95,7 +95,8 @@ export class Transfers {
   ): Promise<T> {
     const endLease = kind === "upload" ? volume.lease.write(volume.name) : volume.lease.read(volume.name);
     pool.transfers.push(volume);
-    const job = this.#backends.jobs.open({ kind, pool: pool.name, volume: volume.name, requester, isHeavy: true });
+    // It goes as fast as its client, who may do nothing for long: it must not take anybody's turn.
+    const job = this.#backends.jobs.open({ kind, pool: pool.name, volume: volume.name, requester, isHeavy: false });
     let ended = false;
     const end: EndTransfer = async (error) => {
       if (ended) return;
