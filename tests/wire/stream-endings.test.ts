@@ -129,9 +129,11 @@ describe("a download", () => {
     other.close();
     stream.abort();
     await eventually(async () => expect(await openFiles()).toBe(0));
-    const upload = await client.stream("upload", handle);
+    const third = await RawClient.open(daemon.socket);
+    const upload = await third.stream("upload", handle);
     upload.finish();
     expect(await upload.answer()).toBe("confirmed");
+    third.close();
   });
 });
 
