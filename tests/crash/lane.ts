@@ -54,7 +54,7 @@ export class Lane {
   static async open(): Promise<Lane> {
     const root = await mkdtemp(join(tmpdir(), "cistern-crash-"));
     // One thread makes the file calls, so that they come in one order; io_uring would hide them from strace.
-    const environment = { UV_THREADPOOL_SIZE: "1", UV_USE_IO_URING: "0" };
+    const environment = { UV_THREADPOOL_SIZE: "1", UV_USE_IO_URING: "0", CISTERN_NATIVE_THREADS: "1" };
     const daemon = await RootedDaemon.prepare(root, "", environment);
     const lane = new Lane(daemon, { ext4: mountLoop("ext4"), xfs: mountLoop("xfs") });
     try {
