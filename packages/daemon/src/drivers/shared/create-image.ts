@@ -48,7 +48,7 @@ export async function createImageFile(
     const isEmpty = empty !== null && !preallocates;
     const facts = await withNewFile(directory, volume, context, { sizeBytes: 0n, isEmpty }, (file) =>
       // How much a conversion will take is not known before; without any room it is not begun.
-      withRoom({ directory, bytes: LEAST_IMAGE_BYTES, detail }, context, () =>
+      withRoom({ directory, bytes: empty?.writtenBytes ?? LEAST_IMAGE_BYTES, detail }, context, () =>
         tellingRoom({ directory, bytes, detail }, async () => {
           const output = { file, name: volume.name };
           if (empty !== null) await write(empty, volume, file, context);
@@ -111,8 +111,12 @@ async function convert(command: Command, source: VolumeDocument, context: Volume
 
 const PARTS = 10_000;
 
-/** The smallest image that there is has some clusters of tables. */
-const LEAST_IMAGE_BYTES = 65_536n;
+/** Less room than this and qemu-img gets nowhere with its tables (and for some formats trips over its own error). */
+const LEAST_IMAGE_BYTES = 1_048_576n;
+
+/** On a busy machine qemu-img sometimes cannot measure how fast it derives keys; the next time it can. */
+const CLOCK_TROUBLE = "Unable to get accurate CPU usage";
+const CLOCK_ATTEMPTS = 4;
 
 async function withPassphrases<T>(
   volume: VolumeDocument,
@@ -154,5 +158,13 @@ async function run(
 ): Promise<void> {
   const text = "creation of non-raw file images is not supported without qemu-img.";
   const whenMissing = LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
-  await runCommand(host, command, { ...jobOptions(job), ...options, whenMissing });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await runCommand(host, command, { ...jobOptions(job), ...options, whenMissing });
+      return;
+    } catch (thrown) {
+      const isClock = thrown instanceof LibvirtError && thrown.message.includes(CLOCK_TROUBLE);
+      if (!isClock || attempt === CLOCK_ATTEMPTS) throw thrown;
+    }
+  }
 }
