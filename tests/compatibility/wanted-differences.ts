@@ -53,6 +53,13 @@ const NATIVE_QCOW2_STEPS = [
   "qcow2 preallocated sparse",
 ];
 
+const REFRESH_BESIDE_JOBS =
+  "issue of volumes, 6: 'What libvirt refuses without need (… on refresh while a clone runs) works'";
+const LEASES = "issue of volumes, 6: 'Each volume has readers and one writer, held for the whole operation'";
+const ROOM = "issue of volumes, 8: 'ENOSPC in any write undoes the operation and reports bytes needed and free'";
+const LABEL = "issue of volumes, 4: '<label> … applied on create, clone and upload where the file system takes it'";
+const NATIVE_WIPE = "issue of volumes, 3: 'Wipe: zero, random and trim native'";
+
 /** Files of refresh-headers.py that end in the middle of a qcow2 header. */
 const CUT_HEADERS = [32, 35, 36, 71, 72, 79, 80].map((bytes) => `qcow2-cut-${bytes}`);
 
@@ -150,6 +157,47 @@ export const WANTED_DIFFERENCES: readonly WantedDifference[] = [
     step: "grown outside: file",
     ours: '1114112,2176,"zeros"',
     orderedBy: WIPE,
+  },
+
+  ...[
+    "building, pool: refresh",
+    "cloning to p, its pool: refresh",
+    "cloning to other, its pool: refresh",
+    "cloning to other, target pool: refresh",
+    "wiping, pool: refresh",
+  ].map((step) => ({ script: "volume-busy.py", step, ours: '{"ok":0}', orderedBy: REFRESH_BESIDE_JOBS })),
+  ...["wiping: download", "wiping: clone"].map((step) => ({
+    script: "volume-busy.py",
+    step,
+    ours: "volume 'full' is still in use.",
+    orderedBy: LEASES,
+  })),
+  {
+    script: "volume-create-raw.py",
+    step: "too large to allocate",
+    ours: "(3221225472 bytes needed, ",
+    orderedBy: ROOM,
+  },
+  ...["label: document", "label: document after refresh"].map((step) => ({
+    script: "volume-create-raw.py",
+    step,
+    ours: "<label>",
+    orderedBy: LABEL,
+  })),
+  { script: "volume-wipe.py", step: "scrub 8: call", ours: '{"ok":[]}', orderedBy: NATIVE_WIPE },
+  { script: "volume-wipe.py", step: "algorithm 9", ours: '{"ok":0}', orderedBy: NATIVE_WIPE },
+  // Of one mebibyte of zeros: it was trimmed.
+  {
+    script: "volume-wipe.py",
+    step: "kept",
+    ours: "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58",
+    orderedBy: NATIVE_WIPE,
+  },
+  {
+    script: "virsh-volumes.virsh",
+    step: "vol-wipe --pool p b.img --algorithm trim",
+    ours: "Vol b.img wiped",
+    orderedBy: NATIVE_WIPE,
   },
 
   // Images whose headers are wrong, short or unusual

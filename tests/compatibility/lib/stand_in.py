@@ -20,11 +20,20 @@ place = %r
 
 def resolved(match):
     # A caller may name a file by a descriptor or link it hands over; what counts is which one it is.
-    return os.path.realpath(match.group())
+    path = os.path.realpath(match.group())
+    if not path.endswith(" (deleted)"):
+        return path
+    # A file that has no name yet: it is going to have the one by which it was handed over.
+    return os.path.join(os.path.dirname(path), os.path.basename(match.group()))
+
+
+def is_shown(argument):
+    # To be told the progress changes nothing that is done.
+    return argument != "-p" or "qemu-img" not in sys.argv[0]
 
 
 with open(place + "/calls", "a", encoding="utf-8", errors="surrogateescape") as notes:
-    notes.write(json.dumps([re.sub("/[^,=]*", resolved, argument) for argument in sys.argv[1:]]) + "\\n")
+    notes.write(json.dumps([re.sub("/[^,=]*", resolved, argument) for argument in sys.argv[1:] if is_shown(argument)]) + "\\n")
 
 
 def wait_while_held():

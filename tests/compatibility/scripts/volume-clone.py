@@ -32,6 +32,8 @@ def cloned(label, document, original, flags=0, into=pool):
         left_behind(label, into.name(), "clone")
         fact(label + ": pool's numbers", into.info() == before)
         return
+    # What is not on the disk yet is counted without the blocks that say where it lies.
+    os.sync()
     step(label + ": info", made.info)
     step(label + ": document", made.XMLDesc, 0)
     if os.path.isfile(made.path()):

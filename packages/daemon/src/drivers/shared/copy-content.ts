@@ -56,7 +56,7 @@ async function share(source: File, target: File, plan: CopyPlan): Promise<boolea
   } catch (thrown) {
     if (
       sharing === "preferred" &&
-      isErrno(thrown, "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOTTY", "ENOSYS", "EPERM", "ETXTBSY")
+      isErrno(thrown, "EOPNOTSUPP", "EISDIR", "EXDEV", "EINVAL", "ENOTTY", "ENOSYS", "EPERM", "ETXTBSY")
     ) {
       return false;
     }
