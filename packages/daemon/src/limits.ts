@@ -88,8 +88,8 @@ export const limits = {
   startupPatienceMs: 5_000,
   /** How often the metrics file is written. */
   metricsIntervalMs: 10_000,
-  /** Asking for a group's number: a name service (LDAP, SSSD) may be on another machine. */
-  groupLookupMs: 10_000,
+  /** Asking for a user's or group's number: a name service (LDAP, SSSD) may be on another machine. */
+  accountLookupMs: 10_000,
   /** Log lines wait for a slow reader in this much memory; beyond, new ones are dropped. */
   unreadLogBytes: 4_194_304,
   /** How long an ending daemon waits for whoever reads its log. */
