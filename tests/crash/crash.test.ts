@@ -99,7 +99,7 @@ function pick(operation: Operation, all: readonly Point[]): readonly Point[] {
 
 async function crashAt(lane: Lane, operation: Operation, point: Point): Promise<Crash> {
   for (let attempt = 1; ; attempt++) {
-    const crash = await lane.crash(operation, point);
+    const crash = await lane.crash(operation, point, attempt % 2 === 1 ? "thread" : "all");
     // Dying elsewhere tests something too, and what it finds counts.
     if (crash.asPlanned || crash.complaints.length > 0 || attempt === ATTEMPTS) return crash;
   }

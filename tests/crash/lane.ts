@@ -54,7 +54,7 @@ export class Lane {
   static async open(): Promise<Lane> {
     const root = await mkdtemp(join(tmpdir(), "cistern-crash-"));
     // One thread makes the file calls, so that they come in one order; io_uring would hide them from strace.
-    const environment = { UV_THREADPOOL_SIZE: "1", UV_USE_IO_URING: "0" };
+    const environment = { UV_THREADPOOL_SIZE: "1", UV_USE_IO_URING: "0", CISTERN_NATIVE_THREADS: "1" };
     const daemon = await RootedDaemon.prepare(root, "", environment);
     const lane = new Lane(daemon, { ext4: mountLoop("ext4"), xfs: mountLoop("xfs") });
     try {
@@ -73,22 +73,28 @@ export class Lane {
   /** Does the operation once, undisturbed; every moment at which it changes storage. */
   async record(operation: Operation): Promise<readonly Point[]> {
     const scene = await this.#prepare(operation);
+    const paths = await descriptorPaths(this.#daemon.pid);
     const tracing = await Tracing.attach(this.#daemon.pid, this.#traceFile, { calls: STORAGE_CHANGES });
     await withDeadline(operation.run(scene)).finally(() => tracing.detach());
     const threads = [...threadsOf(this.#daemon.pid)].sort((a, b) => a - b);
     const { state, complaints } = await operation.inspect(scene);
     if (state !== "after") throw new Error(`${operation.name}: undisturbed, but it ended "${state}"`);
     if (complaints.length > 0) throw new Error(`${operation.name}: undisturbed, but ${complaints.join("; ")}`);
-    // Entries of an open directory are named by way of /proc, where strace does not say which directory it is.
-    const places = [scene.directory, scene.beside, join(this.#daemon.root, "var"), '"/proc/self/fd/'];
+    const { root } = this.#daemon;
+    const places = [scene.directory, scene.beside, join(root, "var"), join(root, "run/private")];
     const entered = new Set<string>();
     const points: Point[] = [];
     for (const { thread, name, ordinal, line } of await tracing.calls()) {
       // Where all threads are watched, the first to come so far is the one that is hit.
       const isFirst = !entered.has(`${name} ${ordinal}`);
       entered.add(`${name} ${ordinal}`);
-      if (!isStorageChange(line) || !places.some((place) => line.includes(place))) continue;
       const threadIndex = threads.indexOf(thread);
+      // Entries of an open directory are named by way of /proc, where strace does not say which directory it is.
+      const [, opened, path] = / = (\d+)<([^>]*)>/.exec(line) ?? [];
+      const directory = /"\/proc\/self\/fd\/(\d+)/.exec(line)?.[1];
+      const at = `${line} ${threadIndex < 0 ? "" : paths.get(directory ?? "")}`;
+      if (threadIndex >= 0 && opened !== undefined && path !== undefined) paths.set(opened, path);
+      if (!isStorageChange(line) || !places.some((place) => at.includes(place))) continue;
       if (threadIndex >= 0) points.push({ origin: "own", call: name, ordinal, threadIndex, line });
       else if (isFirst) points.push({ origin: "child", call: name, ordinal, threadIndex, line });
     }
@@ -96,11 +102,11 @@ export class Lane {
   }
 
   /** Does the operation once more, kills the daemon at the point, starts it again and looks at what is there. */
-  async crash(operation: Operation, point: Point): Promise<Crash> {
+  async crash(operation: Operation, point: Point, watch: "thread" | "all" = "thread"): Promise<Crash> {
     const scene = await this.#prepare(operation);
     const hit =
       point.origin === "own"
-        ? await this.#dieAt(operation, scene, point)
+        ? await this.#dieAt(operation, scene, point, watch)
         : await this.#dieWithChild(operation, scene, point);
     await this.#daemon.kill();
     await this.#daemon.start();
@@ -122,11 +128,12 @@ export class Lane {
     await rm(this.#daemon.root, { recursive: true, force: true });
   }
 
-  async #dieAt(operation: Operation, scene: Scene, point: Point): Promise<string | null> {
+  async #dieAt(operation: Operation, scene: Scene, point: Point, watch: "thread" | "all"): Promise<string | null> {
     const threads = [...threadsOf(this.#daemon.pid)].sort((a, b) => a - b);
     const injection = `${point.call}:signal=KILL:when=${point.ordinal}`;
-    const thread = threads[point.threadIndex];
-    // One thread by itself: the counter goes by thread, and no other can be first. One that is yet to be made is found with all.
+    // One thread by itself: the counter goes by thread, and no other can be first. One that is yet to be made, or has another
+    // place than in the recorded run, is found with all.
+    const thread = watch === "thread" ? threads[point.threadIndex] : undefined;
     const tracing =
       thread === undefined
         ? await Tracing.attach(this.#daemon.pid, this.#traceFile, { calls: STORAGE_CHANGES, injection })
@@ -232,7 +239,7 @@ export class Lane {
       const [, name = "", state = ""] = /^\d+ \((.*)\) (\w)/s.exec(stat) ?? [];
       if (!["qemu-img", "scrub"].includes(name) || state === "Z") continue;
       const words = command.replaceAll("\0", " ").trim();
-      const open = await openFiles(pid);
+      const open = [...(await descriptorPaths(Number(pid))).values()];
       if (own.some((place) => words.includes(place) || open.some((path) => path.startsWith(place)))) {
         found.push({ pid: Number(pid), command: words });
       }
@@ -277,9 +284,11 @@ interface Child {
   readonly command: string;
 }
 
-async function openFiles(pid: string): Promise<string[]> {
+/** What a process holds open, by descriptor. */
+async function descriptorPaths(pid: number): Promise<Map<string, string>> {
   const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
-  return Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => "")));
+  const paths = names.map(async (name) => [name, await readlink(`/proc/${pid}/fd/${name}`).catch(() => "")] as const);
+  return new Map(await Promise.all(paths));
 }
 
 function saysIncomplete(log: string, volume: string): boolean {

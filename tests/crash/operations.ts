@@ -31,6 +31,8 @@ export interface Operation {
 
 const MiB = 1024 * 1024;
 export const SECRET = "2ec115d7-3a88-4ceb-bc12-0ac909a6fd87";
+/** The same when it is built again. */
+const BUILT = "8f2f3b1e-6f0e-4d5c-9a57-0d1f6a2b7c11";
 export const OLD = { seed: 1, bytes: 4 * MiB } as const;
 const NEW_SEED = 2;
 
@@ -265,7 +267,9 @@ export const OPERATIONS: readonly Operation[] = [
     async run({ connection, beside }) {
       await mkdir(beside, { recursive: true });
       const target = `<target><path>${beside}/built</path><permissions><mode>0750</mode><owner>107</owner><group>107</group></permissions></target>`;
-      const pool = await connection.definePool(`<pool type='dir'><name>built</name>${target}</pool>`);
+      const pool = await connection.definePool(
+        `<pool type='dir'><name>built</name><uuid>${BUILT}</uuid>${target}</pool>`,
+      );
       await pool.build();
     },
     async inspect({ beside }) {

@@ -123,4 +123,6 @@ export interface UploadTarget {
   readonly file: File;
   /** That the content is being replaced; to be released when it is complete, or the client was told that it is not. */
   readonly recorded: Recorded;
+  /** Of the file system it lies on; absent where nothing can run out. */
+  readonly freeBytes?: () => Promise<bigint>;
 }

@@ -37,8 +37,8 @@ export class Hosts {
   readonly #mountTables = new MountTableReader();
   readonly #scans = new ScanThreads();
   readonly #lanes = {
-    quick: new NativeLane(hostLimits.quickThreads),
-    bulk: new NativeLane(hostLimits.bulkThreads),
+    quick: new NativeLane(threadsOf(hostLimits.quickThreads)),
+    bulk: new NativeLane(threadsOf(hostLimits.bulkThreads)),
   };
   readonly #local: LocalHost;
   readonly #remotes: RemoteHosts;
@@ -129,4 +129,10 @@ async function readLinkOrNull(path: string): Promise<string | null> {
   } catch {
     return null;
   }
+}
+
+/** CISTERN_NATIVE_THREADS: fewer, as UV_THREADPOOL_SIZE says it of libuv's. With 1, calls come in an order that repeats. */
+function threadsOf(limit: number): number {
+  const wanted = Number(process.env["CISTERN_NATIVE_THREADS"]);
+  return Number.isInteger(wanted) && wanted > 0 && wanted < limit ? wanted : limit;
 }

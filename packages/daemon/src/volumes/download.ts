@@ -9,6 +9,8 @@ import { ZEROS } from "./zero-blocks.js";
 export interface Transfer {
   readonly job: Job;
   readonly end: (error: Error | null) => Promise<void>;
+  /** Of the file system that is written to. */
+  readonly freeBytes?: () => Promise<bigint>;
 }
 
 export type DownloadPart =

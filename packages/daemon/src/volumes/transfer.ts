@@ -67,7 +67,7 @@ export class Transfers {
     const open = this.#backends.driverOf(pool.live).volumes?.openForUpload;
     if (open === undefined) throw unsupported("volume.upload");
     return this.#begin("upload", placed, requester, async (context, job, end) => {
-      const { file, recorded } = await open(pool.live, volume.document, context);
+      const { file, recorded, freeBytes } = await open(pool.live, volume.document, context);
       const ended: EndTransfer = async (error) => {
         await recorded.release();
         volume.evidence = null;
@@ -78,7 +78,7 @@ export class Transfers {
       try {
         await this.#checkOffset(file, placed, offsetBytes);
         const range = { offsetBytes, lengthBytes, ...(await spaceForUpload(file)) };
-        return new Upload(file, range, { job, end: ended });
+        return new Upload(file, range, { job, end: ended, ...(freeBytes === undefined ? {} : { freeBytes }) });
       } catch (error) {
         await recorded.release();
         throw error;
@@ -95,7 +95,8 @@ export class Transfers {
   ): Promise<T> {
     const endLease = kind === "upload" ? volume.lease.write(volume.name) : volume.lease.read(volume.name);
     pool.transfers.push(volume);
-    const job = this.#backends.jobs.open({ kind, pool: pool.name, volume: volume.name, requester, isHeavy: true });
+    // It goes as fast as its client, who may do nothing for long: it must not take anybody's turn.
+    const job = this.#backends.jobs.open({ kind, pool: pool.name, volume: volume.name, requester, isHeavy: false });
     let ended = false;
     const end: EndTransfer = async (error) => {
       if (ended) return;

@@ -308,9 +308,18 @@ export class Upload {
     try {
       await work();
     } catch (error) {
-      this.#fail(streamError(error, "write to"));
+      this.#fail(await this.#explained(error));
     }
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Where it is the file system that is full, with how much came that found no place, and how much is free. */
+  async #explained(error: unknown): Promise<LibvirtError> {
+    const { freeBytes } = this.#transfer;
+    const isFull = error instanceof HostError && error.errno === ENOSPC && !(error instanceof RangeEnd);
+    if (!isFull || freeBytes === undefined) return streamError(error, "write to");
+    const counted = `(${Math.max(1, this.heldBytes)} bytes needed, ${await freeBytes().catch(() => 0n)} bytes free)`;
+    return streamError(error, "write to", counted);
   }
 
   #fail(error: LibvirtError): void {
@@ -341,7 +350,7 @@ export class Upload {
       }).catch(() => {});
     }
     this.#transfer.job.signal.removeEventListener("abort", this.#onCancel);
-    await this.#file.close().catch((error: unknown) => this.#fail(streamError(error, "write to")));
+    await this.#file.close().catch(async (error: unknown) => this.#fail(await this.#explained(error)));
     await this.#transfer.end(this.#failure ?? reason ?? null);
   }
 
@@ -373,6 +382,9 @@ export async function spaceForUpload(
   }
 }
 
+/** The end of what the upload may write, or of a device. */
+class RangeEnd extends HostError {}
+
 function noSpace(): HostError {
-  return new HostError("ENOSPC", ENOSPC, "no space left in the range of the upload");
+  return new RangeEnd("ENOSPC", ENOSPC, "no space left in the range of the upload");
 }

@@ -192,6 +192,16 @@ describe("what is read of a qcow2 image is what qemu-img says", () => {
     ]);
   });
 
+  test("an extension that goes beyond the header ends the extensions; those before it are shown", async () => {
+    const path = work.file("endless-extension");
+    qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", "/base", "-F", "raw", path, "1M");
+    const names = readFileSync(path).indexOf(Uint8Array.of(0x68, 0x03, 0xf8, 0x57));
+    patch(path, names + 4, Uint8Array.of(0xff, 0xff, 0xff, 0xff));
+    const { backing, featureNames, problems } = await qcow2Of(path);
+    expect([backing, featureNames]).toEqual([{ string: "/base", format: "raw" }, []]);
+    expect(problems).toEqual(["The header extension 0x6803f857 goes beyond the header."]);
+  });
+
   test("without lists they are only counted, and their tables are not read", async () => {
     const path = work.file("counted");
     qemuImg("create", "-q", "-f", "qcow2", path, "1M");

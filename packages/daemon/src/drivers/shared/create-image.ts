@@ -21,7 +21,7 @@ import { creationOf, type ImagePlan, type Keys, keyedFormat, planImage } from ".
 import { withNewFile } from "./new-file.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { asImage } from "./refresh-file.js";
-import { tellingRoom } from "./room.js";
+import { tellingRoom, withRoom } from "./room.js";
 import { jobOptions, runCommand } from "./run-command.js";
 import { pathOf } from "./target-directory.js";
 
@@ -42,17 +42,20 @@ export async function createImageFile(
   return withPassphrases(volume, source, context, async (keys) => {
     const plan = await planImage(pool, volume, source, preallocates, keys, context);
     const empty = source === null ? emptyQcow2Of(plan) : null;
-    const bytes = source?.allocationBytes ?? (preallocates ? volume.allocationBytes : 0n);
-    const room = { directory, bytes, detail: `cannot create image '${pathOf(volume)}'` };
+    const detail = `cannot create image '${pathOf(volume)}'`;
+    const bytes = source?.allocationBytes ?? (preallocates ? volume.allocationBytes : LEAST_IMAGE_BYTES);
     // Of an image that is little more than a header, nothing is on the disk before its name is.
     const isEmpty = empty !== null && !preallocates;
     const facts = await withNewFile(directory, volume, context, { sizeBytes: 0n, isEmpty }, (file) =>
-      tellingRoom(room, async () => {
-        const output = { file, name: volume.name };
-        if (empty !== null) await write(empty, volume, file, context);
-        else if (source === null) await run(creationOf(plan, output), context);
-        else await clone(plan, source, output, context);
-      }),
+      // How much a conversion will take is not known before; without any room it is not begun.
+      withRoom({ directory, bytes: empty?.writtenBytes ?? LEAST_IMAGE_BYTES, detail }, context, () =>
+        tellingRoom({ directory, bytes, detail }, async () => {
+          const output = { file, name: volume.name };
+          if (empty !== null) await write(empty, volume, file, context);
+          else if (source === null) await run(creationOf(plan, output), context);
+          else await clone(plan, source, output, context);
+        }),
+      ),
     );
     // What a backing store is like has to be looked at.
     if (empty === null || volume.backingStore !== null) return undefined;
@@ -108,6 +111,13 @@ async function convert(command: Command, source: VolumeDocument, context: Volume
 
 const PARTS = 10_000;
 
+/** Less room than this and qemu-img gets nowhere with its tables (and for some formats trips over its own error). */
+const LEAST_IMAGE_BYTES = 1_048_576n;
+
+/** On a busy machine qemu-img sometimes cannot measure how fast it derives keys; the next time it can. */
+const CLOCK_TROUBLE = "Unable to get accurate CPU usage";
+const CLOCK_ATTEMPTS = 4;
+
 async function withPassphrases<T>(
   volume: VolumeDocument,
   source: VolumeDocument | null,
@@ -148,5 +158,13 @@ async function run(
 ): Promise<void> {
   const text = "creation of non-raw file images is not supported without qemu-img.";
   const whenMissing = LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
-  await runCommand(host, command, { ...jobOptions(job), ...options, whenMissing });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await runCommand(host, command, { ...jobOptions(job), ...options, whenMissing });
+      return;
+    } catch (thrown) {
+      const isClock = thrown instanceof LibvirtError && thrown.message.includes(CLOCK_TROUBLE);
+      if (!isClock || attempt === CLOCK_ATTEMPTS) throw thrown;
+    }
+  }
 }

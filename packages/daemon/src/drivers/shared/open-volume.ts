@@ -28,7 +28,8 @@ export async function openForUpload(
   const file = await openEntry(directory, volume, "write", context, streamDetail(volume), ErrorDomain.STREAMS);
   try {
     await relabel(file, volume);
-    return { file, recorded: await recordInPlace("content", directory, volume, context.job) };
+    const recorded = await recordInPlace("content", directory, volume, context.job);
+    return { file, recorded, freeBytes: () => freeBytesOf(pool, context) };
   } catch (thrown) {
     await file.close();
     throw thrown;
@@ -52,6 +53,11 @@ export async function wipeEntry(
   } finally {
     await recorded.release();
   }
+}
+
+async function freeBytesOf(pool: PoolDocument, { host }: VolumeContext): Promise<bigint> {
+  await using directory = await openTargetRaw(pool, host);
+  return (await directory.space()).freeBytes;
 }
 
 function streamDetail(volume: VolumeDocument): string {

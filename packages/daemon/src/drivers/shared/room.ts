@@ -3,6 +3,8 @@ import { type Directory, HostError } from "../../host/host.js";
 import type { VolumeContext } from "../driver.js";
 
 const ENOSPC = 28;
+/** A program that fails with less room than this fails for lack of it. */
+const NO_ROOM_BYTES = 1_048_576n;
 const NO_SPACE = "No space left on device";
 
 export interface RoomRequest {
@@ -47,11 +49,15 @@ export async function tellingRoom<T>({ directory, bytes, detail }: RoomRequest, 
   try {
     return await work();
   } catch (thrown) {
-    if (!isLackOfSpace(thrown)) throw thrown;
-    const { freeBytes } = await directory.space().catch(() => ({ freeBytes: 0n }));
-    if (!(thrown instanceof LibvirtError) || thrown.int1 === ENOSPC) throw noRoom(detail, bytes, freeBytes, thrown);
-    // A program said it, in its own words.
-    const text = `${thrown.str2 ?? thrown.message} ${counted(bytes, freeBytes)}`;
+    const saidSo = isLackOfSpace(thrown);
+    const isProgram = thrown instanceof LibvirtError && thrown.code === ErrorCode.INTERNAL_ERROR;
+    if (!saidSo && !isProgram) throw thrown;
+    const { freeBytes } = await directory.space().catch(() => ({ freeBytes: saidSo ? 0n : bytes }));
+    if (!isProgram) throw noRoom(detail, bytes, freeBytes, thrown);
+    // A program said it, in its own words, or died over it without a word.
+    if (!saidSo && freeBytes >= NO_ROOM_BYTES) throw thrown;
+    const why = thrown.message.includes(NO_SPACE) ? "" : `: ${NO_SPACE}`;
+    const text = `${thrown.str2 ?? thrown.message}${why} ${counted(bytes, freeBytes)}`;
     throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text, { cause: thrown });
   }
 }
