@@ -62,7 +62,7 @@ export const limits = {
   loggedReasonLength: 2_000,
   /** How long a change of a pool waits for the one before it. Longer than any hung storage's deadline, shorter than patience. */
   poolLockMs: 120_000,
-  /** Heavy jobs (clones, wipes, transfers …) that run at one time; further ones wait. More would only share the disks. */
+  /** Heavy jobs (clones, wipes, allocations) that run at one time; further ones wait. More would only share the disks. */
   jobsAtOnce: 32,
   /** The same of one pool: a pool with much to do leaves turns to the others. */
   jobsPerPool: 16,
