@@ -182,7 +182,13 @@ export class Volumes {
     }
     // What an upload put there is seen by the scan that follows it.
     await pool.settling;
-    volume.update(await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live)));
+    try {
+      volume.update(await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live)));
+    } catch (error) {
+      // Deleted while it was looked at.
+      if (volume.removing || pool.volumes.get(volume.name) !== volume) throw noVolumeWithName(volume.name);
+      throw error;
+    }
   }
 
   #operationsOf(pool: Pool): VolumeOperations | undefined {
