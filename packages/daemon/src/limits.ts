@@ -62,7 +62,7 @@ export const limits = {
   loggedReasonLength: 2_000,
   /** How long a change of a pool waits for the one before it. Longer than any hung storage's deadline, shorter than patience. */
   poolLockMs: 120_000,
-  /** Heavy jobs (clones, wipes, transfers …) that run at one time; further ones wait. More would only share the disks. */
+  /** Heavy jobs (clones, wipes, allocations) that run at one time; further ones wait. More would only share the disks. */
   jobsAtOnce: 32,
   /** The same of one pool: a pool with much to do leaves turns to the others. */
   jobsPerPool: 16,
@@ -88,8 +88,8 @@ export const limits = {
   startupPatienceMs: 5_000,
   /** How often the metrics file is written. */
   metricsIntervalMs: 10_000,
-  /** Asking for a group's number: a name service (LDAP, SSSD) may be on another machine. */
-  groupLookupMs: 10_000,
+  /** Asking for a user's or group's number: a name service (LDAP, SSSD) may be on another machine. */
+  accountLookupMs: 10_000,
   /** Log lines wait for a slow reader in this much memory; beyond, new ones are dropped. */
   unreadLogBytes: 4_194_304,
   /** How long an ending daemon waits for whoever reads its log. */

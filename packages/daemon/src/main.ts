@@ -18,6 +18,7 @@ import {
   prepareDirectories,
   protectSocketFile,
   reloadConfiguration,
+  settings,
   socketModeOf,
   volumePolicyOf,
 } from "./config/index.js";
@@ -290,7 +291,8 @@ async function start(): Promise<Daemon> {
 }
 
 async function openDoors(server: RpcServer, places: Places, configuration: Configuration): Promise<void> {
-  const group = configuration.socketGroup === null ? null : await findGroup(configuration.socketGroup);
+  const group =
+    configuration.socketGroup === null ? null : await findGroup(configuration.socketGroup, settings.socketGroup.key);
   const open = (path: string, readOnly: boolean, mode: number): Promise<void> =>
     server.listen({ path, readOnly, protect: () => protectSocketFile(path, mode, group) });
   await open(places.socketPath, false, socketModeOf(configuration));

@@ -2,8 +2,16 @@ import { open } from "node:fs/promises";
 import { parse, TomlError } from "smol-toml";
 import { limits } from "../limits.js";
 import { ConfigurationError, codeOf, reasonOf } from "./errors.js";
+import { unusable, withNumbers } from "./named-accounts.js";
 import type { Places } from "./places.js";
-import { type Configuration, settingFields, settings, standardConfiguration } from "./settings.js";
+import {
+  type Configuration,
+  settingFields,
+  settings,
+  standardConfiguration,
+  type WrittenConfiguration,
+} from "./settings.js";
+import { misfit } from "./values.js";
 
 /**
  * Reads cisternd.toml. An absent file at the default place is as good as an empty one.
@@ -23,11 +31,11 @@ export async function loadConfiguration(
       cause: error,
     });
   }
-  return readConfiguration(text, file);
+  return withNumbers(readConfiguration(text, file), file);
 }
 
 /** @throws ConfigurationError, with `file` in its message */
-export function readConfiguration(text: string, file: string): Configuration {
+export function readConfiguration(text: string, file: string): WrittenConfiguration {
   const table = parseToml(text, file);
   const problems: string[] = [];
   const chosen: Record<string, unknown> = { ...standardConfiguration };
@@ -37,23 +45,26 @@ export function readConfiguration(text: string, file: string): Configuration {
       problems.push(unknownKey(key));
       continue;
     }
-    const read = settings[field].read(value);
-    if (read === undefined) problems.push(`${key} is ${show(value)}, but must be ${settings[field].expected}`);
-    else chosen[field] = read;
+    const setting = settings[field];
+    const read = setting.read(value);
+    if (read !== undefined) chosen[field] = read;
+    else problems.push(...(setting.problems?.(value) ?? [misfit(key, value, setting)]));
   }
-  if (problems.length > 0) {
+  if (problems.length > 0)
     throw new ConfigurationError(
-      `The configuration file '${file}' cannot be used:\n${problems.map((p) => `  ${p}.`).join("\n")}`,
+      unusable(
+        file,
+        problems.map((problem) => `${problem}.`),
+      ),
     );
-  }
-  return chosen as unknown as Configuration;
+  return chosen as unknown as WrittenConfiguration;
 }
 
 /** A new configuration on a running daemon: what takes effect now, and the keys that wait for the next start. */
-export function reloadConfiguration(
-  running: Configuration,
-  wanted: Configuration,
-): { readonly configuration: Configuration; readonly keysForNextStart: readonly string[] } {
+export function reloadConfiguration<Account>(
+  running: Configuration<Account>,
+  wanted: Configuration<Account>,
+): { readonly configuration: Configuration<Account>; readonly keysForNextStart: readonly string[] } {
   const configuration: Record<string, unknown> = { ...wanted };
   const keysForNextStart: string[] = [];
   for (const field of settingFields) {
@@ -62,7 +73,7 @@ export function reloadConfiguration(
     configuration[field] = running[field];
     keysForNextStart.push(key);
   }
-  return { configuration: configuration as unknown as Configuration, keysForNextStart };
+  return { configuration: configuration as unknown as Configuration<Account>, keysForNextStart };
 }
 
 /** One read of a little more than the limit: neither a device nor a growing file makes it endless. */
@@ -106,14 +117,6 @@ function unknownKey(key: string): string {
   return near === undefined
     ? `${key} is no setting; the settings are ${known.join(", ")}`
     : `${key} is no setting; perhaps ${near} is meant`;
-}
-
-function show(value: unknown): string {
-  return typeof value === "bigint" ? value.toString() : (JSON.stringify(value, bigintAsNumber) ?? String(value));
-}
-
-function bigintAsNumber(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? Number(value) : value;
 }
 
 /** Levenshtein's: how many letters a slip of the finger changed. */

@@ -1,7 +1,7 @@
+export { findGroup } from "./accounts.js";
 export { type CommandLine, HELP, parseCommandLine } from "./command-line.js";
 export { loadConfiguration, readConfiguration, reloadConfiguration } from "./configuration.js";
 export { ConfigurationError, exitStatus, exitStatusOf, InUseError, UsageError } from "./errors.js";
-export { findGroup } from "./group.js";
 export { acquireLock, type HeldLock, type LockDescriptor } from "./lock.js";
 export { findPlaces, type Places, type PlacesMode, type Surroundings } from "./places.js";
 export { jobSettingsOf, overcommitRatiosOf, volumePolicyOf } from "./policies.js";

@@ -1,4 +1,5 @@
-import type { Configuration, PoolSettings } from "./settings.js";
+import type { PoolSettings } from "./pool-settings.js";
+import type { Configuration } from "./settings.js";
 
 const MIB = 1_048_576n;
 

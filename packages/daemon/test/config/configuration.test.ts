@@ -6,13 +6,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   ConfigurationError,
   findGroup,
+  jobSettingsOf,
   loadConfiguration,
+  overcommitRatiosOf,
   readConfiguration,
   reloadConfiguration,
   settingFields,
   settings,
   socketModeOf,
   standardConfiguration,
+  volumePolicyOf,
 } from "../../dist/config/index.js";
 
 let directory = "";
@@ -46,6 +49,29 @@ max_client_requests = 8
 keepalive_interval = -1
 keepalive_count = 0
 remote_storage_timeout = 9
+max_jobs = 10
+max_jobs_per_pool = 11
+job_bandwidth_mib = 12
+on_disconnect = "cancel"
+stream_idle_seconds = 13
+delete_backing_stores = "allow"
+reflink = "on-request"
+volume_owner = 14
+volume_group = "daemon"
+volume_mode = "0640"
+volume_label = "system_u:object_r:virt_image_t:s0"
+overcommit_warn_ratio = 1.5
+overcommit_refuse_ratio = 3
+
+[pools.images]
+volume_owner = "daemon"
+volume_group = "15"
+volume_mode = "0660"
+volume_label = "system_u:object_r:svirt_image_t:s0:c1,c2"
+overcommit_warn_ratio = 0
+overcommit_refuse_ratio = 1
+
+[pools."an odd name"]
 `,
     );
     expect(await loadConfiguration({ configFile, configFileIsRequired: true })).toEqual({
@@ -60,6 +86,30 @@ remote_storage_timeout = 9
       keepaliveIntervalSeconds: -1,
       keepaliveCount: 0,
       remoteStorageTimeoutSeconds: 9,
+      maxJobs: 10,
+      maxJobsPerPool: 11,
+      jobBandwidthMib: 12,
+      onDisconnect: "cancel",
+      streamIdleSeconds: 13,
+      deleteBackingStores: "allow",
+      reflink: "on-request",
+      volumeOwner: 14,
+      volumeGroup: 1,
+      volumeMode: 0o640,
+      volumeLabel: "system_u:object_r:virt_image_t:s0",
+      overcommitWarnRatio: 1.5,
+      overcommitRefuseRatio: 3,
+      pools: {
+        images: {
+          volumeOwner: 1,
+          volumeGroup: 15,
+          volumeMode: 0o660,
+          volumeLabel: "system_u:object_r:svirt_image_t:s0:c1,c2",
+          overcommitWarnRatio: 0,
+          overcommitRefuseRatio: 1,
+        },
+        "an odd name": {},
+      },
     });
   });
 
@@ -87,6 +137,33 @@ remote_storage_timeout = 9
     ["colour = 3", "colour is no setting; the settings are log_level, log_format"],
     ["[log_level]\na = 1", 'log_level is {"a":1}, but must be'],
     ["__proto__ = 1", "__proto__ is no setting"],
+    ["max_jobs = 0", "max_jobs is 0, but must be a whole number from 1 to 1024"],
+    ["job_bandwidth_mib = -1", "job_bandwidth_mib is -1, but must be a whole number from 0 to 1048576"],
+    ['on_disconnect = "drop"', 'on_disconnect is "drop", but must be one of "keep", "cancel"'],
+    ["stream_idle_seconds = 0", "stream_idle_seconds is 0, but must be a whole number from 1 to 86400"],
+    ["delete_backing_stores = true", 'delete_backing_stores is true, but must be one of "refuse", "allow"'],
+    ['reflink = "never"', 'reflink is "never", but must be one of "prefer", "on-request"'],
+    ["volume_owner = -1", "volume_owner is -1, but must be the number or name of a user or group"],
+    ["volume_owner = 4294967295", "volume_owner is 4294967295, but must be"],
+    ["volume_owner = 1.0", "volume_owner is 1, but must be"],
+    ['volume_group = "disk:cdrom"', 'volume_group is "disk:cdrom", but must be'],
+    ["volume_group = true", "volume_group is true, but must be"],
+    ["volume_mode = 640", "volume_mode is 640, but must be permission bits as an octal string"],
+    ['volume_mode = "4755"', 'volume_mode is "4755", but must be permission bits'],
+    ["volume_label = 3", "volume_label is 3, but must be an SELinux label"],
+    ['volume_label = ""', 'volume_label is "", but must be an SELinux label'],
+    ['volume_label = "two words"', 'volume_label is "two words", but must be'],
+    ["overcommit_warn_ratio = -0.5", "overcommit_warn_ratio is -0.5, but must be a number from 0 (never) to 1000"],
+    ["overcommit_warn_ratio = 1000.5", "overcommit_warn_ratio is 1000.5, but must be"],
+    ["overcommit_refuse_ratio = nan", "overcommit_refuse_ratio is null, but must be"],
+    ['overcommit_refuse_ratio = "1.5"', 'overcommit_refuse_ratio is "1.5", but must be'],
+    ["pools = 3", "pools is 3, but must be tables such as [pools.images], each with some of volume_owner"],
+    ["[[pools]]\nvolume_owner = 1", "pools is ["],
+    ["[pools]\nimages = 3", "pools.images is 3, but must be a table, [pools.images]"],
+    ["[pools.images]\nmax_jobs = 3", "pools.images.max_jobs is no setting; those of a pool are volume_owner"],
+    ['[pools.images]\nvolume_mode = "888"', 'pools.images.volume_mode is "888", but must be permission bits'],
+    ["[pools.images]\novercommit_warn_ratio = -1", "pools.images.overcommit_warn_ratio is -1, but must be a number"],
+    ['[pools."x y"]\nvolume_label = ""', 'pools.x y.volume_label is "", but must be an SELinux label'],
   ])("refuses %j, naming file, key and what is expected", (text, message) => {
     expect(() => read(text)).toThrow(ConfigurationError);
     expect(() => read(text)).toThrow("'/etc/x.toml'");
@@ -96,6 +173,21 @@ remote_storage_timeout = 9
   it("tells all that is wrong at once", () => {
     expect(() => read("max_clients = 0\nfoo = 1\nkeepalive_count = true")).toThrow(
       /max_clients is 0.*\.\n {2}foo is no setting.*\.\n {2}keepalive_count is true/s,
+    );
+    expect(() => read("[pools]\na = 1\n[pools.b]\nvolume_owner = -1\nfoo = 1")).toThrow(
+      /pools\.a is 1.*\.\n {2}pools\.b\.volume_owner is -1.*\.\n {2}pools\.b\.foo is no setting/s,
+    );
+  });
+
+  it("refuses owners that this host does not know, naming file and key", async () => {
+    const configFile = join(directory, "unknown.toml");
+    await writeFile(configFile, 'volume_owner = "no-such-user"\n[pools.b]\nvolume_group = "no-such-group"\n');
+    const load = loadConfiguration({ configFile, configFileIsRequired: true });
+    await expect(load).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(load).rejects.toThrow(
+      `The configuration file '${configFile}' cannot be used:
+  pools.b.volume_group is "no-such-group", but this host has no such group.
+  volume_owner is "no-such-user", but this host has no such user.`,
     );
   });
 
@@ -127,19 +219,87 @@ remote_storage_timeout = 9
     });
     expect(reloadConfiguration(running, read('log_format = "json"')).keysForNextStart).toEqual([]);
   });
+
+  it("takes over on reload what is said of pools", () => {
+    const wanted = read("[pools.a]\novercommit_warn_ratio = 2");
+    expect(reloadConfiguration(read(""), wanted)).toEqual({ configuration: wanted, keysForNextStart: [] });
+  });
+});
+
+describe("what the rest of the daemon is told of the configuration", () => {
+  const told = async (text: string) => {
+    const configFile = join(directory, "told.toml");
+    await writeFile(configFile, text);
+    return loadConfiguration({ configFile, configFileIsRequired: true });
+  };
+
+  it("is for a pool what its own table says, and for all else what holds for all", async () => {
+    const configuration = await told(`volume_owner = 1
+volume_group = 2
+volume_mode = "0600"
+overcommit_warn_ratio = 1.5
+overcommit_refuse_ratio = 2
+
+[pools.own]
+volume_owner = 0
+volume_mode = "0000"
+volume_label = "a:b:c"
+overcommit_warn_ratio = 0
+overcommit_refuse_ratio = 10
+
+[pools.__proto__]
+volume_owner = 7
+`);
+    const { defaultsOf } = volumePolicyOf(() => configuration);
+    const ratios = overcommitRatiosOf(() => configuration);
+    expect(defaultsOf("own")).toEqual({ owner: 0, group: 2, mode: 0, label: "a:b:c" });
+    expect([ratios.warnRatio("own"), ratios.refuseRatio("own")]).toEqual([null, 10]);
+    for (const other of ["other", "toString", "constructor"]) {
+      expect(defaultsOf(other)).toEqual({ owner: 1, group: 2, mode: 0o600, label: null });
+      expect([ratios.warnRatio(other), ratios.refuseRatio(other)]).toEqual([1.5, 2]);
+    }
+    expect(defaultsOf("__proto__").owner).toBe(7);
+  });
+
+  it("is of an empty file libvirt's way, except that backing stores stay and clones share blocks", () => {
+    const policy = volumePolicyOf(() => standardConfiguration);
+    expect(policy.defaultsOf("x")).toEqual({ owner: null, group: null, mode: null, label: null });
+    expect([policy.deletesBackingStores, policy.sharesBlocks]).toEqual([false, true]);
+    const ratios = overcommitRatiosOf(() => standardConfiguration);
+    expect([ratios.warnRatio("x"), ratios.refuseRatio("x")]).toEqual([1, null]);
+    expect(jobSettingsOf(standardConfiguration)).toEqual({
+      slots: { overall: 32, perPool: 16 },
+      bandwidthBytesPerSecond: null,
+      onDisconnect: "keep",
+    });
+  });
+
+  it("is what is in force when it asks", async () => {
+    let current = standardConfiguration;
+    const policy = volumePolicyOf(() => current);
+    current = await told('delete_backing_stores = "allow"\nreflink = "on-request"\n[pools.a]\nvolume_owner = 5');
+    expect([policy.deletesBackingStores, policy.sharesBlocks, policy.defaultsOf("a").owner]).toEqual([true, false, 5]);
+    expect(jobSettingsOf(await told("job_bandwidth_mib = 3")).bandwidthBytesPerSecond).toBe(3_145_728n);
+  });
 });
 
 describe("what is written about the settings", () => {
   it("in the sample names every key with what holds otherwise", async () => {
     const sample = await project("packages/daemon/cisternd.toml");
     expect(read(sample)).toEqual(standardConfiguration);
-    const uncommented = sample.replace(/^#(?=[a-z_]+ = )/gm, "");
-    for (const field of settingFields) expect(uncommented).toMatch(new RegExp(`^${settings[field].key} = `, "m"));
-    // The group has no standard value to show, and with one the mode would follow it.
-    expect(read(uncommented.replace(/^unix_sock_group.*$/m, ""))).toEqual({
-      ...standardConfiguration,
-      socketMode: 0o700,
-    });
+    const uncommented = sample.replace(/^#(?=[a-z_]+ = |\[)/gm, "");
+    const all = settingFields.filter((field) => field !== "pools");
+    for (const field of all) expect(uncommented).toMatch(new RegExp(`^${settings[field].key} = `, "m"));
+    // What has no standard stands there with an example; and with a group, the mode would follow it.
+    const { images, ...others } = read(uncommented).pools;
+    expect(images).toEqual({ volumeGroup: "kvm", volumeMode: 0o660, overcommitRefuseRatio: 1 });
+    expect(others).toEqual({});
+    const unset = all.filter((field) => settings[field].standard === null && field !== "socketMode");
+    const withoutExamples = unset.reduce(
+      (text, field) => text.replace(new RegExp(`^${settings[field].key} = .*$`, "m"), ""),
+      uncommented.slice(0, uncommented.indexOf("[pools.")),
+    );
+    expect(read(withoutExamples)).toEqual({ ...standardConfiguration, socketMode: 0o700 });
   });
 
   it("in the reference describes every key, with the right answer to 'when does it take effect'", async () => {
@@ -157,12 +317,12 @@ describe("what is written about the settings", () => {
 
 describe("a socket group", () => {
   it("is found by name and by number", async () => {
-    expect(await findGroup("daemon")).toBe(1);
-    expect(await findGroup("4711")).toBe(4711);
+    expect(await findGroup("daemon", "unix_sock_group")).toBe(1);
+    expect(await findGroup("4711", "unix_sock_group")).toBe(4711);
   });
 
   it("that does not exist is refused by name", async () => {
-    await expect(findGroup("no-such-group")).rejects.toThrow(
+    await expect(findGroup("no-such-group", "unix_sock_group")).rejects.toThrow(
       'unix_sock_group is "no-such-group", but this host has no such group.',
     );
   });
