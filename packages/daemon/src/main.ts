@@ -181,6 +181,11 @@ async function start(): Promise<Daemon> {
     report: (text, facts) => logger.warn(facts, text),
   });
   for (const job of interrupted) jobs.recall(job);
+  jobs.watch(({ id, title, state, way, remarks }) => {
+    // Who asked by libvirt's calls is told nowhere else.
+    if (state === "done" && remarks.length > 0) logger.warn({ job: id, way, remarks }, `${title}: done, but`);
+    else if (state === "done" && way !== null) logger.info({ job: id, way }, `${title}: done`);
+  });
   const backends: VolumeBackends & PoolBackends = {
     store,
     jobs,

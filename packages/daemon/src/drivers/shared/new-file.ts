@@ -12,7 +12,7 @@ import { temporaryName } from "../../host/index.js";
 import type { Recorded } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
-import { failingAs, failure, throwIfCalledOff } from "./failure.js";
+import { failingAs, failure, isErrno, throwIfCalledOff } from "./failure.js";
 import { pathOf } from "./target-directory.js";
 
 /** libvirt's mode of a volume whose document names none. */
@@ -55,6 +55,7 @@ export async function withNewFile(
     },
   );
   const { file, temporary, recorded } = made;
+  let isLeft = false;
   try {
     if (noCopyOnWrite) {
       // It can only be set while there is nothing in it.
@@ -71,15 +72,12 @@ export async function withNewFile(
     if (temporary !== null) await failingAs(detail, file.close());
     return await failingAs(detail, publish(directory, file, temporary, volume.name, options));
   } catch (thrown) {
-    if (temporary !== null) {
-      await directory.removeFile(temporary).catch(() => {
-        // Published already, or the directory cannot be written any more: then the record stays true, and is kept.
-      });
-    }
+    if (temporary !== null) isLeft = !(await isRemoved(directory, temporary));
     throw thrown;
   } finally {
     await file.close();
-    await recorded?.release();
+    // What could not be removed is left to the next daemon.
+    if (!isLeft) await recorded?.release();
   }
 }
 
@@ -98,6 +96,14 @@ async function publish(
     if (thrown instanceof HostError && thrown.step === "sync") await directory.removeFile(name).catch(() => {});
     throw thrown;
   }
+}
+
+/** False: it is there and cannot be removed. */
+export function isRemoved(directory: Directory, temporary: string): Promise<boolean> {
+  return directory.removeFile(temporary).then(
+    () => true,
+    (thrown: unknown) => isErrno(thrown, "ENOENT"),
+  );
 }
 
 interface Made {

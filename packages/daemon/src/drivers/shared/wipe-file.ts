@@ -6,12 +6,11 @@ import { hostLimits } from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
 import { SCRUB_PATTERNS, scrub } from "../../tools/scrub.js";
 import type { VolumeContext } from "../driver.js";
+import { bulkStep } from "./bulk-step.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { jobOptions, runCommand } from "./run-command.js";
 import { pathOf } from "./target-directory.js";
-
-const STEP_BYTES = BigInt(hostLimits.bulkStepBytes);
 
 const ZERO = 0;
 const RANDOM = 8;
@@ -87,8 +86,7 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   for (const { startBytes, endBytes } of ranges) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       throwIfCalledOff(signal, detail);
-      const leftBytes = endBytes - atBytes;
-      const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
+      const step = bulkStep(endBytes - atBytes, job);
       await job.pace(step);
       await failingAs(detail, file.overwrite(atBytes, step, pattern, { signal }));
       atBytes += step;
