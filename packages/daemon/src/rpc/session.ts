@@ -121,11 +121,16 @@ export class Session implements ClientConnection {
   /** Replies that are under way are still sent; then the connection ends. */
   close(): void {
     this.#closing = true;
-    this.#socket.end();
+    this.#finish();
   }
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** What is under way to the client leaves; it is not read any more, so that its own end would not be noticed. */
+  #finish(): void {
+    this.#socket.end(() => this.#socket.destroy());
   }
 
   open(name: string | null, readOnly: boolean): void {
@@ -250,7 +255,7 @@ export class Session implements ClientConnection {
     } finally {
       this.#running--;
       this.#runningBytes -= frame.payload.length;
-      if (this.#closing) this.#socket.end();
+      if (this.#closing) this.#finish();
       else this.#proceed();
     }
   }
