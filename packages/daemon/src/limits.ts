@@ -48,8 +48,6 @@ export const limits = {
   zeroBlockBytes: 4_096,
   /** A shorter run of zeros between data is written with it: a hole would cost more calls than it saves blocks. */
   zeroRunBytes: 65_536,
-  /** An upload asks the kernel to begin writing to the disk each time so much has come: then little is left for the end. */
-  writebackBytes: 8_388_608,
   /** What one read of a client's socket takes at most: a little more than the kernel queues there. */
   receiveBufferBytes: 262_144,
   /** Less than this is copied out of that buffer at once, so that a short call does not occupy all of it. */
@@ -131,6 +129,8 @@ export const hostLimits = {
   nativeMessageBytes: 1_048_576 + 65_536,
   /** One step of a copy or of an overwriting: a tenth of a second of a fast disk, so that it ends soon when it is given up. */
   bulkStepBytes: 67_108_864,
+  /** The kernel is asked to begin writing to the disk each time so much has come: then little is left for the flush at the end. */
+  writebackBytes: 8_388_608,
   /** Extents looked at for shared blocks; a file in more pieces is not looked at to its end. */
   extentsLookedAt: 65_536,
 

@@ -1,6 +1,6 @@
 import { LibvirtError } from "@cistern/protocol";
 import type { File } from "../host/index.js";
-import { HostError } from "../host/index.js";
+import { EarlyWriteback, HostError } from "../host/index.js";
 import { limits } from "../limits.js";
 import type { Transfer } from "./download.js";
 import { GatheredBytes, type GatheredRun } from "./gathered-bytes.js";
@@ -63,8 +63,7 @@ export class Upload {
   #woken: (() => void) | null = null;
   #gatherTimer: NodeJS.Timeout | null = null;
   #unpacedBytes = 0;
-  #writebackFrom: bigint | null = null;
-  #writeback: Promise<void> | null = null;
+  readonly #writeback: EarlyWriteback;
   #failure: LibvirtError | null = null;
   #closed: Promise<void> | null = null;
   #listener: UploadListener = SILENT;
@@ -72,6 +71,7 @@ export class Upload {
 
   constructor(file: File, range: UploadRange, transfer: Transfer) {
     this.#file = file;
+    this.#writeback = new EarlyWriteback(file);
     this.#range = range;
     this.#transfer = transfer;
     this.#positionBytes = range.offsetBytes;
@@ -240,8 +240,11 @@ export class Upload {
 
   #enqueueWrite(run: GatheredRun): void {
     const end = run.offsetBytes + BigInt(run.bytes.length);
-    this.#enqueue(end, () => this.#file.write(run.offsetBytes, run.bytes), run.release);
-    this.#writebackFrom ??= run.offsetBytes;
+    const write = async (): Promise<void> => {
+      await this.#file.write(run.offsetBytes, run.bytes);
+      this.#writeback.wrote(run.offsetBytes, end);
+    };
+    this.#enqueue(end, write, run.release);
   }
 
   /** One step after the other; none after a failure. `end`: the upload has come so far with it. */
@@ -265,20 +268,6 @@ export class Upload {
     const total = lengthBytes > 0n ? lengthBytes : sizeBytes - offsetBytes;
     const done = end - offsetBytes;
     this.#transfer.job.progress(done, done <= total ? total : 0n);
-    this.#startWriteback(end);
-  }
-
-  /** It only helps: what goes wrong shows when the file is flushed. */
-  #startWriteback(end: bigint): void {
-    const from = this.#writebackFrom;
-    if (from === null || this.#writeback !== null || end - from < BigInt(limits.writebackBytes)) return;
-    this.#writebackFrom = end;
-    this.#writeback = this.#file
-      .startWriteback(from, end - from)
-      .catch(() => {})
-      .finally(() => {
-        this.#writeback = null;
-      });
   }
 
   get #isFull(): boolean {
@@ -341,7 +330,6 @@ export class Upload {
     // Whoever gave it up does not want to hear what else goes wrong.
     if (!complete) this.#listener = SILENT;
     await this.#work;
-    await this.#writeback;
     this.#gathered.rest();
     if (this.#failure === null) {
       await this.#guarded(async () => {

@@ -1,5 +1,5 @@
 import type { Directory, File } from "../../host/host.js";
-import { hostLimits } from "../../host/index.js";
+import { EarlyWriteback, hostLimits } from "../../host/index.js";
 import type { VolumeContext } from "../driver.js";
 import { bulkStep } from "./bulk-step.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
@@ -110,6 +110,7 @@ async function copyExtents(
 ): Promise<void> {
   const { signal } = job;
   const detail = `failed to copy '${sourcePath}' to '${targetPath}'`;
+  const writeback = new EarlyWriteback(target);
   let doneBytes = 0n;
   let way: "kernel" | "buffered" = "kernel";
   job.progress(0n, totalBytes);
@@ -122,6 +123,7 @@ async function copyExtents(
       // The source was shortened meanwhile.
       if (copied.copiedBytes === 0n) break;
       if (copied.way === "buffered") way = "buffered";
+      writeback.wrote(atBytes, atBytes + copied.copiedBytes);
       atBytes += copied.copiedBytes;
       doneBytes += copied.copiedBytes;
       taken(doneBytes);

@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { File, FileFacts } from "../../host/host.js";
-import { hostLimits } from "../../host/index.js";
+import { EarlyWriteback, hostLimits } from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
 import { SCRUB_PATTERNS, scrub } from "../../tools/scrub.js";
 import type { VolumeContext } from "../driver.js";
@@ -81,6 +81,7 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   const totalBytes = ranges.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
   const detail = `Failed to write ${totalBytes} bytes to storage volume with path '${path}'`;
   job.way(isSparse ? `data of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
+  const writeback = new EarlyWriteback(file);
   let doneBytes = 0n;
   job.progress(0n, totalBytes);
   for (const { startBytes, endBytes } of ranges) {
@@ -89,6 +90,7 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
       const step = bulkStep(endBytes - atBytes, job);
       await job.pace(step);
       await failingAs(detail, file.overwrite(atBytes, step, pattern, { signal }));
+      writeback.wrote(atBytes, atBytes + step);
       atBytes += step;
       doneBytes += step;
       job.progress(doneBytes, totalBytes);
