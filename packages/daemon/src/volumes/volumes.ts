@@ -182,7 +182,10 @@ export class Volumes {
     }
     // What an upload put there is seen by the scan that follows it.
     await pool.settling;
-    volume.update(await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live)));
+    const { writes } = volume.lease;
+    const seen = await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live));
+    // A writer that came or went meanwhile knows better: a resize has set the new capacity by now.
+    if (volume.lease.writes === writes) volume.update(seen);
   }
 
   #operationsOf(pool: Pool): VolumeOperations | undefined {

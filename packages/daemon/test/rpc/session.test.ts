@@ -46,7 +46,7 @@ beforeEach(async () => {
         maxRequests: 10,
         turn: new Turn(),
         streamIdleMs: 60_000,
-      keepalive: { intervalMs: 0, count: 0 },
+        keepalive: { intervalMs: 0, count: 0 },
       });
     });
   });

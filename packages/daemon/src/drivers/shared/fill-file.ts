@@ -5,7 +5,7 @@ import { temporaryName } from "../../host/index.js";
 import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
 import { createImageFile } from "./create-image.js";
 import { createRaw } from "./create-raw.js";
-import { failingAs } from "./failure.js";
+import { failingAs, isErrno } from "./failure.js";
 import { DEFAULT_VOLUME_MODE, giveTo, shownMode } from "./new-file.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { asPlainFile } from "./refresh-file.js";
@@ -65,6 +65,7 @@ async function createDirectory(parent: Directory, volume: VolumeDocument, { job 
   const temporary = temporaryName();
   const { inode } = await failingAs(detail, parent.facts(), ErrorDomain.NONE);
   const recorded = await job.record({ kind: "temporary", directory: { path: parent.path, inode }, name: temporary });
+  let isLeft = false;
   try {
     await failingAs(detail, parent.makeDirectory(temporary, 0o700), ErrorDomain.NONE);
     try {
@@ -77,12 +78,13 @@ async function createDirectory(parent: Directory, volume: VolumeDocument, { job 
       await failingAs(`cannot set mode of '${path}' to ${shownMode(mode)}`, directory.changeMode(mode));
       await failingAs(detail, parent.publishEntry(temporary, volume.name, { sync: "directory" }), ErrorDomain.NONE);
     } catch (thrown) {
-      await parent.removeDirectory(temporary).catch(() => {
-        // What is to be told is why it is not as it was asked for.
+      await parent.removeDirectory(temporary).catch((reason: unknown) => {
+        // What is to be told is why it is not as it was asked for; the next daemon removes it by its record.
+        isLeft = !isErrno(reason, "ENOENT");
       });
       throw thrown;
     }
   } finally {
-    await recorded.release();
+    if (!isLeft) await recorded.release();
   }
 }

@@ -12,7 +12,7 @@ import { temporaryName } from "../../host/index.js";
 import type { Recorded } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
-import { failingAs, failure, throwIfCalledOff } from "./failure.js";
+import { failingAs, failure, isErrno, throwIfCalledOff } from "./failure.js";
 import { pathOf } from "./target-directory.js";
 
 /** libvirt's mode of a volume whose document names none. */
@@ -55,6 +55,7 @@ export async function withNewFile(
     },
   );
   const { file, temporary, recorded } = made;
+  let isLeft = false;
   try {
     if (noCopyOnWrite) {
       // It can only be set while there is nothing in it.
@@ -72,14 +73,15 @@ export async function withNewFile(
     return await failingAs(detail, publish(directory, file, temporary, volume.name, options));
   } catch (thrown) {
     if (temporary !== null) {
-      await directory.removeFile(temporary).catch(() => {
-        // Published already, or the directory cannot be written any more: then the record stays true, and is kept.
+      await directory.removeFile(temporary).catch((reason: unknown) => {
+        // Published already; or the directory cannot be written any more: then the record stays true, and is kept.
+        isLeft = !isErrno(reason, "ENOENT");
       });
     }
     throw thrown;
   } finally {
     await file.close();
-    await recorded?.release();
+    if (!isLeft) await recorded?.release();
   }
 }
 
