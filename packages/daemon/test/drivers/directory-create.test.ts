@@ -366,7 +366,7 @@ describe("clones", () => {
     const from = await source("source", new Uint8Array());
     execFileSync("fallocate", ["-l", "256M", at("source")]);
     const context = await laboratory.context();
-    const job = { ...context.job, progress: () => laboratory.abort() };
+    const job = Object.assign(Object.create(context.job), { progress: () => laboratory.abort() });
     const big = { ...from, capacityBytes: 256n * MiB };
     const filling = create(
       directoryDriver,

@@ -79,12 +79,12 @@ export class RememberedDirectories {
 
   #remember(path: string, opening: Promise<SharedDirectory>): void {
     const before = this.#byPath.get(path);
-    if (before !== undefined) void endShared(before);
-    else if (this.#byPath.size >= hostLimits.rememberedDirectories) void this.forget();
+    if (before !== undefined) endUnwatched(endShared(before));
+    else if (this.#byPath.size >= hostLimits.rememberedDirectories) endUnwatched(this.forget());
     this.#byPath.set(path, opening);
     const timer = setTimeout(() => {
       if (this.#byPath.get(path) === opening) this.#byPath.delete(path);
-      void endShared(opening);
+      endUnwatched(endShared(opening));
     }, hostLimits.pathMemoryMs);
     timer.unref();
   }
@@ -100,6 +100,11 @@ async function endShared(opening: Promise<SharedDirectory>): Promise<void> {
     (shared) => shared.end(),
     () => undefined,
   );
+}
+
+/** Nobody waits for it: the thread that closes may end first, with the process. */
+function endUnwatched(ending: Promise<void>): void {
+  ending.catch(() => {});
 }
 
 /** Closed when its time is over and nobody uses it any more. */
