@@ -484,6 +484,29 @@ describe("on a file system that knows no files without a name", () => {
   });
 });
 
+it.each([
+  ["says nothing of itself", { copyOnWrite: false, sharesBlocks: null }],
+  ["cannot be asked", null],
+])("a wipe on storage that %s says that old blocks may survive", async (_, traits) => {
+  const images = laboratory.path("images");
+  mkdirSync(images);
+  const context = await laboratory.context();
+  const document = await create(directoryDriver, pool("dir", images), volume("a"), context);
+  const host = hostWith(laboratory.host, (directory) => ({
+    open: async (name, request, options) => {
+      const storageTraits = async () => {
+        if (traits === null) throw new HostError("EIO", 5, "no answer");
+        return traits;
+      };
+      return standIn(await directory.open(name, request, options), { storageTraits });
+    },
+  }));
+  await directoryDriver.volumes?.wipe?.(pool("dir", images), document, ZERO, { ...context, host });
+  expect(laboratory.remarks).toEqual([
+    "Of this storage it cannot be told whether old blocks are overwritten or kept: they may survive.",
+  ]);
+});
+
 it("where the file system takes no label, asking for one is an error, and nothing is left", async () => {
   const images = laboratory.path("images");
   mkdirSync(images);

@@ -37,10 +37,12 @@ export class Storage {
   }
 
   static async open(): Promise<Storage> {
-    const places = { definitions: "/nowhere", autostart: "/nowhere", state: "/nowhere" };
     const laboratory = new Laboratory();
     const { secret, privateDirectory } = await laboratory.context();
     const { host } = laboratory;
+    const state = laboratory.path("state");
+    mkdirSync(state);
+    const places = { definitions: state, autostart: state, state };
     return new Storage(laboratory, (own) => {
       return {
         store: new PoolStore(host, places, () => {}),
@@ -73,6 +75,10 @@ export class Storage {
 
   set scanning(scan: StorageDriver["scan"]) {
     this.#driver = { ...this.#driver, scan };
+  }
+
+  set stopping(stop: NonNullable<StorageDriver["stop"]>) {
+    this.#driver = { ...this.#driver, stop };
   }
 
   path(...names: string[]): string {

@@ -109,3 +109,20 @@ it("a scan during a change takes nothing back: neither the new size nor a deleti
   expect(pool.volumes.get("a")).toBe(before);
   expect(before?.document.capacityBytes).toBe(BigInt(5 * MIB));
 });
+
+it("in a pool that is being stopped no work is begun, and it goes on if it cannot be stopped", async () => {
+  const pool = await storage.started("images");
+  const handle = { name: "images", uuid: pool.uuid };
+  const { reached, open, pass } = gate();
+  storage.stopping = async () => {
+    await pass();
+    throw new Error("the disk is busy");
+  };
+  const stopping = expect(storage.pools.destroy(handle)).rejects.toThrow("busy");
+  await reached;
+  await expect(storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER)).rejects.toThrow("storage pool 'images' is not active");
+  open();
+  await stopping;
+  expect(pool.active).toBe(true);
+  await storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER);
+});

@@ -55,10 +55,11 @@ function algorithmUnsupported(algorithm: number): LibvirtError {
 
 async function remarkOnSurvivors(file: File, job: Job): Promise<void> {
   const traits = await file.storageTraits({ signal: job.signal }).catch(() => null);
-  if (traits === null) return;
-  if (traits.copyOnWrite) {
+  if (traits?.copyOnWrite === true) {
     job.remark("The file system writes to new blocks instead of the old ones: old blocks may survive.");
-  } else if (traits.sharesBlocks === true) {
+  } else if (traits === null || traits.sharesBlocks === null) {
+    job.remark("Of this storage it cannot be told whether old blocks are overwritten or kept: they may survive.");
+  } else if (traits.sharesBlocks) {
     job.remark("Blocks were shared with another file or a snapshot, which keeps them: old blocks may survive.");
   }
 }
