@@ -95,11 +95,9 @@ export function openDirectory(path: string, { quick }: NativeLanes): Promise<num
   return quick.perform("openPath", { path, flags: directoryFlags }, `"${path}" cannot be opened`);
 }
 
+/** Never rejects: what was opened to be read only has nothing to say when it is closed, but that the daemon ends. */
 async function endShared(opening: Promise<SharedDirectory>): Promise<void> {
-  await opening.then(
-    (shared) => shared.end(),
-    () => undefined,
-  );
+  await opening.then((shared) => shared.end()).catch(() => undefined);
 }
 
 /** Nobody waits for it: the thread that closes may end first, with the process. */
