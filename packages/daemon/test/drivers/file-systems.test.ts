@@ -280,6 +280,22 @@ onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
     expect(laboratory.traces.size).toBe(0);
   });
 
+  it("a wipe reaches blocks that read as zeros but have not been overwritten (a guest's zeroing)", async (context) => {
+    const reason = missing({ programs: ["fallocate"] });
+    context.skip(reason !== null, reason ?? "");
+    context.skip(type !== "ext4", "needs a file system that zeroes in place: others give the range new blocks");
+    const text = secretText();
+    const document = await written("a", text, sparse);
+    const path = join(place().path, "a");
+    execFileSync("fallocate", ["--zero-range", "--offset", "0", "--length", `${4 * MIB}`, path]);
+    put(path, 3 * MIB + 512, Buffer.alloc(MIB));
+    expect(isOnDisk(text)).toBe(true);
+    await wipe(document, ZERO);
+    expect(isOnDisk(text)).toBe(false);
+    expect(allocated(path)).toBe(0);
+    expect(statSync(path).size).toBe(8 * MIB);
+  });
+
   it("a wipe of what shares blocks with another says that they survive, as they do", async (context) => {
     context.skip(type !== "xfs", "needs reflinks on a file system that overwrites in place");
     const text = secretText();
@@ -505,6 +521,32 @@ it.each([
   expect(laboratory.remarks).toEqual([
     "Of this storage it cannot be told whether old blocks are overwritten or kept: they may survive.",
   ]);
+});
+
+it("an upload gives a volume its label back where it has none, and takes no other label away", async () => {
+  const images = laboratory.path("images");
+  mkdirSync(images);
+  for (const name of ["bare", "running"]) writeFileSync(join(images, name), "x");
+  const context = await laboratory.context();
+  await using directory = await laboratory.host.openDirectory(images);
+  const other = "system_u:object_r:other_t:s0";
+  {
+    await using file = await directory.open("running", { access: "write" });
+    await file.setLabel(other);
+  }
+  for (const [name, label] of [
+    ["bare", LABEL],
+    ["running", other],
+  ] as const) {
+    const { target, ...rest } = volume(name);
+    const permissions = { ...target.permissions, label: LABEL };
+    const document = { ...rest, target: { ...target, path: join(images, name), permissions } };
+    const opened = await directoryDriver.volumes?.openForUpload?.(pool("dir", images), document, context);
+    await opened?.file.close();
+    expect(laboratory.traces.size).toBe(1);
+    await opened?.recorded.release();
+    expect((await directory.lookup(name)).label).toBe(label);
+  }
 });
 
 it("where the file system takes no label, asking for one is an error, and nothing is left", async () => {

@@ -82,7 +82,7 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   const ranges = await rangesOf(file, facts, volume, isSparse, job);
   const totalBytes = ranges.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
   const detail = `Failed to write ${totalBytes} bytes to storage volume with path '${path}'`;
-  job.way(isSparse ? `data of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
+  job.way(isSparse ? `blocks of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
   let doneBytes = 0n;
   job.progress(0n, totalBytes);
   for (const { startBytes, endBytes } of ranges) {
@@ -123,6 +123,25 @@ async function rangesOf(
     const lastSeen = facts.kind === "file" ? volume.allocationBytes : 0n;
     return [{ startBytes: 0n, endBytes: sizeBytes > lastSeen ? sizeBytes : lastSeen }];
   }
+  return (await blocksOf(file, sizeBytes, signal, detail)) ?? (await dataOf(file, sizeBytes, signal, detail));
+}
+
+/** All blocks, also those that hold no data: they may hold what was there before. null: it cannot be told. */
+async function blocksOf(file: File, sizeBytes: bigint, signal: AbortSignal, detail: string): Promise<Range[] | null> {
+  const ranges: Range[] = [];
+  for (let atBytes = 0n; atBytes < sizeBytes; ) {
+    if (ranges.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: sizeBytes }];
+    const blocks = await failingAs(detail, file.blocksFrom(atBytes, { signal }));
+    if (blocks === null) return null;
+    const inFile = blocks.filter(({ startBytes }) => startBytes < sizeBytes);
+    ranges.push(...inFile.map((each) => (each.endBytes > sizeBytes ? { ...each, endBytes: sizeBytes } : each)));
+    const lastBytes = blocks.at(-1)?.endBytes ?? sizeBytes;
+    atBytes = lastBytes > atBytes ? lastBytes : sizeBytes;
+  }
+  return ranges;
+}
+
+async function dataOf(file: File, sizeBytes: bigint, signal: AbortSignal, detail: string): Promise<Range[]> {
   const ranges: Range[] = [];
   for (let atBytes = 0n; atBytes < sizeBytes; ) {
     // A file in a million pieces is wiped as one: its holes are filled then, and given back afterwards.
