@@ -523,6 +523,26 @@ it.each([
   ]);
 });
 
+it("a clone and a wipe of limited bandwidth move little at once, and nothing before it may be moved", async () => {
+  const images = laboratory.path("images");
+  mkdirSync(images);
+  const context = await laboratory.context();
+  const capacityBytes = BigInt(16 * MIB);
+  const source = await create(directoryDriver, pool("dir", images), volume("source", { capacityBytes }), context);
+  put(join(images, "source"), 0, Buffer.alloc(16 * MIB, 1));
+  const steps: number[] = [];
+  const job = standIn(context.job, {
+    bandwidthBytesPerSecond: BigInt(8 * MIB),
+    pace: async (bytes) => void steps.push(Number(bytes)),
+  });
+  const limited = { ...context, job };
+  await create(directoryDriver, pool("dir", images), volume("copy", { capacityBytes }), limited, { source });
+  expect(steps).toEqual(Array.from({ length: 8 }, () => 2 * MIB));
+  steps.length = 0;
+  await directoryDriver.volumes?.wipe?.(pool("dir", images), source, ZERO, limited);
+  expect(steps).toEqual(Array.from({ length: 8 }, () => 2 * MIB));
+});
+
 it("an upload gives a volume its label back where it has none, and takes no other label away", async () => {
   const images = laboratory.path("images");
   mkdirSync(images);

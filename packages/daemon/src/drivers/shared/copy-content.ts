@@ -3,8 +3,7 @@ import { hostLimits } from "../../host/index.js";
 import type { VolumeContext } from "../driver.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { withRoom } from "./room.js";
-
-const STEP_BYTES = BigInt(hostLimits.bulkStepBytes);
+import { stepOf } from "./step.js";
 
 export interface CopyPlan {
   /** Where the target grows: its file system's space counts. */
@@ -117,8 +116,7 @@ async function copyExtents(
   for (const { startBytes, endBytes } of extents) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       throwIfCalledOff(signal, detail);
-      const leftBytes = endBytes - atBytes;
-      const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
+      const step = stepOf(endBytes - atBytes, job);
       await job.pace(step);
       const copied = await failingAs(detail, target.copyRange(source, atBytes, atBytes, step, { signal }));
       // The source was shortened meanwhile.

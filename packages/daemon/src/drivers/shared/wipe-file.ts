@@ -9,9 +9,8 @@ import type { VolumeContext } from "../driver.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { jobOptions, runCommand } from "./run-command.js";
+import { stepOf } from "./step.js";
 import { pathOf } from "./target-directory.js";
-
-const STEP_BYTES = BigInt(hostLimits.bulkStepBytes);
 
 const ZERO = 0;
 const RANDOM = 8;
@@ -88,8 +87,7 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   for (const { startBytes, endBytes } of ranges) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       throwIfCalledOff(signal, detail);
-      const leftBytes = endBytes - atBytes;
-      const step = leftBytes < STEP_BYTES ? leftBytes : STEP_BYTES;
+      const step = stepOf(endBytes - atBytes, job);
       await job.pace(step);
       await failingAs(detail, file.overwrite(atBytes, step, pattern, { signal }));
       atBytes += step;
@@ -133,8 +131,14 @@ async function blocksOf(file: File, sizeBytes: bigint, signal: AbortSignal, deta
     if (ranges.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: sizeBytes }];
     const blocks = await failingAs(detail, file.blocksFrom(atBytes, { signal }));
     if (blocks === null) return null;
-    const inFile = blocks.filter(({ startBytes }) => startBytes < sizeBytes);
-    ranges.push(...inFile.map((each) => (each.endBytes > sizeBytes ? { ...each, endBytes: sizeBytes } : each)));
+    for (const { startBytes, endBytes } of blocks) {
+      if (startBytes >= sizeBytes) break;
+      const end = endBytes < sizeBytes ? endBytes : sizeBytes;
+      const last = ranges.at(-1);
+      // Extents that follow each other are one range: it is overwritten in large steps.
+      if (last?.endBytes === startBytes) ranges[ranges.length - 1] = { startBytes: last.startBytes, endBytes: end };
+      else ranges.push({ startBytes, endBytes: end });
+    }
     const lastBytes = blocks.at(-1)?.endBytes ?? sizeBytes;
     atBytes = lastBytes > atBytes ? lastBytes : sizeBytes;
   }
