@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { VolumeDocument } from "@cistern/documents";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import { fuseRequirements, mountFuse } from "../../../../tests/support/fuse.js";
 import { missing } from "../../../../tests/support/requirements.js";
 import { directoryDriver } from "../../dist/drivers/directory.js";
@@ -227,6 +227,11 @@ onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
 });
 
 onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
+  /** Of the one file system on which the storage does what is to be seen. */
+  const on = (wanted: string, title: string, body: (context: TestContext) => Promise<void>): void => {
+    if (type === wanted) it(title, body);
+  };
+
   let secrets = 0;
   /** Something that is nowhere else on this disk. */
   const secretText = (): string => `CISTERN-${type}-${place().home}-${process.pid}-${secrets++}-`;
@@ -280,21 +285,37 @@ onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
     expect(laboratory.traces.size).toBe(0);
   });
 
-  // Of those with reflinks, the one that overwrites in place.
-  if (type === "xfs") {
-    it("a wipe of what shares blocks with another says that they survive, as they do", async () => {
+  on(
+    "ext4",
+    "a wipe reaches blocks that read as zeros but have not been overwritten (a guest's zeroing)",
+    async (context) => {
+      const reason = missing({ programs: ["fallocate"] });
+      context.skip(reason !== null, reason ?? "");
       const text = secretText();
-      const original = await written("a", text, sparse);
-      const sharing = await contextOn(place(), { sharesBlocks: true });
-      const copy = await make(place(), "copy", sparse, sharing, { source: original });
-      await wipe(copy, ZERO);
-      expect(laboratory.remarks).toEqual([
-        "Blocks were shared with another file or a snapshot, which keeps them: old blocks may survive.",
-      ]);
-      expect(readFileSync(join(place().path, "a")).includes(text)).toBe(true);
+      const document = await written("a", text, sparse);
+      const path = join(place().path, "a");
+      execFileSync("fallocate", ["--zero-range", "--offset", "0", "--length", `${4 * MIB}`, path]);
+      put(path, 3 * MIB + 512, Buffer.alloc(MIB));
       expect(isOnDisk(text)).toBe(true);
-    });
-  }
+      await wipe(document, ZERO);
+      expect(isOnDisk(text)).toBe(false);
+      expect(allocated(path)).toBe(0);
+      expect(statSync(path).size).toBe(8 * MIB);
+    },
+  );
+
+  on("xfs", "a wipe of what shares blocks with another says that they survive, as they do", async () => {
+    const text = secretText();
+    const original = await written("a", text, sparse);
+    const sharing = await contextOn(place(), { sharesBlocks: true });
+    const copy = await make(place(), "copy", sparse, sharing, { source: original });
+    await wipe(copy, ZERO);
+    expect(laboratory.remarks).toEqual([
+      "Blocks were shared with another file or a snapshot, which keeps them: old blocks may survive.",
+    ]);
+    expect(readFileSync(join(place().path, "a")).includes(text)).toBe(true);
+    expect(isOnDisk(text)).toBe(true);
+  });
 
   it("trim gives the blocks back, and says that it has overwritten nothing", async () => {
     const document = await written("a", secretText(), full);
@@ -507,6 +528,52 @@ it.each([
   expect(laboratory.remarks).toEqual([
     "Of this storage it cannot be told whether old blocks are overwritten or kept: they may survive.",
   ]);
+});
+
+it("a clone and a wipe of limited bandwidth move little at once, and nothing before it may be moved", async () => {
+  const images = laboratory.path("images");
+  mkdirSync(images);
+  const context = await laboratory.context();
+  const capacityBytes = BigInt(16 * MIB);
+  const source = await create(directoryDriver, pool("dir", images), volume("source", { capacityBytes }), context);
+  put(join(images, "source"), 0, Buffer.alloc(16 * MIB, 1));
+  const steps: number[] = [];
+  const job = standIn(context.job, {
+    bandwidthBytesPerSecond: BigInt(8 * MIB),
+    pace: async (bytes) => void steps.push(Number(bytes)),
+  });
+  const limited = { ...context, job };
+  await create(directoryDriver, pool("dir", images), volume("copy", { capacityBytes }), limited, { source });
+  expect(steps).toEqual(Array.from({ length: 8 }, () => 2 * MIB));
+  steps.length = 0;
+  await directoryDriver.volumes?.wipe?.(pool("dir", images), source, ZERO, limited);
+  expect(steps).toEqual(Array.from({ length: 8 }, () => 2 * MIB));
+});
+
+it("an upload gives a volume its label back where it has none, and takes no other label away", async () => {
+  const images = laboratory.path("images");
+  mkdirSync(images);
+  for (const name of ["bare", "running"]) writeFileSync(join(images, name), "x");
+  const context = await laboratory.context();
+  await using directory = await laboratory.host.openDirectory(images);
+  const other = "system_u:object_r:other_t:s0";
+  {
+    await using file = await directory.open("running", { access: "write" });
+    await file.setLabel(other);
+  }
+  for (const [name, label] of [
+    ["bare", LABEL],
+    ["running", other],
+  ] as const) {
+    const { target, ...rest } = volume(name);
+    const permissions = { ...target.permissions, label: LABEL };
+    const document = { ...rest, target: { ...target, path: join(images, name), permissions } };
+    const opened = await directoryDriver.volumes?.openForUpload?.(pool("dir", images), document, context);
+    await opened?.file.close();
+    expect(laboratory.traces.size).toBe(1);
+    await opened?.recorded.release();
+    expect((await directory.lookup(name)).label).toBe(label);
+  }
 });
 
 it("where the file system takes no label, asking for one is an error, and nothing is left", async () => {

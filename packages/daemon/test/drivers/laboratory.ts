@@ -52,9 +52,6 @@ export class Laboratory {
     };
   }
 
-  /** Its caller loses patience as soon as a job says how far it is. */
-  abortsAtProgress = false;
-
   /** What a caller who lost patience does. */
   abort(): void {
     this.#controller.abort(new Error("the test gave up"));
@@ -80,7 +77,6 @@ class RecordedJob implements Job {
 
   progress(doneBytes: bigint, totalBytes: bigint): void {
     this.#laboratory.progress.push([doneBytes, totalBytes]);
-    if (this.#laboratory.abortsAtProgress) this.#laboratory.abort();
   }
   async pace(): Promise<void> {}
   way(text: string): void {
