@@ -47,6 +47,14 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+export interface ReadOptions extends CallOptions {
+  /**
+   * Memory of at least the wanted length that may be used instead of new one: what is returned may be a view of it. After a
+   * failure it is not to be used again, since a read that came too late may still be writing there.
+   */
+  readonly into?: Uint8Array;
+}
+
 export interface Host {
   /** "local", or "remote" for the child process. */
   readonly home: "local" | "remote";
@@ -233,7 +241,7 @@ export interface File extends AsyncDisposable {
   /** EINVAL for an offset that the file system can never have (what lseek refuses). */
   checkOffset(offsetBytes: bigint, options?: CallOptions): Promise<void>;
   /** Up to `lengthBytes`; shorter at the end of the file only. */
-  read(offsetBytes: bigint, lengthBytes: number, options?: CallOptions): Promise<Uint8Array>;
+  read(offsetBytes: bigint, lengthBytes: number, options?: ReadOptions): Promise<Uint8Array>;
   /** All of `bytes`, or an error. */
   write(offsetBytes: bigint, bytes: Uint8Array, options?: CallOptions): Promise<void>;
   truncate(sizeBytes: bigint, options?: CallOptions): Promise<void>;

@@ -167,11 +167,12 @@ export class Session implements ClientConnection {
     return !this.#closing && !this.#isWorking && !this.#outbox.isFull;
   }
 
-  /** As much is under way for this client as it may have. */
+  /** As much is under way for this client as it may have; what comes faster than it can be written waits in the socket. */
   get #isWorking(): boolean {
     return (
       this.#running >= this.#options.maxRequests ||
       this.#runningBytes >= limits.requestBytesPerClient ||
+      this.#streams.keepPackets ||
       this.#streams.backlogBytes >= limits.streamBacklogBytes
     );
   }

@@ -44,6 +44,9 @@ export class Download {
   #zerosUntilBytes: bigint;
   #totalBytes: bigint | null = null;
   #closed: Promise<void> | null = null;
+  /** Of the last read, and of the one before: new memory for each would be garbage at the speed of the disk. */
+  #buffer: Uint8Array | null = null;
+  #bufferBefore: Uint8Array | null = null;
 
   constructor(file: File, range: DownloadRange, transfer: Transfer) {
     this.#file = file;
@@ -60,7 +63,7 @@ export class Download {
     return this.#transfer.job.signal;
   }
 
-  /** null at the end. */
+  /** null at the end. The bytes of a part are good until the part after the next one is asked for. */
   async next(): Promise<DownloadPart | null> {
     try {
       this.#transfer.job.signal.throwIfAborted();
@@ -91,10 +94,17 @@ export class Download {
       this.#zerosUntilBytes = this.#positionBytes + (hole / BigInt(READ_BYTES)) * BigInt(READ_BYTES);
     }
     if (this.#positionBytes < this.#zerosUntilBytes) return { kind: "data", bytes: this.#zeros() };
-    const bytes = await this.#file.read(this.#positionBytes, this.#wantedBytes());
+    const bytes = await this.#file.read(this.#positionBytes, this.#wantedBytes(), { into: this.#takeTurns() });
     if (bytes.length === 0) return null;
     this.#positionBytes += BigInt(bytes.length);
     return { kind: "data", bytes };
+  }
+
+  #takeTurns(): Uint8Array {
+    const buffer = this.#bufferBefore ?? Buffer.allocUnsafeSlow(READ_BYTES);
+    this.#bufferBefore = this.#buffer;
+    this.#buffer = buffer;
+    return buffer;
   }
 
   async #moved(part: DownloadPart): Promise<void> {

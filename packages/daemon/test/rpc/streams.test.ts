@@ -1,4 +1,7 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import {
   encodePacket,
   type Frame,
@@ -10,7 +13,9 @@ import {
 } from "@cistern/protocol";
 import { describe, expect, it } from "vitest";
 import { QUICK_JOB } from "../../dist/jobs/job.js";
+import { Outbox } from "../../dist/rpc/outbox.js";
 import { DownloadStream } from "../../dist/rpc/streams/download-stream.js";
+import { packetWire } from "../../dist/rpc/streams/packet-wire.js";
 import type { StreamWire } from "../../dist/rpc/streams/server-stream.js";
 import { UploadStream } from "../../dist/rpc/streams/upload-stream.js";
 import { Download } from "../../dist/volumes/download.js";
@@ -82,6 +87,22 @@ async function downloadStream(reads: boolean, idleMs?: number) {
   const stream = new DownloadStream(download, client.wire, idleMs);
   stream.start();
   return { ...rest, ...client, stream };
+}
+
+/** Both ends of a connection; the client reads only when it is told to. */
+async function connected() {
+  const path = `${root}/socket${counter++}`;
+  const listening = createServer().listen(path);
+  const accepted = once(listening, "connection");
+  const client = connect(path);
+  const [server] = (await accepted) as [Socket];
+  for (const socket of [client, server]) socket.on("error", () => {});
+  const close = async (): Promise<void> => {
+    client.destroy();
+    server.destroy();
+    listening.close();
+  };
+  return { client, server, [Symbol.asyncDispose]: close };
 }
 
 const IDLE = "Timed out during operation: nothing moved on the stream for 0.15 seconds";
@@ -163,13 +184,56 @@ describe("an upload's packets", () => {
   });
 });
 
+describe("a download's bytes", () => {
+  it("stay as they are until they have left, and lie in two buffers in turn", async () => {
+    const { file, path, transfer, endings } = await opened();
+    const content = randomBytes(6 * MIB);
+    await file.write(0n, content);
+    const download = new Download(file, { offsetBytes: 0n, lengthBytes: 0n, sparse: false }, transfer);
+    const { wire } = clientEnd();
+    const left: Buffer[] = [];
+    const memory = new Set<ArrayBufferLike>();
+    const slow = async (bytes: Uint8Array): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      left.push(Buffer.from(bytes));
+      memory.add(bytes.buffer);
+    };
+    new DownloadStream(download, { ...wire, data: slow }).start();
+    await expect.poll(() => endings).toEqual([null]);
+    expect(Buffer.concat(left).equals(readFileSync(path))).toBe(true);
+    expect(memory.size).toBe(2);
+  });
+
+  it("are let go when the client took them, or is gone", async () => {
+    await using ends = await connected();
+    const outbox = new Outbox(ends.server, () => {});
+    const wire = packetWire(packet(MessageStatus.OK), outbox, { forget() {}, disconnect() {} });
+    const states: string[] = [];
+    const send = (name: string): void => void wire.data(Buffer.alloc(4 * MIB)).then(() => states.push(name));
+    send("first");
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    expect(states).toEqual([]);
+    ends.client.on("data", () => {});
+    await expect.poll(() => states).toEqual(["first"]);
+    ends.client.pause();
+    send("second");
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    ends.client.destroy();
+    await expect.poll(() => states).toEqual(["first", "second"]);
+    send("third");
+    await expect.poll(() => states).toEqual(["first", "second", "third"]);
+  });
+});
+
 describe("a plain download", () => {
   it("gives holes as zeros, in packets as full as those of data", async () => {
     const { file, path, transfer } = await opened(8 * MIB);
     await file.write(BigInt(3 * MIB + 5), Buffer.from("data"));
     const download = new Download(file, { offsetBytes: 1n, lengthBytes: 0n, sparse: false }, transfer);
     const parts: Uint8Array[] = [];
-    for (let part = await download.next(); part?.kind === "data"; part = await download.next()) parts.push(part.bytes);
+    for (let part = await download.next(); part?.kind === "data"; part = await download.next()) {
+      parts.push(Buffer.from(part.bytes));
+    }
     await download.close();
     expect(Buffer.concat(parts).equals(readFileSync(path).subarray(1))).toBe(true);
     expect(parts.slice(0, -1).every(({ length }) => length === 4 * 262_120)).toBe(true);

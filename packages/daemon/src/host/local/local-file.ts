@@ -12,6 +12,7 @@ import type {
   File,
   FileFacts,
   Host,
+  ReadOptions,
   StorageTraits,
   WipePattern,
 } from "../host.js";
@@ -77,9 +78,9 @@ export class LocalFile implements File {
     });
   }
 
-  read(offsetBytes: bigint, lengthBytes: number, options?: CallOptions): Promise<Uint8Array> {
+  read(offsetBytes: bigint, lengthBytes: number, options?: ReadOptions): Promise<Uint8Array> {
     return this.#call("Reading", options, async (fd) => {
-      const buffer = Buffer.allocUnsafe(lengthBytes);
+      const buffer = options?.into ?? Buffer.allocUnsafe(lengthBytes);
       let length = 0;
       while (length < lengthBytes) {
         const { bytesRead } = await readAt(fd, buffer, length, lengthBytes - length, offsetBytes + BigInt(length));

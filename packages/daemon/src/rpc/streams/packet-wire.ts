@@ -22,14 +22,15 @@ export function packetWire(
   const header = (type: number, status: number): FrameHeader => ({ program, version, procedure, serial, type, status });
   const sendEmpty = (status: number): void => outbox.send(encodeHeader(header(MessageType.STREAM, status), 0));
   return {
-    async data(bytes) {
-      for (let start = 0; start < bytes.length; start += limits.streamPacketBytes) {
-        const body = bytes.subarray(start, start + limits.streamPacketBytes);
-        outbox.send(encodeHeader(header(MessageType.STREAM, MessageStatus.CONTINUE), body.length));
-        outbox.send(body);
-      }
-      await outbox.drained();
-    },
+    data: (bytes) =>
+      new Promise((resolve) => {
+        for (let start = 0; start < bytes.length; start += limits.streamPacketBytes) {
+          const body = bytes.subarray(start, start + limits.streamPacketBytes);
+          const isLast = start + body.length === bytes.length;
+          outbox.send(encodeHeader(header(MessageType.STREAM, MessageStatus.CONTINUE), body.length));
+          outbox.send(body, isLast ? () => resolve() : undefined);
+        }
+      }),
     hole(length) {
       const hole = { length, flags: 0 };
       outbox.send(encodePacket(header(MessageType.STREAM_HOLE, MessageStatus.CONTINUE), streamHole, hole));

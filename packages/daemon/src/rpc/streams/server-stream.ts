@@ -2,7 +2,7 @@ import type { Frame, LibvirtError } from "@cistern/protocol";
 
 /** How a stream speaks to its client. Every packet carries the serial of the call that opened the stream. */
 export interface StreamWire {
-  /** In packets of the size that every client takes. Resolves when the socket takes more. */
+  /** In packets of the size that every client takes. Resolves when they left: `bytes` may be used again. */
   data(bytes: Uint8Array): Promise<void>;
   hole(lengthBytes: bigint): void;
   /** The empty data packet behind the last one. */

@@ -65,8 +65,9 @@ export class UploadStream implements ServerStream {
     return this.#waitingBytes + this.#upload.heldBytes;
   }
 
+  /** What the upload is given it takes at once, even if it then asks for time. */
   get keepsPackets(): boolean {
-    return this.#working !== null;
+    return this.#waitingBytes > 0;
   }
 
   receive(frame: Frame): void {
