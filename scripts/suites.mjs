@@ -18,6 +18,7 @@ export const SLOW_SUITES = {
   compatibility: "starts real libvirtd daemons and sends every script to both",
   "drop-in": "starts real libvirtd daemons",
   robustness: "makes storage hang and waits for the deadlines",
+  volumes: "does slow work on purpose, with another daemon for each setting",
 };
 
 /**
@@ -27,6 +28,7 @@ export const SLOW_SUITES = {
 export const SLOW_FILES = {
   "packages/daemon/test/drivers/create-qcow2.test.ts": "makes every image twice and lets qemu-img look at it thrice",
   "packages/daemon/test/drivers/directory-luks.test.ts": "derives keys, which is slow on purpose",
+  "packages/daemon/test/drivers/file-systems.test.ts": "makes file systems and looks at what is left on their disks",
   "packages/daemon/test/host/remote.test.ts": "makes storage hang and waits for the deadlines",
 };
 

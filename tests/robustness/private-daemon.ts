@@ -77,7 +77,7 @@ export class PrivateDaemon {
     const directory = `/proc/${this.pid}/fd`;
     const names = await readdir(directory);
     const targets = await Promise.all(names.map((name) => readlink(join(directory, name)).catch(() => null)));
-    return targets.filter((target) => target !== null).sort();
+    return targets.filter((target) => target !== null && !OF_THREADS.test(target)).sort();
   }
 
   /** What the daemon has said on stderr, its last part. */
@@ -120,6 +120,9 @@ export class PrivateDaemon {
     await rm(this.root, { recursive: true, force: true });
   }
 }
+
+/** What each thread's event loop has. Threads start when there is work and stay. */
+const OF_THREADS = /^(?:anon_inode:\[(?:eventfd|eventpoll)\]|pipe:)/;
 
 function metricOf(line: string): [string, number][] {
   const [name, value] = line.split(" ");

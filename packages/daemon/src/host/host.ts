@@ -260,6 +260,12 @@ export interface File extends AsyncDisposable {
    */
   seekData(offsetBytes: bigint, options?: CallOptions): Promise<bigint | null>;
   seekHole(offsetBytes: bigint, options?: CallOptions): Promise<bigint>;
+  /**
+   * Where the file has blocks from an offset on, in order, as many ranges as one look gives; none: there are no more. Other
+   * than data, blocks that were reserved or zeroed without being written count: what was in them is still on the disk.
+   * null: it cannot be told.
+   */
+  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly BlockRange[] | null>;
   /** FICLONE of all of `source`. */
   cloneFrom(source: File, options?: CallOptions): Promise<void>;
   /** Copies `lengthBytes` (or up to the source's end) from offset 0 to offset 0; `sparse` skips zero blocks and holes. */
@@ -296,6 +302,12 @@ export interface File extends AsyncDisposable {
   changeOwner(owner: number, group: number, options?: CallOptions): Promise<void>;
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface BlockRange {
+  readonly startBytes: bigint;
+  /** May be behind the file's end. */
+  readonly endBytes: bigint;
 }
 
 export interface CopiedRange {

@@ -229,16 +229,20 @@ export function isNoCopyOnWrite(fd: number): boolean {
   return libcIoctl(fd, FS_IOC_GETFLAGS, flags) === 0 && (flags.readUInt32LE(0) & FS_NOCOW_FL) !== 0;
 }
 
+export interface Extent {
+  readonly startBytes: bigint;
+  readonly endBytes: bigint;
+  readonly isShared: boolean;
+  readonly isLast: boolean;
+}
+
 /**
  * The next extents at or after `offsetBytes`, after what waits to be written has been.
  *
  * struct fiemap: u64 start, length; u32 flags, mapped_extents, extent_count, reserved; then per extent u64 logical,
  * physical, length, reserved[2]; u32 flags, reserved[3].
  */
-export function extentsFrom(
-  fd: number,
-  offsetBytes: bigint,
-): number | readonly { readonly endBytes: bigint; readonly isShared: boolean; readonly isLast: boolean }[] {
+export function extentsFrom(fd: number, offsetBytes: bigint): number | readonly Extent[] {
   const headerBytes = 32;
   const extentBytes = 56;
   const count = 256;
@@ -253,6 +257,7 @@ export function extentsFrom(
     const extent = headerBytes + index * extentBytes;
     const flags = map.readUInt32LE(extent + 40);
     return {
+      startBytes: map.readBigUInt64LE(extent),
       endBytes: map.readBigUInt64LE(extent) + map.readBigUInt64LE(extent + 16),
       isShared: (flags & 0x2000) !== 0,
       isLast: (flags & 0x1) !== 0,

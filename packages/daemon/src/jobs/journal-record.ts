@@ -1,3 +1,4 @@
+import { isTemporaryName } from "../host/index.js";
 import type { ChildProcessIdentity, Trace } from "./job.js";
 import { JOB_KINDS, type JobFacts, type JobKind, type Requester } from "./job-facts.js";
 
@@ -32,27 +33,55 @@ export function encodeRecord(job: JobFacts, trace: JournalTrace): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`);
 }
 
-/** null: it is none, or not one that this version understands. */
-export function decodeRecord(bytes: Uint8Array): JournalRecord | null {
+/** What stands in a file that was written whole. */
+interface Content {
+  readonly format: number;
+  readonly job: Omit<JournalRecord["job"], "startedAt"> & { readonly startedAt: string };
+  readonly trace: {
+    readonly kind: string;
+    readonly directory: { readonly path: string; readonly inode: string };
+    readonly name: string;
+    readonly pid: number;
+    readonly startTime: string;
+  };
+}
+
+/** "cut off": not all of it was written. "foreign": whole, but nothing that this version understands. */
+export function decodeRecord(bytes: Uint8Array): JournalRecord | "cut off" | "foreign" {
+  let content: Content;
   try {
-    const content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (content.format !== FORMAT || !JOB_KINDS.includes(content.job.kind)) return null;
-    const { trace } = content;
-    const read: JournalTrace | null =
-      trace.kind === "child"
-        ? { kind: "child", pid: Number(trace.pid), startTime: String(trace.startTime) }
-        : TRACES.has(trace.kind)
-          ? {
-              kind: trace.kind,
-              directory: { path: String(trace.directory.path), inode: BigInt(trace.directory.inode) },
-              name: String(trace.name),
-            }
-          : null;
-    if (read === null) return null;
-    return { job: { ...content.job, startedAt: new Date(content.job.startedAt) }, trace: read };
+    content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    return null;
+    return "cut off";
   }
+  try {
+    return recordIn(content) ?? "foreign";
+  } catch {
+    return "foreign";
+  }
+}
+
+/** Throws, or gives null, where the file says something else. */
+function recordIn({ format, job, trace }: Content): JournalRecord | null {
+  if (format !== FORMAT || !JOB_KINDS.includes(job.kind)) return null;
+  const startedAt = new Date(job.startedAt);
+  if (Number.isNaN(startedAt.getTime())) return null;
+  const read = traceIn(trace);
+  return read === null ? null : { job: { ...job, startedAt }, trace: read };
+}
+
+function traceIn(trace: Content["trace"]): JournalTrace | null {
+  if (trace.kind === "child") return { kind: "child", pid: Number(trace.pid), startTime: String(trace.startTime) };
+  if (!isPlaceKind(trace.kind)) return null;
+  const name = String(trace.name);
+  // Recovery removes it: whatever else the record says, nothing but a temporary file may go.
+  if (trace.kind === "temporary" && !isTemporaryName(name)) return null;
+  const directory = { path: String(trace.directory.path), inode: BigInt(trace.directory.inode) };
+  return { kind: trace.kind, directory, name };
+}
+
+function isPlaceKind(kind: string): kind is Trace["kind"] {
+  return TRACES.has(kind);
 }
 
 const TRACES: ReadonlySet<string> = new Set<Trace["kind"]>(["temporary", "resize", "content"]);

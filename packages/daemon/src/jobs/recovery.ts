@@ -30,9 +30,12 @@ export async function recover(
   for (const program of killed) report("a program of an earlier daemon was ended", { program });
   for (const program of stuck) report("a program of an earlier daemon cannot be ended", { program });
   const interrupted = new Map<string, { readonly record: JournalRecord; readonly remarks: string[] }>();
+  /** Directories on storage that did not answer: it is waited for once, however many records there are. */
+  const silent = new Set<string>();
   for (const name of (await journal.names()).filter((each) => each.endsWith(".json")).sort()) {
-    const record = decodeRecord(await journal.readFile(name, limits.journalRecordBytes).catch(() => new Uint8Array()));
-    if (record === null) {
+    const record = await readRecord(journal, name, report);
+    if (record === null) continue;
+    if (record === "cut off") {
       report("a record that was cut off was removed: what it was for had not begun", { record: name });
     } else if (record.trace.kind !== "child") {
       if (stuck.length > 0) {
@@ -42,7 +45,7 @@ export async function recover(
         });
         continue;
       }
-      const remark = await undo(record, record.trace, hostAt);
+      const remark = await undo(record, record.trace, hostAt, silent);
       report(remark.text, { ...factsOf(record), ...(remark.error === undefined ? {} : { err: remark.error }) });
       // Several traces of one job are one story.
       const key = `${record.job.id} ${record.job.startedAt.getTime()}`;
@@ -56,16 +59,38 @@ export async function recover(
   return [...interrupted.values()].map(({ record, remarks }) => interruptedJob(record, remarks));
 }
 
+/** null: it cannot be read, or not be understood; it is kept, for what it tells of may lie there. */
+async function readRecord(
+  journal: Directory,
+  name: string,
+  report: RecoverySurroundings["report"],
+): Promise<JournalRecord | "cut off" | null> {
+  try {
+    const record = decodeRecord(await journal.readFile(name, limits.journalRecordBytes));
+    if (record !== "foreign") return record;
+    report("a record that is not understood was left alone", { record: name });
+  } catch (error) {
+    report("a record could not be read", { record: name, err: error });
+  }
+  return null;
+}
+
 interface Outcome {
   readonly text: string;
   /** It could not be done. */
   readonly error?: unknown;
 }
 
-async function undo({ job }: JournalRecord, trace: Place, hostAt: RecoverySurroundings["hostAt"]): Promise<Outcome> {
+async function undo(
+  { job }: JournalRecord,
+  trace: Place,
+  hostAt: RecoverySurroundings["hostAt"],
+  silent: Set<string>,
+): Promise<Outcome> {
   const what = `${job.title}: interrupted by the end of the daemon`;
   const { path } = trace.directory;
   try {
+    if (silent.has(path)) throw new Error("the storage does not answer");
     await using directory = await (await hostAt(path)).openDirectory(path);
     const { inode } = await directory.facts();
     if (inode !== trace.directory.inode) {
@@ -79,6 +104,7 @@ async function undo({ job }: JournalRecord, trace: Place, hostAt: RecoverySurrou
       throw error;
     }
   } catch (error) {
+    if (error instanceof HostError && error.code === "ETIMEDOUT") silent.add(path);
     return notYet(job, `${what}; what it left in '${path}' could not be undone`, error);
   }
 }

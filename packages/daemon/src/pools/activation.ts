@@ -54,14 +54,23 @@ export async function activate(pool: Pool, backends: PoolBackends, signal = back
   pool.active = true;
 }
 
-/** Stops the storage and forgets the volumes. The state file goes first: a crash in between leaves a stopped pool. */
+/**
+ * Stops the storage and forgets the volumes. From its beginning no work is begun in the pool, which nobody would see any
+ * more. The state file goes first: a crash in between leaves a stopped pool.
+ */
 export async function deactivate(pool: Pool, backends: PoolBackends): Promise<void> {
   const driver = backends.driverOf(pool.live);
-  await backends.store.removeState(pool.name);
+  pool.active = false;
   try {
-    await driver.stop?.(pool.live, await backends.hostOf(pool.live));
+    await backends.store.removeState(pool.name);
+    try {
+      await driver.stop?.(pool.live, await backends.hostOf(pool.live));
+    } catch (error) {
+      await backends.store.saveState(pool.live);
+      throw error;
+    }
   } catch (error) {
-    await backends.store.saveState(pool.live);
+    pool.active = true;
     throw error;
   }
   becomeInactive(pool);
@@ -70,6 +79,7 @@ export async function deactivate(pool: Pool, backends: PoolBackends): Promise<vo
 /** A scan that failed takes the pool down; what goes wrong on the way down must not hide why. */
 export async function abandon(pool: Pool, backends: PoolBackends): Promise<void> {
   const driver = backends.driverOf(pool.live);
+  pool.active = false;
   await Promise.allSettled([
     backends.store.removeState(pool.name),
     backends.hostOf(pool.live).then((host) => driver.stop?.(pool.live, host)),

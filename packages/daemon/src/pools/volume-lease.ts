@@ -9,12 +9,18 @@ import { volumeInUse } from "./volume-refusals.js";
 export class VolumeLease {
   #readers = 0;
   #isWritten = false;
+  #writes = 0;
 
   get isHeld(): boolean {
     return this.#isWritten || this.#readers > 0;
   }
   get isWritten(): boolean {
     return this.#isWritten;
+  }
+
+  /** Begins and ends of writers: where it has moved, what was seen of the volume before is no news any more. */
+  get writes(): number {
+    return this.#writes;
   }
 
   /** `name`: of the volume, for the refusal. Gives how to end it; ending it twice ends it once. */
@@ -30,8 +36,10 @@ export class VolumeLease {
   write(name: string): () => void {
     if (this.isHeld) throw volumeInUse(name);
     this.#isWritten = true;
+    this.#writes++;
     return once(() => {
       this.#isWritten = false;
+      this.#writes++;
     });
   }
 }

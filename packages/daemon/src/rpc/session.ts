@@ -304,9 +304,13 @@ export class Session implements ClientConnection {
     this.#proceed();
   }
 
-  /** Reads on, or not, as the work in hand allows. */
+  /**
+   * Reads on, or not, as the work in hand allows. While it closes, what comes is read and dropped: behind it is the client's
+   * end, without which neither the connection nor what its streams hold would ever be given back.
+   */
   #balance(): void {
-    if (this.#untaken.length > 0 || !this.#mayTake) this.#socket.pause();
+    const isFull = this.#untaken.length > 0 || !this.#mayTake;
+    if (isFull && !this.#closing) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 

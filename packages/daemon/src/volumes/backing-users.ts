@@ -21,7 +21,10 @@ export class BackingUsers {
   async refuseIfAny(placed: PlacedVolume): Promise<void> {
     const user = this.#byPath(placed.volume.document.target.path) ?? (await this.#byIdentity(placed));
     if (user === null) return;
-    const chain = [...this.#upwards(user).reverse(), placed].map(nameOf).join(" -> ");
+    const overlays = this.#upwards(user);
+    // Built on itself in the end: such an image cannot be read, and whoever cleans up has to begin somewhere.
+    if (overlays.some(({ volume }) => volume === placed.volume)) return;
+    const chain = [...overlays.reverse(), placed].map(nameOf).join(" -> ");
     throw LibvirtError.of(
       ErrorCode.OPERATION_INVALID,
       ErrorDomain.STORAGE,

@@ -182,8 +182,11 @@ export class Volumes {
     }
     // What an upload put there is seen by the scan that follows it.
     await pool.settling;
+    const { writes } = volume.lease;
     try {
-      volume.update(await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live)));
+      const seen = await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live));
+      // A writer that came or went meanwhile knows better: a resize has set the new capacity by now.
+      if (volume.lease.writes === writes) volume.update(seen);
     } catch (error) {
       // Deleted while it was looked at.
       if (volume.removing || pool.volumes.get(volume.name) !== volume) throw noVolumeWithName(volume.name);

@@ -16,6 +16,7 @@ import { directoryDriver } from "../../dist/drivers/directory.js";
 import { qemuImg } from "../images/shared.js";
 import { pool, volume, type Wanted } from "./documents.js";
 import { create, errorOf, Laboratory } from "./laboratory.js";
+import { standIn } from "./stand-in.js";
 
 let laboratory: Laboratory;
 let images: string;
@@ -278,7 +279,7 @@ describe("wipe", () => {
   test("a wipe that is given up ends", async () => {
     const document = await make("v", { capacityBytes: 64n * MiB });
     const context = await laboratory.context();
-    const job = { ...context.job, progress: () => laboratory.abort() };
+    const job = standIn(context.job, { progress: () => laboratory.abort() });
     const wiping = wipe?.(definition(), document, 0, { ...context, job });
     expect(await errorOf(wiping ?? Promise.resolve())).toMatch(/^78\/18 operation aborted: /);
   });

@@ -18,6 +18,7 @@ import { directoryDriver } from "../../dist/drivers/directory.js";
 import { qemuImg } from "../images/shared.js";
 import { pool, volume, type Wanted } from "./documents.js";
 import { create, errorOf, Laboratory, scan } from "./laboratory.js";
+import { standIn } from "./stand-in.js";
 
 let laboratory: Laboratory;
 let images: string;
@@ -366,14 +367,16 @@ describe("clones", () => {
     const from = await source("source", new Uint8Array());
     execFileSync("fallocate", ["-l", "256M", at("source")]);
     const context = await laboratory.context();
-    const job = { ...context.job, progress: () => laboratory.abort() };
+    const job = standIn(context.job, { progress: () => laboratory.abort() });
     const big = { ...from, capacityBytes: 256n * MiB };
     const filling = create(
       directoryDriver,
       definition(),
       volume("x", { allocationBytes: 0n }),
       { ...context, job },
-      { source: big },
+      {
+        source: big,
+      },
     );
     expect(await errorOf(filling)).toMatch(/^78\/18 operation aborted: /);
     expect(readdirSync(images)).toEqual(["source"]);

@@ -7,13 +7,18 @@ import type { FoundVolume, KnownVolumes, PoolScan, StorageDriver, VolumeContext 
 import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
 import type { Directory, Host } from "../../dist/host/host.js";
 import { Hosts } from "../../dist/host/index.js";
-import type { Job, Recorded } from "../../dist/jobs/job.js";
+import type { Job, Recorded, Trace } from "../../dist/jobs/job.js";
 
 /** A place of its own for one test: a real directory, a real host, and what operations are handed. */
 export class Laboratory {
   readonly root = mkdtempSync(join(tmpdir(), "cistern-drivers-"));
   readonly hosts = new Hosts();
   readonly progress: [bigint, bigint][] = [];
+  /** What drivers told the job: by which way, what is to be known, and what would be left now. */
+  readonly ways: string[] = [];
+  readonly remarks: string[] = [];
+  readonly traces = new Set<Trace>();
+  readonly expectedSpace = new ExpectedSpace();
   /** Passphrases by uuid or usage. */
   readonly secrets = new Map<string, string>();
   readonly #controller = new AbortController();
@@ -33,8 +38,8 @@ export class Laboratory {
     this.#privateDirectory ??= await this.host.openDirectory(path);
     return {
       host: this.host,
-      expectedSpace: new ExpectedSpace(),
-      job: new RecordedJob(this.#controller.signal, this.progress),
+      expectedSpace: this.expectedSpace,
+      job: new RecordedJob(this.#controller.signal, this),
       secret: async (lookup) => {
         const id = "uuid" in lookup ? lookup.uuid : lookup.usage;
         const value = this.secrets.get(id);
@@ -63,21 +68,27 @@ export class Laboratory {
 class RecordedJob implements Job {
   readonly signal: AbortSignal;
   readonly bandwidthBytesPerSecond = null;
-  readonly #steps: [bigint, bigint][];
+  readonly #laboratory: Laboratory;
 
-  constructor(signal: AbortSignal, steps: [bigint, bigint][]) {
+  constructor(signal: AbortSignal, laboratory: Laboratory) {
     this.signal = signal;
-    this.#steps = steps;
+    this.#laboratory = laboratory;
   }
 
   progress(doneBytes: bigint, totalBytes: bigint): void {
-    this.#steps.push([doneBytes, totalBytes]);
+    this.#laboratory.progress.push([doneBytes, totalBytes]);
   }
   async pace(): Promise<void> {}
-  way(): void {}
-  remark(): void {}
-  async record(): Promise<Recorded> {
-    return { release: async () => {} };
+  way(text: string): void {
+    this.#laboratory.ways.push(text);
+  }
+  remark(text: string): void {
+    this.#laboratory.remarks.push(text);
+  }
+  async record(trace: Trace): Promise<Recorded> {
+    const { traces } = this.#laboratory;
+    traces.add(trace);
+    return { release: async () => void traces.delete(trace) };
   }
   child(): void {}
 }

@@ -87,6 +87,34 @@ onFileSystems(["ext4", "xfs", "btrfs", "tmpfs"], (place, type) => {
     expect(await codeOf(file.allocate(0n, 1024n * mebibyte, { keepSize: true }))).toBe("ENOSPC");
   });
 
+  it("where a file has blocks is told, whether they hold data or were only reserved", async () => {
+    const { directory } = place();
+    await using file = await newFile(directory, "file");
+    await file.truncate(16n * mebibyte);
+    await file.write(4n * mebibyte, Buffer.alloc(1_048_576, 1));
+    await file.allocate(8n * mebibyte, mebibyte, { keepSize: true });
+    if (type === "tmpfs") {
+      expect(await file.blocksFrom(0n)).toBeNull();
+      return;
+    }
+    const covers = async (from: bigint): Promise<[bigint, bigint][]> => {
+      const joined: [bigint, bigint][] = [];
+      for (const { startBytes, endBytes } of (await file.blocksFrom(from)) ?? []) {
+        const last = joined.at(-1);
+        if (last !== undefined && last[1] === startBytes) last[1] = endBytes;
+        else joined.push([startBytes, endBytes]);
+      }
+      return joined;
+    };
+    const [data, reserved] = [
+      [4n * mebibyte, 5n * mebibyte],
+      [8n * mebibyte, 9n * mebibyte],
+    ];
+    expect(await covers(0n)).toEqual([data, reserved]);
+    expect(await covers(4n * mebibyte + 4_096n)).toEqual([[4n * mebibyte + 4_096n, 5n * mebibyte], reserved]);
+    expect(await covers(9n * mebibyte)).toEqual([]);
+  });
+
   it("what overwriting means is told", async () => {
     const { directory } = place();
     await using file = await filled(directory, "file", mebibyte);

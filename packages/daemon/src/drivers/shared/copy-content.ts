@@ -1,9 +1,9 @@
 import type { Directory, File } from "../../host/host.js";
 import { EarlyWriteback, hostLimits } from "../../host/index.js";
 import type { VolumeContext } from "../driver.js";
-import { bulkStep } from "./bulk-step.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { withRoom } from "./room.js";
+import { stepOf } from "./step.js";
 
 export interface CopyPlan {
   /** Where the target grows: its file system's space counts. */
@@ -117,7 +117,7 @@ async function copyExtents(
   for (const { startBytes, endBytes } of extents) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       throwIfCalledOff(signal, detail);
-      const step = bulkStep(endBytes - atBytes, job);
+      const step = stepOf(endBytes - atBytes, job);
       await job.pace(step);
       const copied = await failingAs(detail, target.copyRange(source, atBytes, atBytes, step, { signal }));
       // The source was shortened meanwhile.

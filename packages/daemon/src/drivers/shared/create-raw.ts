@@ -56,10 +56,14 @@ async function reserve(
   const { job } = context;
   const { signal } = job;
   const detail = `cannot allocate ${bytes} bytes in file '${pathOf(volume)}'`;
-  const progress = (doneBytes: bigint, totalBytes: bigint): void => job.progress(doneBytes, totalBytes);
-  await withRoom({ directory, bytes, detail }, context, () =>
-    failingAs(detail, file.allocate(0n, bytes, { signal, progress })),
-  );
+  await withRoom({ directory, bytes, detail }, context, (taken) => {
+    const progress = (doneBytes: bigint, totalBytes: bigint): void => {
+      // What the file system has given away already is not counted twice against others.
+      taken(doneBytes);
+      job.progress(doneBytes, totalBytes);
+    };
+    return failingAs(detail, file.allocate(0n, bytes, { signal, progress }));
+  });
 }
 
 async function copy(

@@ -64,8 +64,8 @@ async function createDirectory(parent: Directory, volume: VolumeDocument, { job 
   const detail = `failed to create directory '${path}'`;
   const temporary = temporaryName();
   const { inode } = await failingAs(detail, parent.facts(), ErrorDomain.NONE);
-  let isLeft = false;
   const recorded = await job.record({ kind: "temporary", directory: { path: parent.path, inode }, name: temporary });
+  let isLeft = false;
   try {
     await failingAs(detail, parent.makeDirectory(temporary, 0o700), ErrorDomain.NONE);
     try {

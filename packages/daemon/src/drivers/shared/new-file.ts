@@ -75,7 +75,8 @@ export async function withNewFile(
     if (temporary !== null) isLeft = !(await isRemoved(directory, temporary));
     throw thrown;
   } finally {
-    await file.close();
+    // On the disk already, or to be forgotten: nobody has to wait for it.
+    file.close().catch(() => {});
     // What could not be removed is left to the next daemon.
     if (!isLeft) await recorded?.release();
   }

@@ -1,6 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory, File } from "../../host/host.js";
+import type { Job } from "../../jobs/job.js";
 import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
 import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
@@ -76,23 +77,38 @@ async function reserve(
   const detail = `Failed to pre-allocate space for file '${pathOf(volume)}'`;
   const { sizeBytes, allocatedBytes } = await failingAs(detail, file.facts({ signal }), ErrorDomain.NONE);
   const bytes = capacityBytes > allocatedBytes ? capacityBytes - allocatedBytes : 0n;
-  const progress = (doneBytes: bigint, totalBytes: bigint): void => job.progress(doneBytes, totalBytes);
   try {
     await withRoom({ directory, bytes, detail }, context, () =>
-      failingAs(
-        detail,
-        file.allocate(0n, capacityBytes, { signal, progress, keepSize: true }).catch((thrown: unknown) => {
-          // File systems that cannot reserve write zeros, which moves the end.
-          if (!isErrno(thrown, "EOPNOTSUPP")) throw thrown;
-          return file.allocate(0n, capacityBytes, { signal, progress });
-        }),
-        ErrorDomain.NONE,
-      ),
+      failingAs(detail, allocateTo(file, sizeBytes, capacityBytes, job), ErrorDomain.NONE),
     );
   } catch (thrown) {
     // Cutting it where it ends gives back what was reserved behind.
     await file.truncate(sizeBytes).catch(() => {});
     throw thrown;
+  }
+}
+
+/**
+ * First behind the end, where most of it is missing and what was taken can be given back; then the holes before it, which
+ * cannot be told from other blocks once they are filled.
+ */
+async function allocateTo(file: File, sizeBytes: bigint, capacityBytes: bigint, job: Job): Promise<void> {
+  const { signal } = job;
+  const behindBytes = capacityBytes > sizeBytes ? capacityBytes - sizeBytes : 0n;
+  const beforeBytes = capacityBytes - behindBytes;
+  const after =
+    (alreadyBytes: bigint) =>
+    (doneBytes: bigint): void =>
+      job.progress(alreadyBytes + doneBytes, capacityBytes);
+  try {
+    const options = { signal, keepSize: true };
+    if (behindBytes > 0n) await file.allocate(sizeBytes, behindBytes, { ...options, progress: after(0n) });
+    if (beforeBytes > 0n) await file.allocate(0n, beforeBytes, { ...options, progress: after(behindBytes) });
+  } catch (thrown) {
+    if (!isErrno(thrown, "EOPNOTSUPP")) throw thrown;
+    // File systems that cannot reserve write zeros: within the new end, so that no other size is ever seen.
+    if (behindBytes > 0n) await file.truncate(capacityBytes, { signal });
+    await file.allocate(0n, capacityBytes, { signal, progress: after(0n) });
   }
 }
 

@@ -6,10 +6,10 @@ import { EarlyWriteback, hostLimits } from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
 import { SCRUB_PATTERNS, scrub } from "../../tools/scrub.js";
 import type { VolumeContext } from "../driver.js";
-import { bulkStep } from "./bulk-step.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { jobOptions, runCommand } from "./run-command.js";
+import { stepOf } from "./step.js";
 import { pathOf } from "./target-directory.js";
 
 const ZERO = 0;
@@ -55,10 +55,11 @@ function algorithmUnsupported(algorithm: number): LibvirtError {
 
 async function remarkOnSurvivors(file: File, job: Job): Promise<void> {
   const traits = await file.storageTraits({ signal: job.signal }).catch(() => null);
-  if (traits === null) return;
-  if (traits.copyOnWrite) {
+  if (traits?.copyOnWrite === true) {
     job.remark("The file system writes to new blocks instead of the old ones: old blocks may survive.");
-  } else if (traits.sharesBlocks === true) {
+  } else if (traits === null || traits.sharesBlocks === null) {
+    job.remark("Of this storage it cannot be told whether old blocks are overwritten or kept: they may survive.");
+  } else if (traits.sharesBlocks) {
     job.remark("Blocks were shared with another file or a snapshot, which keeps them: old blocks may survive.");
   }
 }
@@ -80,14 +81,14 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   const ranges = await rangesOf(file, facts, volume, isSparse, job);
   const totalBytes = ranges.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
   const detail = `Failed to write ${totalBytes} bytes to storage volume with path '${path}'`;
-  job.way(isSparse ? `data of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
+  job.way(isSparse ? `blocks of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
   const writeback = new EarlyWriteback(file);
   let doneBytes = 0n;
   job.progress(0n, totalBytes);
   for (const { startBytes, endBytes } of ranges) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       throwIfCalledOff(signal, detail);
-      const step = bulkStep(endBytes - atBytes, job);
+      const step = stepOf(endBytes - atBytes, job);
       await job.pace(step);
       await failingAs(detail, file.overwrite(atBytes, step, pattern, { signal }));
       writeback.wrote(atBytes, atBytes + step);
@@ -122,6 +123,31 @@ async function rangesOf(
     const lastSeen = facts.kind === "file" ? volume.allocationBytes : 0n;
     return [{ startBytes: 0n, endBytes: sizeBytes > lastSeen ? sizeBytes : lastSeen }];
   }
+  return (await blocksOf(file, sizeBytes, signal, detail)) ?? (await dataOf(file, sizeBytes, signal, detail));
+}
+
+/** All blocks, also those that hold no data: they may hold what was there before. null: it cannot be told. */
+async function blocksOf(file: File, sizeBytes: bigint, signal: AbortSignal, detail: string): Promise<Range[] | null> {
+  const ranges: Range[] = [];
+  for (let atBytes = 0n; atBytes < sizeBytes; ) {
+    if (ranges.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: sizeBytes }];
+    const blocks = await failingAs(detail, file.blocksFrom(atBytes, { signal }));
+    if (blocks === null) return null;
+    for (const { startBytes, endBytes } of blocks) {
+      if (startBytes >= sizeBytes) break;
+      const end = endBytes < sizeBytes ? endBytes : sizeBytes;
+      const last = ranges.at(-1);
+      // Extents that follow each other are one range: it is overwritten in large steps.
+      if (last?.endBytes === startBytes) ranges[ranges.length - 1] = { startBytes: last.startBytes, endBytes: end };
+      else ranges.push({ startBytes, endBytes: end });
+    }
+    const lastBytes = blocks.at(-1)?.endBytes ?? sizeBytes;
+    atBytes = lastBytes > atBytes ? lastBytes : sizeBytes;
+  }
+  return ranges;
+}
+
+async function dataOf(file: File, sizeBytes: bigint, signal: AbortSignal, detail: string): Promise<Range[]> {
   const ranges: Range[] = [];
   for (let atBytes = 0n; atBytes < sizeBytes; ) {
     // A file in a million pieces is wiped as one: its holes are filled then, and given back afterwards.

@@ -5,6 +5,7 @@ import { withDeadline } from "../deadline.js";
 import { type ErrorCode, hostError, hostErrorFrom, hostErrorOfErrno } from "../errors.js";
 import type {
   AllocateOptions,
+  BlockRange,
   BulkOptions,
   CallOptions,
   CopiedRange,
@@ -207,6 +208,10 @@ export class LocalFile implements File {
 
   setLabel(label: string, options?: CallOptions): Promise<void> {
     return this.#quick("Labelling", options, "setLabel", (fd) => ({ fd, label }));
+  }
+
+  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly BlockRange[] | null> {
+    return this.#bulk("Looking at", options, "blocksFrom", (fd) => ({ fd, offsetBytes }));
   }
 
   storageTraits(options?: CallOptions): Promise<StorageTraits> {

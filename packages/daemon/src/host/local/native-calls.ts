@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { constants as osConstants } from "node:os";
 import { hostLimits } from "../../limits.js";
 import { copiesOnWrite } from "../file-system-types.js";
-import type { FileFacts, HostStep } from "../host.js";
+import type { BlockRange, FileFacts, HostStep } from "../host.js";
 import { bytesOfName, bytesOfPath } from "../names.js";
 import * as native from "../native.js";
 import * as system from "../system-calls.js";
@@ -167,6 +167,18 @@ export const nativeCalls = {
       checked(system.writeAt(fd, bytes, offsetBytes + done));
       done += BigInt(length);
     }
+  },
+
+  blocksFrom({ fd, offsetBytes }: { fd: number; offsetBytes: bigint }): readonly BlockRange[] | null {
+    const extents = system.extentsFrom(fd, offsetBytes);
+    if (typeof extents === "number") return null;
+    // The first may have begun before.
+    return extents
+      .filter(({ endBytes }) => endBytes > offsetBytes)
+      .map(({ startBytes, endBytes }) => ({
+        startBytes: startBytes < offsetBytes ? offsetBytes : startBytes,
+        endBytes,
+      }));
   },
 
   storageTraits({ fd }: { fd: number }): { copyOnWrite: boolean; sharesBlocks: boolean | null } {

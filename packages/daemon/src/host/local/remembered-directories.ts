@@ -79,12 +79,12 @@ export class RememberedDirectories {
 
   #remember(path: string, opening: Promise<SharedDirectory>): void {
     const before = this.#byPath.get(path);
-    if (before !== undefined) void endShared(before);
-    else if (this.#byPath.size >= hostLimits.rememberedDirectories) void this.forget();
+    if (before !== undefined) endUnwatched(endShared(before));
+    else if (this.#byPath.size >= hostLimits.rememberedDirectories) endUnwatched(this.forget());
     this.#byPath.set(path, opening);
     const timer = setTimeout(() => {
       if (this.#byPath.get(path) === opening) this.#byPath.delete(path);
-      void endShared(opening);
+      endUnwatched(endShared(opening));
     }, hostLimits.pathMemoryMs);
     timer.unref();
   }
@@ -95,11 +95,14 @@ export function openDirectory(path: string, { quick }: NativeLanes): Promise<num
   return quick.perform("openPath", { path, flags: directoryFlags }, `"${path}" cannot be opened`);
 }
 
+/** Never rejects: what was opened to be read only has nothing to say when it is closed, but that the daemon ends. */
 async function endShared(opening: Promise<SharedDirectory>): Promise<void> {
-  await opening.then(
-    (shared) => shared.end(),
-    () => undefined,
-  );
+  await opening.then((shared) => shared.end()).catch(() => undefined);
+}
+
+/** Nobody waits for it: the thread that closes may end first, with the process. */
+function endUnwatched(ending: Promise<void>): void {
+  ending.catch(() => {});
 }
 
 /** Closed when its time is over and nobody uses it any more. */

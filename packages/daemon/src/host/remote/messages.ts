@@ -148,6 +148,7 @@ export const servedMethods = {
     "syncData",
     "startWriteback",
     "setLabel",
+    "blocksFrom",
     "storageTraits",
     "changeMode",
     "changeOwner",

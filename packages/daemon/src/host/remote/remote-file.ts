@@ -1,6 +1,7 @@
 import { hostError } from "../errors.js";
 import type {
   AllocateOptions,
+  BlockRange,
   BulkOptions,
   CallOptions,
   CopiedRange,
@@ -132,6 +133,10 @@ export class RemoteFile implements File {
 
   setLabel(label: string, options?: CallOptions): Promise<void> {
     return this.#call("setLabel", "Labelling", [label], options);
+  }
+
+  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly BlockRange[] | null> {
+    return this.#slowCall("blocksFrom", "Looking at", [offsetBytes], options);
   }
 
   storageTraits(options?: CallOptions): Promise<StorageTraits> {

@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { decodeRecord, encodeRecord, type JournalTrace } from "../../dist/jobs/journal-record.js";
+import { limits } from "../../dist/limits.js";
+import { factsOf } from "./interrupted.js";
+
+const TEMPORARY = ".cistern-0123456789abcdef.part";
+const directory = (path: string) => ({ path, inode: 2n ** 63n + 1n });
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+const bytesOf = (content: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(content));
+
+describe("a record of the journal", () => {
+  const traces: [string, JournalTrace][] = [
+    ["a temporary file", { kind: "temporary", directory: directory("/images"), name: TEMPORARY }],
+    ["a resize", { kind: "resize", directory: directory("/images"), name: "a.img" }],
+    ["content", { kind: "content", directory: directory("/"), name: "a.img" }],
+    [
+      "a name with bytes that are no UTF-8",
+      { kind: "content", directory: directory("/i\udcff"), name: "\udc80\udcfe" },
+    ],
+    ["a name with line ends and quotes", { kind: "content", directory: directory('/"\n'), name: '\u0001\n"\\' }],
+    ["a name beyond the first plane", { kind: "content", directory: directory("/🗄️"), name: "💾" }],
+    ["a program", { kind: "child", pid: 4_711, startTime: "18446744073709551615" }],
+  ];
+  it.each(traces)("says the same when it is read again: %s", (_what, trace) => {
+    const facts = factsOf({ volume: "v\udcff", startedAt: new Date("2026-01-02T03:04:05.678Z") });
+    const { id, kind, pool, volume, title, requester } = facts;
+    expect(decodeRecord(encodeRecord(facts, trace))).toEqual({
+      job: { id, kind, pool, volume, title, requester, startedAt: facts.startedAt },
+      trace,
+    });
+  });
+
+  it("of a job that has not begun yet has the time at which it was announced", () => {
+    const facts = factsOf({ startedAt: null, createdAt: new Date(1_000) });
+    const record = decodeRecord(encodeRecord(facts, { kind: "child", pid: 1, startTime: "2" }));
+    expect(record).toMatchObject({ job: { startedAt: new Date(1_000) } });
+  });
+
+  it("fits into what recovery reads, with the longest names that there can be", () => {
+    const worst = (length: number): string => "\udcff".repeat(length);
+    const facts = factsOf({ pool: worst(255), volume: worst(255), title: worst(1_200) });
+    const bytes = encodeRecord(facts, { kind: "content", directory: directory(worst(4_095)), name: worst(255) });
+    expect(bytes.length).toBeLessThan(limits.journalRecordBytes);
+    expect(decodeRecord(bytes)).toMatchObject({ trace: { name: worst(255) } });
+  });
+
+  it("that was cut off anywhere is known to be", () => {
+    const whole = encodeRecord(factsOf(), { kind: "content", directory: directory("/i"), name: "ä" });
+    // The last byte is the end of the line.
+    for (let length = 0; length < whole.length - 1; length++) {
+      expect(decodeRecord(whole.subarray(0, length))).toBe("cut off");
+    }
+    expect(decodeRecord(new Uint8Array(512))).toBe("cut off");
+    expect(decodeRecord(new Uint8Array([0xff, 0xfe]))).toBe("cut off");
+  });
+
+  describe("that is whole, but of another version or none, is told from one that was cut off", () => {
+    const good = JSON.parse(
+      text(encodeRecord(factsOf(), { kind: "temporary", directory: directory("/i"), name: TEMPORARY })),
+    );
+    const rows: [string, unknown][] = [
+      ["a later format", { ...good, format: 2 }],
+      ["an unknown trace", { ...good, trace: { ...good.trace, kind: "volume-group" } }],
+      ["an unknown kind of job", { ...good, job: { ...good.job, kind: "defragment" } }],
+      ["no time", { ...good, job: { ...good.job, startedAt: "yesterday" } }],
+      ["no directory", { ...good, trace: { kind: "content", name: "a" } }],
+      ["an inode that is no number", { ...good, trace: { ...good.trace, directory: { path: "/i", inode: "x" } } }],
+      ["not an object", [1]],
+      ["null", null],
+      ["a temporary file under a name that we never give", { ...good, trace: { ...good.trace, name: "a.img" } }],
+      ["one that leads out of its directory", { ...good, trace: { ...good.trace, name: `../${TEMPORARY}` } }],
+    ];
+    it.each(rows)("%s", (_what, content) => {
+      expect(decodeRecord(bytesOf(content))).toBe("foreign");
+    });
+  });
+});

@@ -1,0 +1,274 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Directory, type Host, HostError, Hosts } from "../../dist/host/index.js";
+import type { Trace } from "../../dist/jobs/job.js";
+import type { JobFacts } from "../../dist/jobs/job-facts.js";
+import { FileJournal } from "../../dist/jobs/journal.js";
+import { recover } from "../../dist/jobs/recovery.js";
+import { limits } from "../../dist/limits.js";
+import { factsOf } from "./interrupted.js";
+
+const TEMPORARY = ".cistern-0123456789abcdef.part";
+const OTHER_TEMPORARY = ".cistern-fedcba9876543210.part";
+
+let root: string;
+let hosts: Hosts;
+let journal: Directory;
+let reports: { readonly text: string; readonly facts: Readonly<Record<string, unknown>> }[];
+let hostAt: (path: string) => Promise<Host>;
+let orphans: { readonly killed: readonly string[]; readonly stuck: readonly string[] };
+
+const images = (...names: string[]): string => join(root, "images", ...names);
+const records = (): string[] => readdirSync(join(root, "journal"));
+const texts = (): string[] => reports.map(({ text }) => text);
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), "cistern-recovery-"));
+  mkdirSync(join(root, "journal"));
+  mkdirSync(images());
+  hosts = new Hosts();
+  journal = await hosts.local.openDirectory(join(root, "journal"));
+  reports = [];
+  hostAt = async () => hosts.local;
+  orphans = { killed: [], stuck: [] };
+});
+afterEach(async () => {
+  await journal.close();
+  await hosts.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** What a daemon that died had written down. */
+async function record(kind: Trace["kind"], name: string, about: Partial<JobFacts> = {}): Promise<void> {
+  const writer = new FileJournal(journal, (text) => {
+    throw new Error(text);
+  });
+  const directory = { path: images(), inode: statSync(images(), { bigint: true }).ino };
+  await writer.add(factsOf(about), { kind, directory, name });
+}
+
+const recoverNow = () =>
+  recover(journal, {
+    hostAt,
+    endOrphans: async () => orphans,
+    report: (text, facts) => reports.push({ text, facts }),
+  });
+
+describe("recovery", () => {
+  it("removes a temporary file, and nothing else", async () => {
+    for (const name of [TEMPORARY, OTHER_TEMPORARY, "a.img"]) writeFileSync(images(name), "x");
+    await record("temporary", TEMPORARY);
+    const [job] = await recoverNow();
+    expect(readdirSync(images()).sort()).toEqual([OTHER_TEMPORARY, "a.img"].sort());
+    expect(records()).toEqual([]);
+    expect(job).toMatchObject({ kind: "clone", pool: "images", volume: "a.img", state: "interrupted" });
+    expect(job?.remarks).toEqual([
+      `clone volume 'a.img' of pool 'images': interrupted by the end of the daemon; '${images(TEMPORARY)}' was removed`,
+    ]);
+    expect(texts()).toEqual(job?.remarks);
+  });
+
+  it("removes a temporary directory with what is in it", async () => {
+    mkdirSync(images(TEMPORARY, "deep"), { recursive: true });
+    writeFileSync(images(TEMPORARY, "deep", "file"), "x");
+    await record("temporary", TEMPORARY);
+    await recoverNow();
+    expect(readdirSync(images())).toEqual([]);
+    expect(records()).toEqual([]);
+  });
+
+  it("does not follow a symlink that has the temporary name", async () => {
+    writeFileSync(join(root, "precious"), "x");
+    symlinkSync(join(root, "precious"), images(TEMPORARY));
+    await record("temporary", TEMPORARY);
+    await recoverNow();
+    expect(existsSync(join(root, "precious"))).toBe(true);
+    expect(readdirSync(images())).toEqual([]);
+  });
+
+  it("names a volume whose content is of two minds, and leaves it as it is", async () => {
+    writeFileSync(images("a.img"), "old and new");
+    await record("content", "a.img", { kind: "wipe" });
+    const [job] = await recoverNow();
+    expect(readFileSync(images("a.img"), "utf8")).toBe("old and new");
+    expect(records()).toEqual([]);
+    expect(job?.remarks[0]).toContain(
+      `the content of '${images("a.img")}' is incomplete: part of it is old and part is new`,
+    );
+  });
+
+  it("of a resize leaves the file's length as it is", async () => {
+    writeFileSync(images("a.img"), "12345");
+    await record("resize", "a.img", { kind: "resize" });
+    const [job] = await recoverNow();
+    expect(statSync(images("a.img")).size).toBe(5);
+    expect(job?.remarks[0]).toContain(`'${images("a.img")}' has 5 bytes`);
+    expect(records()).toEqual([]);
+  });
+
+  it.each(["temporary", "resize", "content"] as const)("finds nothing left of a %s that is gone", async (kind) => {
+    await record(kind, TEMPORARY);
+    const [job] = await recoverNow();
+    expect(job?.remarks[0]).toContain("nothing is left of it");
+    expect(records()).toEqual([]);
+  });
+
+  it("tells several traces of one job as one story", async () => {
+    writeFileSync(images(TEMPORARY), "x");
+    const startedAt = new Date(1_700_000_000_000);
+    await record("temporary", TEMPORARY, { startedAt });
+    await record("content", "gone", { startedAt });
+    await record("content", "gone", { startedAt: new Date(1_700_000_000_001) });
+    const jobs = await recoverNow();
+    expect(jobs.map(({ remarks }) => remarks.length).sort()).toEqual([1, 2]);
+  });
+
+  it("is done once: a second one finds nothing", async () => {
+    writeFileSync(images(TEMPORARY), "x");
+    await record("temporary", TEMPORARY);
+    expect(await recoverNow()).toHaveLength(1);
+    expect(await recoverNow()).toEqual([]);
+  });
+});
+
+describe("a record is kept for the next start", () => {
+  it("while another directory lies where its own was, in which nothing is touched", async () => {
+    writeFileSync(images(TEMPORARY), "x");
+    await record("temporary", TEMPORARY);
+    renameSync(images(), join(root, "elsewhere"));
+    mkdirSync(images());
+    writeFileSync(images(TEMPORARY), "another's");
+    expect((await recoverNow())[0]?.remarks[0]).toContain(`'${images()}' is another directory now`);
+    expect(records()).toHaveLength(1);
+    expect(readFileSync(images(TEMPORARY), "utf8")).toBe("another's");
+
+    rmSync(images(), { recursive: true });
+    renameSync(join(root, "elsewhere"), images());
+    await recoverNow();
+    expect(records()).toEqual([]);
+    expect(readdirSync(images())).toEqual([]);
+  });
+
+  it("while its directory is not there", async () => {
+    await record("temporary", TEMPORARY);
+    renameSync(images(), join(root, "elsewhere"));
+    await recoverNow();
+    expect(records()).toHaveLength(1);
+  });
+
+  it("but not for ever", async () => {
+    const startedAt = new Date(Date.now() - limits.journalRecordMs - 1_000);
+    await record("temporary", TEMPORARY, { startedAt });
+    await record("temporary", OTHER_TEMPORARY, { startedAt: new Date(Date.now() - limits.journalRecordMs + 60_000) });
+    renameSync(images(), join(root, "elsewhere"));
+    await recoverNow();
+    expect(records()).toHaveLength(1);
+    expect(readFileSync(join(root, "journal", records()[0] ?? ""), "utf8")).toContain(OTHER_TEMPORARY);
+  });
+
+  it("while a program of the earlier daemon cannot be ended, and so may still work on it", async () => {
+    writeFileSync(images(TEMPORARY), "x");
+    await record("temporary", TEMPORARY);
+    orphans = { killed: ["qemu-img convert a b"], stuck: ["qemu-img convert c d"] };
+    expect(await recoverNow()).toEqual([]);
+    expect(existsSync(images(TEMPORARY))).toBe(true);
+    expect(records()).toHaveLength(1);
+    expect(texts()).toEqual([
+      "a program of an earlier daemon was ended",
+      "a program of an earlier daemon cannot be ended",
+      "work of an earlier daemon is not undone while its program is stuck",
+    ]);
+    orphans = { killed: [], stuck: [] };
+    await recoverNow();
+    expect(existsSync(images(TEMPORARY))).toBe(false);
+    expect(records()).toEqual([]);
+  });
+
+  it("that cannot be read: what it tells of may lie there", async () => {
+    await record("temporary", TEMPORARY);
+    const [name = ""] = records();
+    const unreadable = new Proxy(journal, {
+      get: (target, property) => {
+        if (property === "readFile") return () => Promise.reject(new HostError("EIO", 5, "a bad sector"));
+        const value = Reflect.get(target, property, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const report = (text: string, facts: Readonly<Record<string, unknown>>): void => void reports.push({ text, facts });
+    await recover(unreadable, { hostAt, endOrphans: async () => orphans, report });
+    expect(records()).toEqual([name]);
+    expect(texts()).toEqual(["a record could not be read"]);
+  });
+
+  it("that another version wrote", async () => {
+    writeFileSync(join(root, "journal/later.json"), '{"format":2}');
+    expect(await recoverNow()).toEqual([]);
+    expect(records()).toEqual(["later.json"]);
+    expect(texts()).toEqual(["a record that is not understood was left alone"]);
+  });
+});
+
+it("a record that was cut off is removed, with a word", async () => {
+  writeFileSync(join(root, "journal/0123.json"), '{"format":1,"job":{"id":');
+  writeFileSync(join(root, "journal/4567.json"), "");
+  writeFileSync(join(root, "journal/a note of the administrator"), "");
+  expect(await recoverNow()).toEqual([]);
+  expect(records()).toEqual(["a note of the administrator"]);
+  expect(reports).toHaveLength(2);
+  expect(texts()[0]).toBe("a record that was cut off was removed: what it was for had not begun");
+});
+
+it("the record of a program is removed with the program", async () => {
+  const writer = new FileJournal(journal, () => {});
+  await writer.add(factsOf(), { kind: "child", pid: 4_711, startTime: "1" });
+  expect(await recoverNow()).toEqual([]);
+  expect(records()).toEqual([]);
+  expect(reports).toEqual([]);
+});
+
+it("storage that does not answer is waited for once, however many records it has", async () => {
+  let asked = 0;
+  hostAt = () => {
+    asked++;
+    return Promise.reject(new HostError("ETIMEDOUT", 110, "no answer"));
+  };
+  for (const name of [TEMPORARY, OTHER_TEMPORARY, "a", "b"]) {
+    await record(name.endsWith(".part") ? "temporary" : "content", name);
+  }
+  await recoverNow();
+  expect(asked).toBe(1);
+  expect(records()).toHaveLength(4);
+});
+
+describe("the journal", () => {
+  it("has a record for its owner's eyes until it is released", async () => {
+    await record("content", "a.img");
+    const [name = ""] = records();
+    expect(statSync(join(root, "journal", name)).mode & 0o777).toBe(0o600);
+    const recorded = await new FileJournal(journal, () => {}).add(factsOf(), { kind: "child", pid: 1, startTime: "1" });
+    expect(records()).toHaveLength(2);
+    await recorded.release();
+    await recorded.release();
+    expect(records()).toEqual([name]);
+  });
+
+  it("that cannot be written refuses the work, and leaves no half record", async () => {
+    const writer = new FileJournal(journal, () => {});
+    rmSync(join(root, "journal"), { recursive: true });
+    const trace = { kind: "content", directory: { path: images(), inode: 1n }, name: "a" } as const;
+    await expect(writer.add(factsOf(), trace)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+});

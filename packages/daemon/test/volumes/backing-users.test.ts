@@ -1,0 +1,137 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { missing } from "../../../../tests/support/requirements.js";
+import { qemuImg } from "../images/shared.js";
+import { Storage } from "./storage.js";
+
+let storage: Storage;
+beforeEach(async () => {
+  storage = await Storage.open();
+});
+afterEach(() => storage.close());
+
+function image(path: string, backing?: string): void {
+  const on = backing === undefined ? [] : ["-u", "-b", backing, "-F", "qcow2"];
+  qemuImg("create", "-q", "-f", "qcow2", ...on, path, "1M");
+}
+
+const refusal = (volume: string, chain: readonly string[]) => {
+  const shown = chain.map((each) => `'${each}'`);
+  return {
+    code: 55,
+    domain: 18,
+    message:
+      `Requested operation is not valid: volume '${volume}' is still in use. ` +
+      `It is the backing store of ${shown.at(-2)} (${shown.join(" -> ")})`,
+  };
+};
+
+describe("deleting what others are built on is refused, with the chain,", () => {
+  it("over three levels and two pools", async () => {
+    const [bases, work] = [storage.directory("bases"), storage.directory("work")];
+    image(`${bases}/base`);
+    image(`${bases}/middle`, `${bases}/base`);
+    image(`${work}/disk`, `${bases}/middle`);
+    image(`${work}/top`, `${work}/disk`);
+    await storage.started("bases");
+    await storage.started("work");
+    await expect(storage.remove("bases", "base")).rejects.toMatchObject(
+      refusal("base", ["work/top", "work/disk", "bases/middle", "bases/base"]),
+    );
+    await expect(storage.remove("work", "disk")).rejects.toMatchObject(refusal("disk", ["work/top", "work/disk"]));
+    expect(existsSync(`${bases}/base`)).toBe(true);
+
+    // From the top down nothing stands in the way.
+    for (const name of ["top", "disk"]) await storage.remove("work", name);
+    for (const name of ["middle", "base"]) await storage.remove("bases", name);
+    expect(existsSync(`${bases}/base`)).toBe(false);
+  });
+
+  it("that name it relative to themselves", async () => {
+    const work = storage.directory("work");
+    image(`${work}/base`);
+    image(`${work}/disk`, "base");
+    await storage.started("work");
+    await expect(storage.remove("work", "base")).rejects.toMatchObject(refusal("base", ["work/disk", "work/base"]));
+  });
+
+  it("that name it by a symlink, or by another hard link", async () => {
+    const [bases, work] = [storage.directory("bases"), storage.directory("work")];
+    for (const name of ["a", "b"]) image(`${bases}/${name}`);
+    symlinkSync(`${bases}/a`, storage.path("shortcut"));
+    linkSync(`${bases}/b`, storage.path("second-name"));
+    image(`${work}/on-a`, storage.path("shortcut"));
+    image(`${work}/on-b`, storage.path("second-name"));
+    await storage.started("bases");
+    await storage.started("work");
+    await expect(storage.remove("bases", "a")).rejects.toMatchObject(refusal("a", ["work/on-a", "bases/a"]));
+    await expect(storage.remove("bases", "b")).rejects.toMatchObject(refusal("b", ["work/on-b", "bases/b"]));
+  });
+
+  it("that name it by a bind mount", async (context) => {
+    const reason = missing({ root: true, programs: ["mount", "umount"] });
+    context.skip(reason !== null, reason ?? "");
+    const [bases, work, mounted] = [storage.directory("bases"), storage.directory("work"), storage.path("mounted")];
+    mkdirSync(mounted);
+    execFileSync("mount", ["--bind", bases, mounted]);
+    try {
+      image(`${bases}/base`);
+      image(`${work}/disk`, `${mounted}/base`);
+      await storage.started("bases");
+      await storage.started("work");
+      await expect(storage.remove("bases", "base")).rejects.toMatchObject(refusal("base", ["work/disk", "bases/base"]));
+    } finally {
+      execFileSync("umount", [mounted]);
+    }
+  });
+});
+
+describe("deleting is not held up by", () => {
+  it("an overlay in a pool that is not active, nor one that is only called alike", async () => {
+    const [bases, work] = [storage.directory("bases"), storage.directory("work")];
+    for (const name of ["base", "other"]) image(`${bases}/${name}`);
+    image(`${work}/disk`, `${bases}/other`);
+    image(`${work}/broken`, "/nowhere/base");
+    await storage.started("bases");
+    const pool = await storage.started("work");
+    await storage.remove("bases", "base");
+    expect(existsSync(`${bases}/base`)).toBe(false);
+    pool.active = false;
+    await storage.remove("bases", "other");
+    expect(existsSync(`${bases}/other`)).toBe(false);
+  });
+
+  it("a ring of damaged or hostile images that are built on themselves", async () => {
+    const work = storage.directory("work");
+    image(`${work}/a`, `${work}/b`);
+    image(`${work}/b`, `${work}/a`);
+    image(`${work}/self`);
+    qemuImg("rebase", "-u", "-b", `${work}/self`, "-F", "qcow2", `${work}/self`);
+    const pool = await storage.started("work");
+    for (const name of ["self", "a", "b"]) await storage.remove("work", name);
+    expect(pool.volumes.size).toBe(0);
+    expect(readdirSync(work)).toEqual([]);
+  });
+
+  it("anything where the administrator wants libvirt's way", async () => {
+    const work = storage.directory("work");
+    image(`${work}/base`);
+    image(`${work}/disk`, `${work}/base`);
+    const pool = await storage.started("work");
+    storage.deletesBackingStores = true;
+    await storage.remove("work", "base");
+    expect(existsSync(`${work}/base`)).toBe(false);
+    expect([...pool.volumes].map(({ name }) => name)).toEqual(["disk"]);
+  });
+});
+
+it("a refused deletion leaves the volume free for everything else", async () => {
+  const work = storage.directory("work");
+  image(`${work}/base`);
+  image(`${work}/disk`, `${work}/base`);
+  const pool = await storage.started("work");
+  await expect(storage.remove("work", "base")).rejects.toMatchObject({ code: 55 });
+  expect(pool.volumes.get("base")).toMatchObject({ removing: false, lease: { isHeld: false } });
+  expect(pool.jobs).toBe(0);
+});

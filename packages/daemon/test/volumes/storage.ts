@@ -1,0 +1,114 @@
+import { mkdirSync } from "node:fs";
+import { directoryDriver } from "../../dist/drivers/directory.js";
+import type { StorageDriver } from "../../dist/drivers/driver.js";
+import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
+import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
+import { Jobs } from "../../dist/jobs/jobs.js";
+import { DocumentParser } from "../../dist/parsing/parser.js";
+import { scanInto } from "../../dist/pools/activation.js";
+import { PoolCommitments } from "../../dist/pools/commitment.js";
+import { PoolEvents } from "../../dist/pools/events.js";
+import { Pool } from "../../dist/pools/pool.js";
+import { Pools } from "../../dist/pools/pools.js";
+import { PoolRegistry } from "../../dist/pools/registry.js";
+import { PoolStore } from "../../dist/pools/store.js";
+import { NO_DEFAULTS } from "../../dist/volumes/policy.js";
+import { Volumes } from "../../dist/volumes/volumes.js";
+import type { VolumeBackends } from "../../dist/volumes/work.js";
+import { pool as poolDocument } from "../drivers/documents.js";
+import { Laboratory } from "../drivers/laboratory.js";
+
+/** Pools of real directories with all that the daemon does with their volumes, but without doors. */
+export class Storage {
+  readonly laboratory: Laboratory;
+  readonly registry = new PoolRegistry();
+  readonly pools: Pools;
+  readonly volumes: Volumes;
+  readonly backends: VolumeBackends;
+  /** As the administrator set it. */
+  deletesBackingStores = false;
+  #driver: StorageDriver = directoryDriver;
+
+  private constructor(laboratory: Laboratory, backends: (storage: Storage) => VolumeBackends) {
+    this.laboratory = laboratory;
+    this.backends = backends(this);
+    this.pools = new Pools(this.registry, this.backends, new DocumentParser(), new PoolEvents());
+    this.volumes = new Volumes(this.pools, this.backends);
+  }
+
+  static async open(): Promise<Storage> {
+    const laboratory = new Laboratory();
+    const { secret, privateDirectory } = await laboratory.context();
+    const { host } = laboratory;
+    const state = laboratory.path("state");
+    mkdirSync(state);
+    const places = { definitions: state, autostart: state, state };
+    return new Storage(laboratory, (own) => {
+      return {
+        store: new PoolStore(host, places, () => {}),
+        jobs: new Jobs(),
+        report: { problem: () => {} },
+        stopping: new AbortController().signal,
+        driverOf: () => own.#driver,
+        hasDriver: () => true,
+        hostOf: async () => host,
+        hostAt: async () => host,
+        policy: {
+          defaultsOf: () => NO_DEFAULTS,
+          get deletesBackingStores() {
+            return own.deletesBackingStores;
+          },
+          sharesBlocks: true,
+        },
+        commitments: new PoolCommitments({ warnRatio: () => null, refuseRatio: () => null }, () => {}),
+        expectedSpace: new ExpectedSpace(),
+        secret,
+        privateDirectory,
+      };
+    });
+  }
+
+  /** In place of the driver of directories, from now on. */
+  set operations(operations: Partial<StorageDriver["volumes"]>) {
+    this.#driver = { ...directoryDriver, volumes: { ...directoryDriver.volumes, ...operations } } as StorageDriver;
+  }
+
+  set scanning(scan: StorageDriver["scan"]) {
+    this.#driver = { ...this.#driver, scan };
+  }
+
+  set stopping(stop: NonNullable<StorageDriver["stop"]>) {
+    this.#driver = { ...this.#driver, stop };
+  }
+
+  path(...names: string[]): string {
+    return this.laboratory.path(...names);
+  }
+
+  directory(name: string): string {
+    mkdirSync(this.path(name), { recursive: true });
+    return this.path(name);
+  }
+
+  /** An active pool, scanned. */
+  async started(name: string, path = this.path(name), uuid?: string): Promise<Pool> {
+    const document = poolDocument("dir", path, { name, uuid: uuid ?? crypto.randomUUID() });
+    const pool = new Pool(document);
+    this.registry.add(pool);
+    await scanInto(pool, this.backends);
+    pool.active = true;
+    return pool;
+  }
+
+  scan(pool: Pool): Promise<void> {
+    return scanInto(pool, this.backends);
+  }
+
+  remove(pool: string, name: string): Promise<void> {
+    return this.volumes.remove({ pool, name }, 0, DAEMON_REQUESTER);
+  }
+
+  close(): Promise<void> {
+    return this.laboratory.close();
+  }
+}

@@ -1,0 +1,128 @@
+import { statSync, truncateSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { directoryDriver } from "../../dist/drivers/directory.js";
+import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
+import { Storage } from "./storage.js";
+
+const MIB = 1_048_576;
+
+let storage: Storage;
+beforeEach(async () => {
+  storage = await Storage.open();
+  truncate("a", MIB);
+});
+afterEach(() => storage.close());
+
+function truncate(name: string, bytes: number): void {
+  const path = `${storage.directory("images")}/${name}`;
+  writeFileSync(path, "");
+  truncateSync(path, bytes);
+}
+
+const A = { pool: "images", name: "a" };
+const DELTA = 2;
+
+/** Holds something up until the test opens it. */
+function gate(): { readonly reached: Promise<void>; readonly pass: () => Promise<void>; readonly open: () => void } {
+  let open = (): void => {};
+  let reach = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve;
+  });
+  const pass = (): Promise<void> => {
+    reach();
+    return opened;
+  };
+  return { reached, pass, open: () => open() };
+}
+
+it("a look that a resize overtook does not bring the old capacity back", async () => {
+  const pool = await storage.started("images");
+  const { reached, open, pass } = gate();
+  const refresh = directoryDriver.volumes?.refresh;
+  storage.operations = {
+    refresh: async (...args) => {
+      const seen = await refresh?.(...args);
+      await pass();
+      if (seen === undefined) throw new Error("the driver looks at volumes");
+      return seen;
+    },
+  };
+  const looking = storage.volumes.info(A, 0);
+  await reached;
+  await storage.volumes.resize(A, BigInt(MIB), DELTA, DAEMON_REQUESTER);
+  open();
+  expect(await looking).toMatchObject({ capacityBytes: BigInt(2 * MIB) });
+  expect(pool.volumes.get("a")?.document.capacityBytes).toBe(BigInt(2 * MIB));
+  // What is asked for relative to it is right, then.
+  await storage.volumes.resize(A, BigInt(MIB), DELTA, DAEMON_REQUESTER);
+  expect(statSync(storage.path("images", "a")).size).toBe(3 * MIB);
+});
+
+it("while a volume is written nobody else changes it, and it is free again after a failure", async () => {
+  const pool = await storage.started("images");
+  const { reached, open, pass } = gate();
+  storage.operations = {
+    wipe: async () => {
+      await pass();
+      throw new Error("the disk is on fire");
+    },
+  };
+  const wiping = expect(storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER)).rejects.toThrow("on fire");
+  await reached;
+  const inUse = { code: 55, message: expect.stringContaining("volume 'a' is still in use.") };
+  await expect(storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER)).rejects.toMatchObject(inUse);
+  await expect(storage.volumes.resize(A, 2n, DELTA, DAEMON_REQUESTER)).rejects.toMatchObject(inUse);
+  await expect(storage.remove("images", "a")).rejects.toMatchObject(inUse);
+  await expect(storage.pools.destroy({ name: "images", uuid: pool.uuid })).rejects.toThrow(
+    "pool 'images' has asynchronous jobs running.",
+  );
+  expect(pool.jobs).toBe(1);
+  open();
+  await wiping;
+  expect(pool.jobs).toBe(0);
+  await storage.remove("images", "a");
+  expect(pool.volumes.size).toBe(0);
+});
+
+it("a scan during a change takes nothing back: neither the new size nor a deletion", async () => {
+  truncate("gone", MIB);
+  const pool = await storage.started("images");
+  const { reached, open, pass } = gate();
+  const scanning = directoryDriver.scan;
+  storage.scanning = async (...args) => {
+    const seen = await scanning(...args);
+    await pass();
+    return seen;
+  };
+  const scan = storage.scan(pool);
+  await reached;
+  await storage.volumes.resize(A, BigInt(5 * MIB), 0, DAEMON_REQUESTER);
+  await storage.remove("images", "gone");
+  const before = pool.volumes.get("a");
+  open();
+  await scan;
+  expect([...pool.volumes]).toEqual([before]);
+  expect(pool.volumes.get("a")).toBe(before);
+  expect(before?.document.capacityBytes).toBe(BigInt(5 * MIB));
+});
+
+it("in a pool that is being stopped no work is begun, and it goes on if it cannot be stopped", async () => {
+  const pool = await storage.started("images");
+  const handle = { name: "images", uuid: pool.uuid };
+  const { reached, open, pass } = gate();
+  storage.stopping = async () => {
+    await pass();
+    throw new Error("the disk is busy");
+  };
+  const stopping = expect(storage.pools.destroy(handle)).rejects.toThrow("busy");
+  await reached;
+  await expect(storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER)).rejects.toThrow("storage pool 'images' is not active");
+  open();
+  await stopping;
+  expect(pool.active).toBe(true);
+  await storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER);
+});
