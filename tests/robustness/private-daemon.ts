@@ -77,7 +77,10 @@ export class PrivateDaemon {
     const directory = `/proc/${this.pid}/fd`;
     const names = await readdir(directory);
     const targets = await Promise.all(names.map((name) => readlink(join(directory, name)).catch(() => null)));
-    return targets.filter((target) => target !== null && !OF_THREADS.test(target)).sort();
+    return targets
+      .filter((target) => target !== null)
+      .filter((target) => !OF_THREADS.test(target))
+      .sort();
   }
 
   /** What the daemon has said on stderr, its last part. */
