@@ -19,9 +19,11 @@ export class Outbox {
   }
 
   /** `left`: the kernel has the bytes and all before, or nobody will. */
-  send(bytes: Uint8Array, left: () => void = () => {}): void {
+  send(bytes: Uint8Array, left?: () => void): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) {
-      left();
+      // Not at once: whoever sends on and on would never let anybody hear that the client is gone.
+      if (left !== undefined && this.#socket.closed) setImmediate(left);
+      else if (left !== undefined) this.#socket.once("close", left);
       return;
     }
     if (!this.#corked) {
