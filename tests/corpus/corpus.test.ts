@@ -87,7 +87,7 @@ describe("documents get the answers that a real libvirtd gave", () => {
       const answered = answers.pools[name] ?? answers.volumes[name];
       if (record)
         await writeFile(join(OWN, "..", name), `${JSON.stringify({ input: document.input, ...answered }, null, 1)}\n`);
-      else compare(document, answered, daemon === "cisternd" ? LABEL : undefined);
+      else compare(document, answered, daemon === "cisternd" && name in answers.volumes ? LABEL : undefined);
       compared += 1;
     });
   });
@@ -128,7 +128,7 @@ describe("documents get the answers that a real libvirtd gave", () => {
 /** Every recorded answer has to be given again; only the place of the schemas may be another one. */
 function compare(recorded: Recorded, answered: Recorded | undefined, leftOut?: RegExp): void {
   const { input: _input, ...expected } = recorded;
-  expect(comparable(answered, leftOut)).toEqual(comparable(expected));
+  expect(comparable(answered, leftOut)).toEqual(comparable(expected, leftOut));
 }
 
 /** libvirtd forgets the label that a volume's document asks for. Ours has it, as tests of the drivers prove. */
