@@ -7,7 +7,7 @@ import { join } from "node:path";
 const NOT_SUITES = new Set(["support", "bench"]);
 
 /**
- * Suites that `npm run test:fast` leaves out, with the reason. Everything else must fit into its two minutes.
+ * Suites that `npm run test:fast` leaves out, with the reason. Everything else must fit into its three minutes.
  * @type {Readonly<Record<string, string>>}
  */
 export const SLOW_SUITES = {

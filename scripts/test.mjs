@@ -1,7 +1,7 @@
 // npm test: installs what is missing, builds, runs every suite, and says at the end what ran, what did not and why.
 //
 //   npm test                        everything
-//   npm run test:fast               without what scripts/suites.mjs calls slow; under two minutes
+//   npm run test:fast               without what scripts/suites.mjs calls slow; about three minutes
 //   npm run test:long               everything with full counts
 //   npm test -- --no-install        prints the apt line instead of installing packages
 //   npm test -- protocol documents  only these suites
