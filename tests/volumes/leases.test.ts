@@ -163,7 +163,10 @@ describe("under a clone", () => {
     await connection.setJobBandwidth(job.id, null);
     expect(await cloning.ended).toMatchObject({ status: 0 });
     expect(await names()).toEqual(["copy", "meanwhile", "source"]);
-    expect(readFileSync(images("copy")).equals(readFileSync(images("source")))).toBe(true);
+    const [copied, original] = [readFileSync(images("copy")), readFileSync(images("source"))];
+    expect(copied.subarray(0, original.length).equals(original)).toBe(true);
+    // The source's allocation counts blocks that say where its data lies; libvirt, too, makes a file as long as that.
+    expect(copied.subarray(original.length).every((byte) => byte === 0)).toBe(true);
   });
 
   it("that was cancelled nothing is left", async (context) => {
