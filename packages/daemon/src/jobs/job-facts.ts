@@ -1,24 +1,12 @@
-/** What a job does. The order is the number on the wire. */
-export const JOB_KINDS = [
-  "create",
-  "clone",
-  "convert",
-  "resize",
-  "wipe",
-  "upload",
-  "download",
-  "delete",
-  "build",
-  "refresh",
-  "start",
-] as const;
+import type { JOB_KINDS, JOB_STATES } from "@cistern/protocol";
+
+/** What a job does. */
 export type JobKind = (typeof JOB_KINDS)[number];
 
 /**
- * How far a job is. The order is the number on the wire. "queued": it waits for others to end. "cancelling": it undoes what
- * it made. "interrupted": the daemon died over it; what was left was undone or is named in the remarks.
+ * How far a job is. "queued": it waits for others to end. "cancelling": it undoes what it made. "interrupted": the daemon
+ * died over it; what was left was undone or is named in the remarks.
  */
-export const JOB_STATES = ["queued", "running", "cancelling", "done", "failed", "cancelled", "interrupted"] as const;
 export type JobState = (typeof JOB_STATES)[number];
 
 export function isOver(state: JobState): boolean {

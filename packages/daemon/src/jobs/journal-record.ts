@@ -1,6 +1,7 @@
+import { JOB_KINDS } from "@cistern/protocol";
 import { isTemporaryName } from "../host/index.js";
 import type { ChildProcessIdentity, Trace } from "./job.js";
-import { JOB_KINDS, type JobFacts, type JobKind, type Requester } from "./job-facts.js";
+import type { JobFacts, JobKind, Requester } from "./job-facts.js";
 
 export type JournalTrace = Trace | ({ readonly kind: "child" } & ChildProcessIdentity);
 
