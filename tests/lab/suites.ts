@@ -26,6 +26,8 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "zfs", lane: "qemu", minutes: 10, programs: ["libvirtd", "virsh"] },
   { name: "lanes", lane: "host", minutes: 10, programs: ["bash"] },
   { name: "power-cut", lane: "host", minutes: 10, programs: ["mkfs.ext4"] },
+  { name: "logical-driver", lane: "uml", minutes: 10, programs: ["lvcreate", "thin_check", "qemu-img", "mkfs.ext4"] },
+  { name: "logical", lane: "uml", minutes: 8, programs: ["virsh", "lvcreate", "thin_check", "qemu-img"] },
 ];
 
 /** Whether its guest needs ZFS: its name says so, by which scripts/lab.mjs goes too when it decides to build it. */
