@@ -76,3 +76,99 @@ describe("names", () => {
     expect(zfs.zpoolOf("tank/images/old")).toBe("tank");
   });
 });
+
+describe("what zpool prints", () => {
+  test("health and sizes", () => {
+    expect(zfs.parseZpoolProperties(recording("properties").stdout)).toEqual({
+      health: "ONLINE",
+      sizeBytes: 503_316_480n,
+      freeBytes: 503_192_064n,
+      allocatedBytes: 124_416n,
+    });
+    expect(zfs.parseZpoolProperties(recording("properties of a degraded pool").stdout).health).toBe("DEGRADED");
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["other lines", "no pools available\n\n\t\t\t\n"],
+    ["too few and too many columns", "tank\tsize\t5\ntank\tfree\t5\t-\t-\n"],
+    ["no numbers", "tank\tsize\t-\t-\ntank\tfree\t1.5G\t-\ntank\tallocated\t-7\t-\n"],
+    ["a number that no pool has", `tank\tsize\t${"9".repeat(400)}\t-\n`],
+  ])("%s: nothing is known", (_, output) => {
+    expect(zfs.parseZpoolProperties(output)).toEqual({
+      health: null,
+      sizeBytes: 0n,
+      freeBytes: 0n,
+      allocatedBytes: 0n,
+    });
+  });
+});
+
+describe("what zfs prints", () => {
+  const named = (name: string): string[] =>
+    zfs
+      .parseVolumes(recording(name).stdout)
+      .map(({ fullName, capacityBytes, reservedBytes }) => `${fullName} ${capacityBytes} ${reservedBytes}`);
+
+  test("volumes: full, sparse, with some reserved, of an odd size", () => {
+    expect(named("list")).toEqual([
+      "tank/odd 8192 1843200",
+      "tank/some 8388608 1048576",
+      "tank/sparse 1073741824 0",
+      "tank/thick 67108864 71303168",
+    ]);
+    expect(named("no volumes")).toEqual([]);
+  });
+
+  test("the list ends where a dataset below begins", () => {
+    expect(named("list down to the last")).toContain("tank/images/inner 8388608 10485760");
+    expect(named("list").join()).not.toContain("inner");
+    expect(named("list a dataset")).toEqual(["tank/images/inner 8388608 10485760"]);
+  });
+
+  test("a resized volume stays reserved, or becomes so", () => {
+    expect(named("list after resizing")).toContain("tank/thick 134217728 140509184");
+    expect(named("list after resizing")).toContain("tank/some 16777216 19398656");
+  });
+
+  test.each(["", "\n\n", "tank/v\n", "tank/v\t-\t-\n", "tank/v\t1\t2\t3\n", "\t1\t2\n", "tank/v\t1.5G\t0\n", "\0\xff"])(
+    "%j has no volumes",
+    (output) => {
+      expect(zfs.parseVolumes(output)).toEqual([]);
+    },
+  );
+
+  test("a size of blocks", () => {
+    expect(zfs.parseBytes(recording("block size").stdout)).toBe(8_192n);
+    expect(zfs.parseBytes("-\n")).toBeNull();
+    expect(zfs.parseBytes("")).toBeNull();
+  });
+});
+
+describe("what failures say", () => {
+  test.each([
+    "pool missing: properties",
+    "pool missing: list",
+    "list a missing volume",
+    "a dataset is missing",
+    "rename a missing volume",
+    "destroy a missing volume",
+    "destroy a missing pool",
+  ])("%s: it is missing", (name) => {
+    expect(zfs.saysMissing(recording(name).stderr)).toBe(true);
+  });
+  test.each([
+    "module missing: list",
+    "create below nothing",
+    "create of a name that is taken",
+    "rename to a name that is taken",
+    "destroy a volume with snapshots",
+  ])("%s: that is something else", (name) => {
+    expect(recording(name).exitStatus).toBe(1);
+    expect(zfs.saysMissing(recording(name).stderr)).toBe(false);
+    expect(zfs.saysBusy(recording(name).stderr)).toBe(false);
+  });
+  test("a device that is open", () => {
+    expect(zfs.saysBusy("cannot destroy 'tank/v1': dataset is busy\n")).toBe(true);
+  });
+});

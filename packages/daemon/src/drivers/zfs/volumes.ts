@@ -2,14 +2,15 @@ import { randomBytes } from "node:crypto";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Host } from "../../host/host.js";
+import type { UnitTrace } from "../../jobs/job.js";
 import { createVolume, parseBytes, renameVolume, resizeVolume, volumeBlockSize } from "../../tools/zfs.js";
 import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
+import { wipeDevice } from "../shared/block/device-streams.js";
 import { fillDevice } from "../shared/block/fill-device.js";
-import { wipeDevice } from "../shared/block/wipe-device.js";
 import { throwIfCalledOff } from "../shared/failure.js";
 import { pathOf, volumePath } from "../shared/target-directory.js";
 import { datasetOf, runZfs, zvolOf } from "./datasets.js";
-import { awaitDevice, destroyZvol, foundZvol, isTaken, lookAtZvol, unlessBusy } from "./zvols.js";
+import { awaitDevice, destroyZvol, isTaken, lookAtZvol, unlessBusy } from "./zvols.js";
 
 const ALLOCATE = 1;
 const SHRINK = 4;
@@ -36,7 +37,7 @@ export async function allocateZvol(
   const fullName = zvolOf(pool, wanted);
   const { name } = wanted;
   if (isTemporary(name)) throw refusal(`'${name}' is what volumes are called while they are being made`);
-  if (await isTaken(pool, fullName, host)) throw refusal(`dataset '${fullName}' already exists`);
+  if (await isTaken(datasetOf(pool), fullName, host)) throw refusal(`dataset '${fullName}' already exists`);
   return { ...wanted, type: "block", key: fullName, target: { ...wanted.target, path: volumePath(pool, name) } };
 }
 
@@ -53,33 +54,50 @@ export async function fillZvol(
   context: VolumeContext,
 ): Promise<FoundVolume> {
   const { host, job } = context;
-  const dataset = datasetOf(pool);
   const fullName = zvolOf(pool, volume);
-  const name = `cistern-new-${randomBytes(8).toString("hex")}`;
-  const temporary = { ...volume, name, target: { ...volume.target, path: volumePath(pool, name) } };
-  const unit = { kind: "unit", poolType: "zfs", place: dataset, name: volume.name, identity: `${dataset}/${name}` } as const;
-  throwIfCalledOff(job.signal, `creation of '${fullName}' was given up`);
-  const recorded = await job.record(unit);
+  const givenUp = `creation of '${fullName}' was given up`;
+  throwIfCalledOff(job.signal, givenUp);
+  const place = datasetOf(pool);
+  const temporary = `cistern-new-${randomBytes(8).toString("hex")}`;
+  const recorded = await job.record({
+    kind: "unit",
+    poolType: "zfs",
+    place,
+    name: volume.name,
+    identity: temporary,
+  });
+  let made = `${place}/${temporary}`;
   try {
     const { capacityBytes, allocationBytes } = volume;
-    await runZfs(host, createVolume({ fullName: unit.identity, capacityBytes, allocationBytes }));
-    if (source !== null) {
-      await awaitDevice(pathOf(temporary), host, job.signal);
-      await fillDevice(temporary, source, flags, context);
-    }
-    throwIfCalledOff(job.signal, `creation of '${fullName}' was given up`);
-    await unlessBusy(host, () => runZfs(host, renameVolume(unit.identity, fullName)));
+    // Not ended halfway: the kernel would go on with it.
+    await runZfs(host, createVolume({ fullName: made, capacityBytes, allocationBytes }));
+    const device = volumePath(pool, temporary);
+    await awaitDevice(device, host, job.signal);
+    await fillDevice(pool, volume, device, source, flags, context);
+    throwIfCalledOff(job.signal, givenUp);
+    await unlessBusy(host, () => runZfs(host, renameVolume(made, fullName)));
+    made = fullName;
+    await awaitDevice(pathOf(volume), host, job.signal);
+    const found = await lookAtZvol(pool, fullName, host);
+    if (found === null) throw refusal(`volume '${fullName}' was removed while it was being made`);
+    await recorded.release();
+    return found;
   } catch (thrown) {
     // What could not be destroyed stays on record: the next daemon tries again.
-    await destroyZvol(pool, unit.identity, false, host).then(
+    await destroyZvol(place, made, false, host).then(
       () => recorded.release(),
       () => {},
     );
     throw thrown;
   }
-  await recorded.release();
-  await awaitDevice(pathOf(volume), host, job.signal);
-  return (await lookAtZvol(pool, fullName, host)) ?? { document: volume, evidence: null };
+}
+
+/** What a daemon that died has left under its temporary name; once it has its own, it is complete. */
+export async function undoZvol({ place, identity }: UnitTrace, host: Host): Promise<string> {
+  if (!isTemporary(identity)) throw refusal(`'${identity}' is no name that volumes have while they are being made`);
+  const fullName = `${place}/${identity}`;
+  const destroyed = await destroyZvol(place, fullName, false, host);
+  return destroyed ? `'${fullName}' was destroyed` : "nothing is left of it";
 }
 
 export async function refreshZvol(
@@ -102,7 +120,7 @@ export async function removeZvol(
   { host }: VolumeContext,
 ): Promise<void> {
   LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendZFSDeleteVol", flags, WITH_SNAPSHOTS);
-  await destroyZvol(pool, zvolOf(pool, volume), (flags & WITH_SNAPSHOTS) !== 0, host);
+  await destroyZvol(datasetOf(pool), zvolOf(pool, volume), (flags & WITH_SNAPSHOTS) !== 0, host);
 }
 
 /** In whole blocks of the volume. What was reserved for all of it stays so. */

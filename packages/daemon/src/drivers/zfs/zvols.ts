@@ -14,7 +14,7 @@ import {
 } from "../../tools/zfs.js";
 import type { FoundVolume } from "../driver.js";
 import { settle } from "../shared/block/settle.js";
-import { isErrno } from "../shared/failure.js";
+import { failure, isErrno } from "../shared/failure.js";
 import { volumePath } from "../shared/target-directory.js";
 import { datasetOf, runZfs, usableZpool } from "./datasets.js";
 
@@ -50,13 +50,13 @@ export function foundZvol(pool: PoolDocument, { fullName, capacityBytes, reserve
 
 /** null: there is no volume of that name, in a pool that is there. */
 export async function lookAtZvol(pool: PoolDocument, fullName: string, host: Host): Promise<FoundVolume | null> {
-  const output = await ifThere(pool, host, () => runZfs(host, listVolume(fullName)));
+  const output = await ifThere(datasetOf(pool), host, () => runZfs(host, listVolume(fullName)));
   const facts = output === null ? undefined : parseVolumes(output).find((found) => found.fullName === fullName);
   return facts === undefined ? null : foundZvol(pool, facts);
 }
 
-export async function isTaken(pool: PoolDocument, fullName: string, host: Host): Promise<boolean> {
-  return (await ifThere(pool, host, () => runZfs(host, datasetExists(fullName)))) !== null;
+export async function isTaken(dataset: string, fullName: string, host: Host): Promise<boolean> {
+  return (await ifThere(dataset, host, () => runZfs(host, datasetExists(fullName)))) !== null;
 }
 
 /**
@@ -66,13 +66,13 @@ export async function isTaken(pool: PoolDocument, fullName: string, host: Host):
  * @returns whether there was anything to destroy
  */
 export async function destroyZvol(
-  pool: PoolDocument,
+  dataset: string,
   fullName: string,
   withSnapshots: boolean,
   host: Host,
 ): Promise<boolean> {
   const command = destroyVolume(fullName, withSnapshots);
-  return (await ifThere(pool, host, () => unlessBusy(host, () => runZfs(host, command)))) !== null;
+  return (await ifThere(dataset, host, () => unlessBusy(host, () => runZfs(host, command)))) !== null;
 }
 
 /** Does it again, for a moment, while ZFS says that the device is in use. */
@@ -97,7 +97,7 @@ export async function awaitDevice(path: string, host: Host, signal: AbortSignal)
     try {
       if ((await host.facts(path, { signal })).kind === "block") return;
     } catch (thrown) {
-      if (!isErrno(thrown, "ENOENT")) throw thrown;
+      if (!isErrno(thrown, "ENOENT")) throw failure(thrown, `cannot look for device '${path}'`);
     }
     if (performance.now() > endMs) {
       const text = `no device '${path}' has appeared: it is udev's to make it, by the rules that come with ZFS`;
@@ -108,13 +108,13 @@ export async function awaitDevice(path: string, host: Host, signal: AbortSignal)
 }
 
 /** null where ZFS says that what it was asked about does not exist, although the pool does. */
-async function ifThere<T>(pool: PoolDocument, host: Host, work: () => Promise<T>): Promise<T | null> {
+async function ifThere<T>(dataset: string, host: Host, work: () => Promise<T>): Promise<T | null> {
   try {
     return await work();
   } catch (thrown) {
     if (!saysMissing(LibvirtError.from(thrown).message)) throw thrown;
     // Of an exported pool everything is missing, and nothing is gone.
-    await usableZpool(datasetOf(pool), host);
+    await usableZpool(dataset, host);
     return null;
   }
 }
