@@ -5,6 +5,7 @@ import { zfsDriver } from "../../../packages/daemon/dist/drivers/zfs.js";
 import { complies } from "../../../packages/daemon/test/drivers/compliance.js";
 import * as documents from "../../../packages/daemon/test/drivers/documents.js";
 import { create, errorOf, Laboratory, scan } from "../../../packages/daemon/test/drivers/laboratory.js";
+import { covers } from "../../support/covers.js";
 import { type LoopDisk, loopDisk } from "../guest/loop.js";
 import { loadModules } from "../guest/modules.js";
 import { attempt, run } from "../guest/run.js";
@@ -224,6 +225,7 @@ describe("with ZFS", () => {
     });
 
     test("what a dead daemon left is hidden, and undone by its record alone", async () => {
+      covers("zfs", "real", "volume.undo");
       const identity = "cistern-new-0123456789abcdef";
       run("zfs", ["create", "-s", "-V", "1M", place(identity)]);
       expect(await found()).toEqual([]);
@@ -260,6 +262,7 @@ describe("with ZFS", () => {
     const devices = () => disks.map(({ device }) => device);
 
     test("is made of its devices, and deleted", async () => {
+      covers("zfs", "real", "pool.build", "pool.scan", "pool.delete");
       const pool = poolOf("other", devices());
       expect(await errorOf(zfsDriver.build?.(poolOf("other"), laboratory.host, 0) as Promise<void>)).toBe(
         "67/18 unsupported configuration: missing source devices",
