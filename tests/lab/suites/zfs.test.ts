@@ -91,7 +91,6 @@ describe("with ZFS", () => {
       ]);
       expect(full.allocationBytes).toBeGreaterThan(8n * MIB);
       expect(full).toMatchObject({ key: place("full"), type: "block", target: { path: `/dev/zvol/${place("full")}` } });
-      expect(property(place("full"), "volmode")).toBe("dev");
     });
 
     test("a capacity is rounded up to whole blocks", async () => {
@@ -141,7 +140,7 @@ describe("with ZFS", () => {
       const context = await laboratory.context();
       const large = wanted("large", { capacityBytes: 4_096n * MIB });
       expect(await errorOf(create(zfsDriver, pool, large, context))).toMatch(
-        /^1\/0 internal error: Child process \(\S*zfs create -o volmode=dev -V 4194304K tank\/own\d+\/cistern-new-[0-9a-f]{16}\) unexpected exit status 1: cannot create '.*': out of space\n$/,
+        /^1\/0 internal error: Child process \(\S*zfs create -V 4194304K tank\/own\d+\/cistern-new-[0-9a-f]{16}\) unexpected exit status 1: cannot create '.*': out of space\n$/,
       );
       const missing = wanted("lost");
       const source = { ...wanted("nothing"), target: { ...missing.target, path: "/dev/zvol/tank/nothing" } };

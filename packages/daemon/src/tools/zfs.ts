@@ -6,7 +6,7 @@ import type { Command } from "../host/host.js";
  *
  *   zpool get -Hp health,size,free,allocated POOL       -H: no heading, tabs between columns; -p: bytes, not "1.5G"
  *   zfs list -Hp -t volume -d 1 -o name,volsize,refreservation DATASET    (libvirt: -r, see `listVolumes`)
- *   zfs create -o volmode=dev [-s [-o refreservation=NK]] -V NK DATASET/VOLUME
+ *   zfs create [-s [-o refreservation=NK]] -V NK DATASET/VOLUME            (libvirt on FreeBSD: with -o volmode=dev)
  *   zfs rename DATASET/TEMPORARY DATASET/VOLUME
  *   zfs set volsize=N [refreservation=auto] DATASET/VOLUME
  *   zfs destroy [-r] DATASET/VOLUME
@@ -120,9 +120,9 @@ export interface ZvolCreation {
   readonly allocationBytes: bigint;
 }
 
-/** volmode=dev: the kernel does not look for partitions in what is a guest's disk. */
+/** Whether the kernel looks for partitions in it (volmode) is inherited from the dataset, as the administrator has it there. */
 export function createVolume({ fullName, capacityBytes, allocationBytes }: ZvolCreation): Command {
-  const args = ["create", "-o", "volmode=dev"];
+  const args = ["create"];
   if (allocationBytes !== capacityBytes) {
     args.push("-s");
     if (allocationBytes > 0n) args.push("-o", `refreservation=${kibibytes(allocationBytes)}`);
