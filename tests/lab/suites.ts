@@ -13,7 +13,16 @@ export interface LabSuite {
 }
 
 export const LAB_SUITES: readonly LabSuite[] = [
-  { name: "lvm", lane: "uml", minutes: 3, programs: ["lvcreate", "thin_check", "losetup"] },
+  { name: "lvm", lane: "uml", minutes: 4, programs: ["lvcreate", "thin_check", "losetup"] },
+  { name: "iscsi-lio", lane: "uml", minutes: 4, programs: ["iscsid", "multipathd", "kpartx"] },
+  { name: "iscsi-tgt", lane: "uml", minutes: 4, programs: ["iscsid", "tgtd"] },
+  { name: "nfs", lane: "uml", minutes: 4, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount"] },
+  { name: "cifs", lane: "uml", minutes: 4, programs: ["smbd", "mount.cifs"] },
+  { name: "scsi", lane: "uml", minutes: 3, programs: ["udevadm"] },
+  { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
+  { name: "daemon", lane: "uml", minutes: 4, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
+  { name: "libvirtd", lane: "uml", minutes: 5, programs: ["libvirtd", "virsh", "lvcreate"] },
+  { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
 ];
 
 /** Relative to the project. */

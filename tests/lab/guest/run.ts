@@ -71,12 +71,14 @@ export function attempt(program: string, args: readonly string[] = [], options: 
  */
 export function runDaemon(program: string, args: readonly string[] = []): void {
   requireGuest();
-  const { status, error } = spawnSync(program, args, { stdio: "ignore", timeout: TIMEOUT_MS, killSignal: "SIGKILL" });
-  if (status !== 0) {
-    throw new Error(`"${[program, ...args].join(" ")}" did not go into the background: status ${status}`, {
-      cause: error,
-    });
-  }
+  const { status, signal, error } = spawnSync(program, args, {
+    stdio: "ignore",
+    timeout: TIMEOUT_MS,
+    killSignal: "SIGKILL",
+  });
+  if (status === 0) return;
+  const why = error?.message ?? (signal === null ? `status ${status}` : `signal ${signal}`);
+  throw new Error(`"${[program, ...args].join(" ")}" did not go into the background: ${why}`, { cause: error });
 }
 
 /**
