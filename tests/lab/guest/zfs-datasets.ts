@@ -1,24 +1,4 @@
-import { loopDisk } from "./loop.js";
-import { loadModules } from "./modules.js";
-import { attempt, run } from "./run.js";
-
-export interface Zpool extends Disposable {
-  readonly name: string;
-}
-
-/** A zpool over one loop device in the guest's memory. Gone with `dispose`. */
-export function zpool(name: string, sizeBytes: number): Zpool {
-  loadModules("zfs");
-  const disk = loopDisk(sizeBytes);
-  run("zpool", ["create", "-f", name, disk.device]);
-  return {
-    name,
-    [Symbol.dispose]() {
-      attempt("zpool", ["destroy", "-f", name]);
-      disk[Symbol.dispose]();
-    },
-  };
-}
+import { run } from "./run.js";
 
 /** Names of the datasets of a kind ("volume", "filesystem", "snapshot"), wherever below `dataset`. */
 export function listDatasets(dataset: string, kind: string): readonly string[] {

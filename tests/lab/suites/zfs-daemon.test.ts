@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RootedDaemon } from "../../support/rooted-daemon.js";
 import { type LoopDisk, loopDisk } from "../guest/loop.js";
-import { loadModules } from "../guest/modules.js";
 import { attempt, type Outcome, run, waitFor } from "../guest/run.js";
 import { startUdev } from "../guest/udev.js";
-import { listDatasets, property } from "../guest/zfs.js";
+import { prepareZfs } from "../guest/zfs.js";
+import { listDatasets, property } from "../guest/zfs-datasets.js";
 
 const MiB = 1024 * 1024;
 
@@ -20,7 +20,7 @@ describe("zfs pools of cisternd", () => {
 
   beforeAll(async () => {
     startUdev({ zfs: true });
-    loadModules("zfs");
+    prepareZfs();
     disk = loopDisk(512 * MiB);
     place = mkdtempSync("/tmp/zfs-");
     mkdirSync(join(place, "images"));

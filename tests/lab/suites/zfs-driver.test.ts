@@ -7,10 +7,10 @@ import * as documents from "../../../packages/daemon/test/drivers/documents.js";
 import { create, errorOf, Laboratory, scan } from "../../../packages/daemon/test/drivers/laboratory.js";
 import { covers } from "../../support/covers.js";
 import { type LoopDisk, loopDisk } from "../guest/loop.js";
-import { loadModules } from "../guest/modules.js";
 import { attempt, run } from "../guest/run.js";
 import { startUdev } from "../guest/udev.js";
-import { listDatasets, property, type Zpool, zpool } from "../guest/zfs.js";
+import { prepareZfs, type Zpool, zpool } from "../guest/zfs.js";
+import { listDatasets, property } from "../guest/zfs-datasets.js";
 
 const MIB = 1_048_576n;
 const DISK_BYTES = 512 * 1024 * 1024;
@@ -50,7 +50,7 @@ describe("before the module is loaded", () => {
 
 describe("with ZFS", () => {
   beforeAll(() => {
-    main = zpool("tank", DISK_BYTES);
+    main = zpool("tank", [loopDisk(DISK_BYTES).device]);
   });
 
   let datasets = 0;
@@ -250,7 +250,7 @@ describe("with ZFS", () => {
     const laboratory = new Laboratory();
     let disks: readonly LoopDisk[] = [];
     beforeAll(() => {
-      loadModules("zfs");
+      prepareZfs();
       disks = [loopDisk(DISK_BYTES), loopDisk(DISK_BYTES)];
     });
     afterAll(async () => {

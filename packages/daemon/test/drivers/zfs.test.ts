@@ -9,7 +9,7 @@ import { standIn } from "./stand-in.js";
 
 /*
  * What ZFS does only when something is broken, by a host whose programs are stood in for. On real zpools the driver is tested
- * in the lab: tests/lab/suites/zfs.test.ts.
+ * in the lab: tests/lab/suites/zfs-driver.test.ts.
  */
 
 type Answer = Pick<CommandResult, "exitStatus" | "stdout" | "stderr"> | HostError;
