@@ -104,6 +104,14 @@ export const limits = {
   secretChangeMs: 60_000,
   /** libvirt's secret daemon answers from memory; one that takes longer hangs, and pools wait for it. */
   secretDaemonMs: 15_000,
+  /** Asking ZFS, or naming, sizing or dropping one volume: two disk flushes. On a suspended zpool it never ends. */
+  zfsCommandMs: 120_000,
+  /** udev looks at a volume that was written to; it is done within this time, or somebody else has it open. */
+  zvolBusyMs: 5_000,
+  /** Until the node of a new volume has appeared, when udev says it is done. */
+  zvolDeviceMs: 10_000,
+  /** How often that is looked at. */
+  zvolPollMs: 100,
   /** The longest pause between attempts to reach a secret daemon that is gone, for its events. */
   secretDaemonPauseMs: 30_000,
 } as const;

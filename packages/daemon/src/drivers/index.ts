@@ -7,6 +7,7 @@ import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources
 import type { StorageDriver } from "./driver.js";
 import { logicalDriver } from "./logical.js";
 import { undoUnitWith } from "./undo-unit.js";
+import { zfsDriver } from "./zfs.js";
 
 export type { Chain } from "../images/chain.js";
 export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin, PoolPlace } from "../images/chain-link.js";
@@ -40,7 +41,7 @@ export const drivers = {
   rbd: absentDriver("rbd"),
   sheepdog: absentDriver("sheepdog"),
   gluster: absentDriver("gluster"),
-  zfs: absentDriver("zfs"),
+  zfs: zfsDriver,
   vstorage: absentDriver("vstorage"),
   "iscsi-direct": absentDriver("iscsi-direct"),
 } satisfies { readonly [Type in PoolType]: StorageDriver | AbsentDriver };
