@@ -5,6 +5,9 @@ import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import type { StorageDriver } from "./driver.js";
+import { iscsiDriver } from "./iscsi.js";
+import { mpathDriver } from "./mpath.js";
+import { scsiDriver } from "./scsi.js";
 import { undoUnitWith } from "./undo-unit.js";
 
 export type { Chain } from "../images/chain.js";
@@ -33,9 +36,9 @@ export const drivers = {
   netfs: absentDriver("netfs"),
   logical: absentDriver("logical"),
   disk: absentDriver("disk"),
-  iscsi: absentDriver("iscsi"),
-  scsi: absentDriver("scsi"),
-  mpath: absentDriver("mpath"),
+  iscsi: iscsiDriver,
+  scsi: scsiDriver,
+  mpath: mpathDriver,
   rbd: absentDriver("rbd"),
   sheepdog: absentDriver("sheepdog"),
   gluster: absentDriver("gluster"),

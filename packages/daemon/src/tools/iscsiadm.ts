@@ -37,11 +37,11 @@ export function portalFolder({ host, port }: Portal): string {
   return `${host},${port},${PORTAL_GROUP}`;
 }
 
-/** What a login goes to: one target at one portal, from one of this machine's interfaces (null: the default one). */
+/** What a login goes to: one target at one portal, from one of this machine's interfaces. */
 export interface Node {
   readonly portal: Portal;
   readonly target: string;
-  readonly interfaceName: string | null;
+  readonly interfaceName: string;
 }
 
 const iscsiadm = (...args: CommandArgument[]): Command => ({ program: "iscsiadm", args });
@@ -82,26 +82,30 @@ export const updateNodeUnseen = (node: Node, name: string, value: string): Comma
   nodeCommand(node, "--op", "update", "--name", name, "--value", { unshown: value });
 
 export const login = ({ portal, target, interfaceName }: Node): Command =>
-  iscsiadm(...nodeArguments({ portal, target, interfaceName: null }), "--login", ...interfaceArguments(interfaceName));
+  iscsiadm(...nodeArguments(portal, target), "--login", ...interfaceArguments(interfaceName));
 
 /** Asks a portal which targets it has (see `parseTargets`). Leaves no record. */
 export const discoverTargets = (portal: Portal, interfaceName: string | null): Command =>
   iscsiadm(
     ...["--mode", "discovery", "--type", "sendtargets", "--portal", portalText(portal), "--op", "nonpersistent"],
-    ...interfaceArguments(interfaceName),
+    ...(interfaceName === null ? [] : ["--interface", interfaceName]),
   );
 
-function nodeCommand(node: Node, ...operation: CommandArgument[]): Command {
-  return iscsiadm(...nodeArguments(node), ...operation);
+function nodeCommand({ portal, target, interfaceName }: Node, ...operation: CommandArgument[]): Command {
+  return iscsiadm(...nodeArguments(portal, target), ...interfaceArguments(interfaceName), ...operation);
 }
 
-function nodeArguments({ portal, target, interfaceName }: Node): string[] {
-  const node = ["--mode", "node", "--portal", portalText(portal), "--targetname", target];
-  return [...node, ...interfaceArguments(interfaceName)];
+function nodeArguments(portal: Portal, target: string): string[] {
+  return ["--mode", "node", "--portal", portalText(portal), "--targetname", target];
 }
 
-function interfaceArguments(name: string | null): string[] {
-  return name === null ? [] : ["--interface", name];
+/**
+ * Without an interface iscsiadm would take the records of all of them. libvirt says none for the default one: so it is said,
+ * but not shown.
+ */
+function interfaceArguments(name: string): CommandArgument[] {
+  if (name === DEFAULT_INTERFACE) return [{ unshown: "--interface" }, { unshown: name }];
+  return ["--interface", name];
 }
 
 export interface Session {

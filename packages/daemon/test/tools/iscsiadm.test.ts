@@ -28,9 +28,10 @@ import { recorded, recordedFile, typed } from "./recorded.js";
 
 const target = "iqn.2004-04.org.lab:t1";
 const portal = portalOf({ name: "127.0.0.1", port: 0 });
-const node = { portal, target, interfaceName: null };
+const node = { portal, target, interfaceName: "default" };
 const bound = { ...node, interfaceName: "libvirt-iface-1234abcd" };
 const NODE = `iscsiadm --mode node --portal 127.0.0.1:3260,1 --targetname ${target}`;
+const DEFAULT = "[--interface] [default]";
 const IFACE = "iscsiadm --mode iface --interface libvirt-iface-1234abcd";
 
 describe("command lines", () => {
@@ -45,19 +46,19 @@ describe("command lines", () => {
       `${IFACE} --op update --name iface.initiatorname --value iqn.x`,
     ],
     [deleteInterface("libvirt-iface-1234abcd"), `${IFACE} --op delete`],
-    [showNode(node), NODE],
-    [newNode(node), `${NODE} --op new`],
+    [showNode(node), `${NODE} ${DEFAULT}`],
+    [newNode(node), `${NODE} ${DEFAULT} --op new`],
     [newNode(bound), `${NODE} --interface libvirt-iface-1234abcd --op new`],
     [deleteNode(bound), `${NODE} --interface libvirt-iface-1234abcd --op delete`],
     [
       updateNode(node, "node.session.auth.authmethod", "CHAP"),
-      `${NODE} --op update --name node.session.auth.authmethod --value CHAP`,
+      `${NODE} ${DEFAULT} --op update --name node.session.auth.authmethod --value CHAP`,
     ],
     [
       updateNodeUnseen(node, "node.session.auth.password", "secret"),
-      `${NODE} --op update --name node.session.auth.password --value [secret]`,
+      `${NODE} ${DEFAULT} --op update --name node.session.auth.password --value [secret]`,
     ],
-    [login(node), `${NODE} --login`],
+    [login(node), `${NODE} --login ${DEFAULT}`],
     [login(bound), `${NODE} --login --interface libvirt-iface-1234abcd`],
     [
       discoverTargets(portal, null),
