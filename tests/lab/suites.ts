@@ -18,6 +18,9 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "iscsi-tgt", lane: "uml", minutes: 4, programs: ["iscsid", "tgtd"] },
   { name: "nfs", lane: "uml", minutes: 4, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount"] },
   { name: "cifs", lane: "uml", minutes: 4, programs: ["smbd", "mount.cifs"] },
+  { name: "pool-iscsi", lane: "uml", minutes: 8, programs: ["iscsid", "tgtd", "virsh"] },
+  { name: "pool-scsi", lane: "uml", minutes: 6, programs: ["udevadm", "virsh"] },
+  { name: "pool-mpath", lane: "uml", minutes: 6, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
   { name: "scsi", lane: "uml", minutes: 3, programs: ["udevadm"] },
   { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
 ];
