@@ -214,7 +214,13 @@ describe("iscsi pools", () => {
     const found = await lab.virsh("find-storage-pool-sources-as", "iscsi", "127.0.0.1");
     expect(found).toContain("<host name='127.0.0.1' port='3260'/>");
     for (const target of [OPEN, CLOSED, EMPTY]) expect(found).toContain(`<device path='${target}'/>`);
-    const unknown = await lab.refused("find-storage-pool-sources-as", "iscsi", "127.0.0.1", "--initiator", "iqn.no:one");
+    const unknown = await lab.refused(
+      "find-storage-pool-sources-as",
+      "iscsi",
+      "127.0.0.1",
+      "--initiator",
+      "iqn.no:one",
+    );
     expect(unknown).toContain("no iSCSI interface defined for IQN iqn.no:one");
     expect(records()).toEqual([]);
   });
@@ -289,11 +295,15 @@ function recordArguments(): void {
 
 function sessions(): string[] {
   settle();
-  return attempt("iscsiadm", ["--mode", "session"]).stdout.split("\n").filter((line) => line !== "");
+  return attempt("iscsiadm", ["--mode", "session"])
+    .stdout.split("\n")
+    .filter((line) => line !== "");
 }
 
 function records(): string[] {
-  return attempt("iscsiadm", ["--mode", "node"]).stdout.split("\n").filter((line) => line !== "");
+  return attempt("iscsiadm", ["--mode", "node"])
+    .stdout.split("\n")
+    .filter((line) => line !== "");
 }
 
 function node(target: string): string[] {

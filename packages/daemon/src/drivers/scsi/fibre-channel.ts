@@ -61,7 +61,7 @@ export async function parentOf(sysfs: Sysfs, host: number): Promise<number | nul
   return parent === undefined ? null : Number(parent);
 }
 
-/** sysfs writes `0x20000000c9831b4b`, documents with or without the prefix. */
+/** 16 digits. sysfs writes `0x20000000c9831b4b` without leading zeros, documents have all digits, with or without the prefix. */
 export function worldWideName(text: string): string {
-  return text.toLowerCase().replace(/^0x/, "");
+  return text.toLowerCase().replace(/^0x/, "").padStart(16, "0");
 }
