@@ -9,10 +9,11 @@ import { missing } from "../support/requirements.js";
 import { readFacts, report } from "./facts.js";
 import type { Guest, Lane } from "./lanes/guest.js";
 import { PROJECT } from "./lanes/job.js";
+import { qemuLane } from "./lanes/qemu.js";
 import { umlLane } from "./lanes/uml.js";
 import { fileOf, type LabSuite } from "./suites.js";
 
-const LANES: Readonly<Partial<Record<LabSuite["lane"], Lane>>> = { uml: umlLane };
+const LANES: Readonly<Partial<Record<LabSuite["lane"], Lane>>> = { uml: umlLane, qemu: qemuLane };
 const FACTS = "facts.jsonl";
 const HANDED_ON = ["CI", "CISTERN_TEST_EFFORT"];
 

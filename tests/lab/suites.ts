@@ -23,6 +23,9 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "pool-mpath", lane: "uml", minutes: 6, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
   { name: "scsi", lane: "uml", minutes: 3, programs: ["udevadm"] },
   { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
+  { name: "daemon", lane: "uml", minutes: 4, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
+  { name: "libvirtd", lane: "uml", minutes: 5, programs: ["libvirtd", "virsh", "lvcreate"] },
+  { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
 ];
 
 /** Relative to the project. */

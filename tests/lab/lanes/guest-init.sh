@@ -30,6 +30,7 @@ case $lane in
     stty -F $err raw -echo -opost
     ;;
   qemu)
+    modprobe virtio_blk
     attempts=100
     while ! [ -e /dev/vport0p2 ] && [ $attempts -gt 0 ]; do
       sleep 0.05

@@ -15,6 +15,8 @@ export interface GuestOptions {
    * outlive the guest, so the next one sees what this one had flushed.
    */
   readonly disks?: readonly string[];
+  /** Directories of this machine that are laid over its root, the first on top: programs that it does not have. */
+  readonly layers?: readonly string[];
   /** The command's output, byte for byte, as it comes. */
   readonly onStdout?: (bytes: Buffer) => void;
   readonly onStderr?: (bytes: Buffer) => void;

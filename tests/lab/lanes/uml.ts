@@ -64,6 +64,7 @@ function kernelArguments(job: Job, memoryMb: number, options: GuestOptions): rea
     ],
     ...["umid=guest", `uml_dir=${job.directory}/`],
     ...["con=null", "ssl=null", "con0=null,fd:3", "con1=null,fd:4", "con2=null,fd:5"],
+    ...(options.layers === undefined ? [] : [`lab.layers=${options.layers.join(":")}`]),
     ...(options.disks ?? []).map((file, index) => `ubd${index}=${file}`),
   ];
 }
