@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import type { Connection } from "@cistern/client";
 import { RootedDaemon } from "../../support/rooted-daemon.js";
 import { requireGuest } from "./run.js";
 
@@ -17,6 +18,7 @@ export interface Ended {
 /** A cisternd in the guest, and libvirt's own client, which knows nothing of it. */
 export class LabDaemon {
   readonly daemon: RootedDaemon;
+  #connection: Connection | null = null;
 
   private constructor(daemon: RootedDaemon) {
     this.daemon = daemon;
@@ -55,13 +57,42 @@ export class LabDaemon {
     return stderr.trim();
   }
 
-  /** The first column of a list. */
-  async names(...args: readonly string[]): Promise<string[]> {
-    const lines = (await this.virsh(...args)).split("\n").slice(2);
-    return lines.map((line) => line.trim().split(/\s+/)[0] ?? "").filter((name) => name !== "");
+  // Programs start slowly in a guest. What prepares a test, or looks at what came of it, asks by our own client.
+
+  /** Names of the volumes of an active pool, in order. */
+  async volumes(pool: string): Promise<string[]> {
+    const volumes = await (await (await this.#client()).lookupPool(pool)).listVolumes();
+    return volumes.map(({ name }) => name).sort();
+  }
+
+  /** Names of the active pools, in order. */
+  async active(): Promise<string[]> {
+    return (await (await this.#client()).listPools({ active: true })).map(({ name }) => name).sort();
+  }
+
+  /** Defines a pool in the place of an inactive one of the same name. */
+  async define(name: string, document: string): Promise<void> {
+    const client = await this.#client();
+    const defined = (await client.listPools()).find((pool) => pool.name === name);
+    await defined?.undefine();
+    await client.definePool(document);
+  }
+
+  /** Stops and forgets all pools, so that a test that failed does not make others fail. */
+  async clear(): Promise<void> {
+    for (const pool of await (await this.#client()).listPools()) {
+      if (await pool.isActive()) await pool.stop().catch(() => {});
+      await pool.undefine().catch(() => {});
+    }
+  }
+
+  async #client(): Promise<Connection> {
+    this.#connection ??= await this.daemon.connect();
+    return this.#connection;
   }
 
   async restart(): Promise<void> {
+    this.#connection = null;
     await this.daemon.stop();
     await this.daemon.start();
   }

@@ -5,7 +5,7 @@ import { LabDaemon } from "../guest/daemon.js";
 import { discover, login, logout, startInitiator } from "../guest/iscsi.js";
 import { attempt, run } from "../guest/run.js";
 import { removeTgtLun, startTgt, type TgtTarget, tgtLun, tgtTarget } from "../guest/tgt.js";
-import { settle, startUdev } from "../guest/udev.js";
+import { startUdev } from "../guest/udev.js";
 
 const MiB = 1024 * 1024;
 const IQN = "iqn.2004-04.org.example.lab";
@@ -40,13 +40,9 @@ describe("iscsi pools", () => {
     await defineSecret(lab, PASSWORD);
   });
   afterEach(async () => {
-    // A test that failed must not make the others fail.
-    for (const name of ["p", "q", "e", "d"]) {
-      await lab.attempt("pool-destroy", name);
-      await lab.attempt("pool-undefine", name);
-    }
-    attempt("iscsiadm", ["--mode", "session", "--logout"]);
-    attempt("iscsiadm", ["--mode", "node", "--op", "delete"]);
+    await lab.clear();
+    if (sessions().length > 0) attempt("iscsiadm", ["--mode", "session", "--logout"]);
+    if (records().length > 0) attempt("iscsiadm", ["--mode", "node", "--op", "delete"]);
   });
   afterAll(async () => {
     for (const socket of sockets) socket.destroy();
@@ -59,7 +55,7 @@ describe("iscsi pools", () => {
     await lab.virsh("pool-build", "p");
     await lab.virsh("pool-start", "p");
     expect(sessions()).toHaveLength(1);
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:0:1", "unit:0:0:2"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:0:1", "unit:0:0:2"]);
     const pool = await lab.virsh("pool-dumpxml", "p");
     expect(pool).toContain(`<capacity unit='bytes'>${96 * MiB}</capacity>`);
     expect(pool).toContain(`<allocation unit='bytes'>${96 * MiB}</allocation>`);
@@ -108,15 +104,15 @@ describe("iscsi pools", () => {
     await lab.virsh("pool-start", "p");
     tgtLun(open, 3, 8 * MiB);
     await lab.virsh("pool-refresh", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:0:1", "unit:0:0:2", "unit:0:0:3"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:0:1", "unit:0:0:2", "unit:0:0:3"]);
     await lab.virsh("pool-destroy", "p");
     removeTgtLun(open, 3);
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:0:1", "unit:0:0:2"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:0:1", "unit:0:0:2"]);
     await lab.virsh("pool-destroy", "p");
     await definePool(lab, "e", { target: EMPTY });
     await lab.virsh("pool-start", "e");
-    expect(await lab.names("vol-list", "e")).toEqual([]);
+    expect(await lab.volumes("e")).toEqual([]);
     await lab.virsh("pool-destroy", "e");
   });
 
@@ -126,7 +122,7 @@ describe("iscsi pools", () => {
     expect(login(OPEN)).toBe(0);
     await definePool(lab, "p", { target: OPEN });
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toHaveLength(2);
+    expect(await lab.volumes("p")).toHaveLength(2);
     await lab.virsh("pool-destroy", "p");
     expect(sessions()).toHaveLength(1);
     logout(OPEN);
@@ -143,25 +139,25 @@ describe("iscsi pools", () => {
     await definePool(lab, "q", { target: EMPTY });
     await lab.virsh("pool-start", "p");
     await lab.restart();
-    expect(await lab.names("pool-list")).toEqual(["p"]);
+    expect(await lab.active()).toEqual(["p"]);
     await lab.virsh("pool-refresh", "p");
-    expect(await lab.names("vol-list", "p")).toHaveLength(2);
+    expect(await lab.volumes("p")).toHaveLength(2);
     await lab.virsh("pool-destroy", "p");
     expect(sessions()).toEqual([]);
     await lab.restart();
-    expect(await lab.names("pool-list")).toEqual([]);
+    expect(await lab.active()).toEqual([]);
   });
 
   it("gives the stored secret, which no command line, log or message shows", async () => {
     await definePool(lab, "p", { target: CLOSED, chap: true });
     writeFileSync(ARGUMENTS, "");
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:0:1"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:0:1"]);
     expect(readFileSync(ARGUMENTS, "utf8")).toContain("node.session.auth.username --value alice");
     expect(readFileSync(ARGUMENTS, "utf8")).not.toContain(PASSWORD);
     expect(lab.daemon.log).not.toContain(PASSWORD);
     await lab.virsh("pool-destroy", "p");
-    expect(existsSync("/etc/iscsi/nodes") ? run("grep", ["-r", "-c", "", "/etc/iscsi/nodes"]) : "").toBe("");
+    expect(records()).toEqual([]);
   });
 
   it("says what iscsiadm said when the login is refused, and leaves nothing behind", async () => {
@@ -174,7 +170,7 @@ describe("iscsi pools", () => {
     expect(message).toContain("authorization failure");
     expect(message).not.toContain("wrong-for-alice");
     expect([sessions(), records()]).toEqual([[], []]);
-    expect(await lab.names("pool-list")).toEqual([]);
+    expect(await lab.active()).toEqual([]);
     await defineSecret(lab, PASSWORD);
   });
 
@@ -191,8 +187,8 @@ describe("iscsi pools", () => {
   it("is somebody else to the target, with a password too", async () => {
     await definePool(lab, "p", { target: CLOSED, chap: true, initiator: OTHER_INITIATOR });
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:0:1"]);
-    const [session = ""] = readdirSync("/sys/class/iscsi_session");
+    expect(await lab.volumes("p")).toEqual(["unit:0:0:1"]);
+    const [session = ""] = sessions();
     expect(readFileSync(`/sys/class/iscsi_session/${session}/initiatorname`, "utf8").trim()).toBe(OTHER_INITIATOR);
     await lab.virsh("pool-destroy", "p");
     expect([sessions(), records()]).toEqual([[], []]);
@@ -271,11 +267,8 @@ async function definePool(lab: LabDaemon, name: string, wanted: Wanted): Promise
     initiator === undefined ? "" : `<initiator><iqn name='${initiator}'/></initiator>`,
     auth,
   ].join("");
-  const file = lab.path(`${name}.xml`);
   const targetPath = "<target><path>/dev/disk/by-path</path></target>";
-  writeFileSync(file, `<pool type='iscsi'><name>${name}</name><source>${source}</source>${targetPath}</pool>`);
-  await lab.attempt("pool-undefine", name);
-  await lab.virsh("pool-define", file);
+  await lab.define(name, `<pool type='iscsi'><name>${name}</name><source>${source}</source>${targetPath}</pool>`);
 }
 
 async function defineSecret(lab: LabDaemon, value: string): Promise<void> {
@@ -293,17 +286,17 @@ function recordArguments(): void {
   chmodSync("/tmp/bin/iscsiadm", 0o755);
 }
 
+/** The kernel's sessions. */
 function sessions(): string[] {
-  settle();
-  return attempt("iscsiadm", ["--mode", "session"])
-    .stdout.split("\n")
-    .filter((line) => line !== "");
+  return existsSync("/sys/class/iscsi_session") ? readdirSync("/sys/class/iscsi_session") : [];
 }
 
+/** open-iscsi's records, as paths: TARGET/PORTAL/INTERFACE. */
 function records(): string[] {
-  return attempt("iscsiadm", ["--mode", "node"])
-    .stdout.split("\n")
-    .filter((line) => line !== "");
+  const records = "/etc/iscsi/nodes";
+  if (!existsSync(records)) return [];
+  const entries = readdirSync(records, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => `${entry.parentPath}/${entry.name}`);
 }
 
 function node(target: string): string[] {

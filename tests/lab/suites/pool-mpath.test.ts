@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from "node:fs";
+import { renameSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LabDaemon } from "../guest/daemon.js";
 import { discover, login, logout, startInitiator } from "../guest/iscsi.js";
@@ -19,17 +19,13 @@ describe("mpath pools", () => {
     startUdev({ multipath: true });
     startMultipath();
     lab = await LabDaemon.start();
-    writeFileSync(
-      lab.path("p.xml"),
-      "<pool type='mpath'><name>p</name><target><path>/dev/mapper</path></target></pool>",
-    );
-    await lab.virsh("pool-define", lab.path("p.xml"));
+    await lab.define("p", "<pool type='mpath'><name>p</name><target><path>/dev/mapper</path></target></pool>");
   });
   afterAll(() => lab.daemon.stop());
 
   it("is empty before there are maps", async () => {
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toEqual([]);
+    expect(await lab.volumes("p")).toEqual([]);
     expect(await lab.virsh("pool-dumpxml", "p")).toContain("<capacity unit='bytes'>0</capacity>");
   });
 
@@ -52,7 +48,7 @@ describe("mpath pools", () => {
     expect(list).toMatch(/dm-\d+\s+\/dev\/mapper\/mpathb/);
     expect(list).not.toContain("plain");
     expect(await lab.virsh("pool-dumpxml", "p")).toContain(`<capacity unit='bytes'>${96 * MiB}</capacity>`);
-    const [name = ""] = await lab.names("vol-list", "p");
+    const [name = ""] = await lab.volumes("p");
     const volume = await lab.virsh("vol-dumpxml", name, "--pool", "p");
     expect(volume).toContain("<volume type='block'>");
     expect(volume).toContain("<key>/dev/mapper/mpatha</key>");
@@ -60,7 +56,7 @@ describe("mpath pools", () => {
   });
 
   it("uploads, downloads and wipes, also when one of the paths is gone", async () => {
-    const [name = ""] = await lab.names("vol-list", "p");
+    const [name = ""] = await lab.volumes("p");
     const sizeBytes = Number(run("blockdev", ["--getsize64", "/dev/mapper/mpatha"]));
     const content = lab.path("content");
     run("dd", ["if=/dev/urandom", `of=${content}`, "bs=1M", `count=${sizeBytes / MiB}`, "status=none"]);
@@ -79,9 +75,9 @@ describe("mpath pools", () => {
 
   it("is active after a restart, and stops without touching the maps", async () => {
     await lab.restart();
-    expect(await lab.names("pool-list")).toEqual(["p"]);
+    expect(await lab.active()).toEqual(["p"]);
     await lab.virsh("pool-refresh", "p");
-    expect(await lab.names("vol-list", "p")).toHaveLength(2);
+    expect(await lab.volumes("p")).toHaveLength(2);
     await lab.virsh("pool-destroy", "p");
     expect(await waitForMaps(2)).toEqual(["mpatha", "mpathb"]);
   });

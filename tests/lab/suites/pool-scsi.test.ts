@@ -22,10 +22,7 @@ describe("scsi pools", () => {
     lab = await LabDaemon.start();
   });
   afterEach(async () => {
-    for (const name of ["p", "q", "d"]) {
-      await lab.attempt("pool-destroy", name);
-      await lab.attempt("pool-undefine", name);
-    }
+    await lab.clear();
   });
   afterAll(() => lab.daemon.stop());
 
@@ -33,7 +30,7 @@ describe("scsi pools", () => {
     const name = loop.host.replace("host", prefix);
     await definePool(lab, "p", `<adapter type='scsi_host' name='${name}'/>`);
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:1:0", "unit:0:1:1"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:1:0", "unit:0:1:1"]);
     expect(await lab.virsh("pool-dumpxml", "p")).toContain(`<capacity unit='bytes'>${96 * MiB}</capacity>`);
     const volume = await lab.virsh("vol-dumpxml", "unit:0:1:0", "--pool", "p");
     expect(volume).toContain(`<capacity unit='bytes'>${64 * MiB}</capacity>`);
@@ -68,11 +65,11 @@ describe("scsi pools", () => {
     await definePool(lab, "p", `<adapter type='scsi_host' name='${loop.host}'/>`);
     await removeDisk("sdb");
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:1:0", "unit:0:1:1"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:1:0", "unit:0:1:1"]);
     const [, second = ""] = disksOf(loop.host);
     await removeDisk(second);
     await lab.virsh("pool-refresh", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:1:0", "unit:0:1:1"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:1:0", "unit:0:1:1"]);
   });
 
   it("takes a target of /dev as it is; one that is no place of devices is refused", async () => {
@@ -94,9 +91,9 @@ describe("scsi pools", () => {
     await definePool(lab, "q", "<adapter type='scsi_host' name='host77'/>");
     await lab.virsh("pool-start", "p");
     await lab.restart();
-    expect(await lab.names("pool-list")).toEqual(["p"]);
+    expect(await lab.active()).toEqual(["p"]);
     await lab.virsh("pool-refresh", "p");
-    expect(await lab.names("vol-list", "p")).toHaveLength(2);
+    expect(await lab.volumes("p")).toHaveLength(2);
   });
 
   it.each([
@@ -116,7 +113,7 @@ describe("scsi pools", () => {
   ])("refuses to start %s", async (adapter, expected) => {
     await definePool(lab, "p", adapter);
     expect(await lab.refused("pool-start", "p")).toContain(expected);
-    expect(await lab.names("pool-list")).toEqual([]);
+    expect(await lab.active()).toEqual([]);
   });
 
   it("lists two LUNs that tell one serial, and keeps them apart", async () => {
@@ -126,7 +123,7 @@ describe("scsi pools", () => {
     for (const store of stores) twice.addLun(1, store);
     await definePool(lab, "p", `<adapter type='scsi_host' name='${twice.host}'/>`, "/dev");
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:1:0", "unit:0:1:1"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:1:0", "unit:0:1:1"]);
     const [first = "", second = ""] = disksOf(twice.host).map((name) => `/dev/${name}`);
     expect(serial(second)).toBe(serial(first));
     expect((await lab.virsh("vol-key", "unit:0:1:0", "--pool", "p")).trim()).toBe(serial(first));
@@ -135,7 +132,7 @@ describe("scsi pools", () => {
     await lab.virsh("pool-destroy", "p");
     await definePool(lab, "p", `<adapter type='scsi_host' name='${twice.host}'/>`);
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toHaveLength(1);
+    expect(await lab.volumes("p")).toHaveLength(1);
   });
 
   it("leaves out an empty CD drive", async () => {
@@ -145,16 +142,14 @@ describe("scsi pools", () => {
     expect(readdirSync(`/sys/block/${disk}/device`)).toContain("type");
     await definePool(lab, "p", `<adapter type='scsi_host' name='${host}'/>`, "/dev");
     await lab.virsh("pool-start", "p");
-    expect(await lab.names("vol-list", "p")).toEqual(["unit:0:0:0"]);
+    expect(await lab.volumes("p")).toEqual(["unit:0:0:0"]);
   });
 });
 
 async function definePool(lab: LabDaemon, name: string, adapter: string, target = BY_ID): Promise<void> {
-  const file = lab.path(`${name}.xml`);
   const source = `<source>${adapter}</source>`;
-  writeFileSync(file, `<pool type='scsi'><name>${name}</name>${source}<target><path>${target}</path></target></pool>`);
-  await lab.attempt("pool-undefine", name);
-  await lab.virsh("pool-define", file);
+  const document = `<pool type='scsi'><name>${name}</name>${source}<target><path>${target}</path></target></pool>`;
+  await lab.define(name, document);
 }
 
 function serial(path: string): string {

@@ -19,12 +19,12 @@ export const iscsiDriver: StorageDriver = {
   traits: { volumeKind: "block", allowsZeroCapacity: false, clones: false },
 
   async check({ source }, host) {
-    return (await sessionsOf(source, host)).length > 0;
+    return (await sessionsOf(source, new Sysfs(host))).length > 0;
   },
 
   async start({ source }, host, context) {
     checkSource(source);
-    if ((await sessionsOf(source, host, context.signal)).length > 0) return NOTHING_MADE;
+    if ((await sessionsOf(source, new Sysfs(host))).length > 0) return NOTHING_MADE;
     checkAuthentication(source.authentication);
     return logIn(source, host, context);
   },
@@ -34,13 +34,13 @@ export const iscsiDriver: StorageDriver = {
   },
 
   async scan(pool, host, _known, signal) {
-    const [session] = await sessionsOf(pool.source, host, signal);
+    const sysfs = new Sysfs(host);
+    const [session] = await sessionsOf(pool.source, sysfs);
     if (session === undefined) {
       const text = `cannot find iscsiadm session: ${targetOf(pool.source)}`;
       throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text);
     }
     await runToSuccess(host, rescanSession(session.id), signal);
-    const sysfs = new Sysfs(host);
     const hostNumber = await hostNumberOfSession(session, sysfs);
     return scanLuns({ pool, hostNumber, keyHasPort: false, host, sysfs, signal });
   },

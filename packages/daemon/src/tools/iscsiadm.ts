@@ -5,9 +5,7 @@ import type { Command, CommandArgument } from "../host/host.js";
  * "HOST:PORT,TPGT" with the portal group that libvirt always takes, 1; an IPv6 address stands in brackets.
  */
 
-/** Exit statuses (open-iscsi, include/iscsi_err.h). */
-export const ISCSI_ERR_SESS_EXISTS = 15;
-/** "No active sessions", "No records found": nothing is there, which is no failure of a question. */
+/** Exit status of a question to which the answer is that there is none: "No records found" (open-iscsi, iscsi_err.h). */
 export const ISCSI_ERR_NO_OBJS_FOUND = 21;
 
 const DEFAULT_PORT = 3260;
@@ -45,9 +43,6 @@ export interface Node {
 }
 
 const iscsiadm = (...args: CommandArgument[]): Command => ({ program: "iscsiadm", args });
-
-/** Lists sessions; see `parseSessions`. */
-export const listSessions = (): Command => iscsiadm("--mode", "session");
 
 /** Looks for new and changed LUNs of one session. */
 export const rescanSession = (id: string): Command => iscsiadm("--mode", "session", "-r", id, "-R");
@@ -106,29 +101,6 @@ function nodeArguments(portal: Portal, target: string): string[] {
 function interfaceArguments(name: string): CommandArgument[] {
   if (name === DEFAULT_INTERFACE) return [{ unshown: "--interface" }, { unshown: name }];
   return ["--interface", name];
-}
-
-export interface Session {
-  /** A number, as text. */
-  readonly id: string;
-  readonly portal: string;
-  readonly target: string;
-}
-
-/**
- * ```
- * tcp: [1] 127.0.0.1:3260,1 iqn.2004-04.org.lab:t1 (non-flash)
- * tcp: [2] [::1]:3260,1 iqn.2004-04.org.lab:t1
- * ```
- * Transport, session id, portal, target, and where the record came from. Other lines are passed over.
- */
-export function parseSessions(output: string): Session[] {
-  const sessions: Session[] = [];
-  for (const line of output.split("\n")) {
-    const [, id, portal, target] = /^\w+:\s+\[(\d+)\]\s+(\S+)\s+(\S+)/.exec(line) ?? [];
-    if (id !== undefined && portal !== undefined && target !== undefined) sessions.push({ id, portal, target });
-  }
-  return sessions;
 }
 
 export interface Interface {

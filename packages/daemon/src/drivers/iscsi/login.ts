@@ -13,14 +13,14 @@ import {
   type Node,
   newNode,
   portalOf,
-  type Session,
   showNode,
   updateNode,
 } from "../../tools/iscsiadm.js";
 import type { PoolContext, Started } from "../driver.js";
+import { Sysfs } from "../scsi/sysfs.js";
 import { authenticate } from "./authentication.js";
 import { interfaceOf, makeInterface, removeInterface } from "./interfaces.js";
-import { allSessions, run, runToSuccess, sessionsOf, targetOf } from "./sessions.js";
+import { allSessions, run, runToSuccess, type Session, sessionsOf, targetOf } from "./sessions.js";
 
 /** A portal that does not answer is tried for 45 s, not for 135 s as open-iscsi's default is. */
 const RETRIES = "2";
@@ -35,15 +35,16 @@ const RECORD_NOTE = /^record (\S+)$/;
  */
 export async function logIn(source: PoolSource, host: Host, context: PoolContext): Promise<Started> {
   const { signal } = context;
+  const sysfs = new Sysfs(host);
   const undo: (() => Promise<unknown>)[] = [];
   try {
     const node = await nodeOf(source, host, signal, undo);
     const made = await recordOf(node, host, signal, undo);
     if (source.authentication !== null) await authenticate(node, source.authentication, host, context);
-    const before = new Set((await allSessions(host, signal)).map(({ id }) => id));
+    const before = new Set((await allSessions(sysfs)).map(({ id }) => id));
     undo.push(() => endSessions(node.target, before, host));
     await runToSuccess(host, login(node), signal, hostLimits.iscsiLoginMs);
-    const session = (await sessionsOf(source, host, signal)).find(({ id }) => !before.has(id));
+    const session = (await sessionsOf(source, sysfs)).find(({ id }) => !before.has(id));
     if (session !== undefined) return { made: [sessionNote(session), ...made] };
     const text = `cannot find iscsiadm session: ${targetOf(source)}`;
     throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text);
@@ -55,7 +56,7 @@ export async function logIn(source: PoolSource, host: Host, context: PoolContext
 
 /** Ends the session that a start has made, and its record; one that somebody else opened stays. */
 export async function logOut(source: PoolSource, made: readonly string[], host: Host): Promise<void> {
-  for (const session of await sessionsOf(source, host)) {
+  for (const session of await sessionsOf(source, new Sysfs(host))) {
     if (made.includes(sessionNote(session))) await runToSuccess(host, logoutSession(session.id));
   }
   const interfaceName = made.map((note) => RECORD_NOTE.exec(note)?.[1]).find((name) => name !== undefined);
@@ -70,7 +71,9 @@ export async function logOut(source: PoolSource, made: readonly string[], host: 
 async function endSessions(target: string, before: ReadonlySet<string>, host: Host): Promise<void> {
   const untilMs = performance.now() + hostLimits.iscsiUndoMs;
   for (;;) {
-    const left = (await allSessions(host)).filter((session) => session.target === target && !before.has(session.id));
+    const left = (await allSessions(new Sysfs(host))).filter(
+      (session) => session.target === target && !before.has(session.id),
+    );
     if (left.length === 0) return;
     for (const { id } of left) await run(host, logoutSession(id));
     if (performance.now() > untilMs) return;

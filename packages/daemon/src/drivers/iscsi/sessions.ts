@@ -2,34 +2,41 @@ import type { PoolSource } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { CommandResult, Host } from "../../host/host.js";
 import { describeFailure, hostLimits } from "../../host/index.js";
-import { ISCSI_ERR_NO_OBJS_FOUND, listSessions, parseSessions, type Session } from "../../tools/iscsiadm.js";
-import { Sysfs } from "../scsi/sysfs.js";
+import type { Sysfs } from "../scsi/sysfs.js";
 import { failure, isErrno } from "../shared/failure.js";
 
 const SESSIONS = "class/iscsi_session";
 /** Of a session that is not logged in yet, or not any more. One that has lost its server is FAILED, and still there. */
 const NOT_LOGGED_IN = "FREE";
 
-/**
- * The sessions with the pool's target; where the pool says who it is to the target, only those that say the same. By which
- * portal they go is not asked, as libvirt does not.
- */
-export async function sessionsOf(source: PoolSource, host: Host, signal?: AbortSignal): Promise<Session[]> {
-  const target = targetOf(source);
-  const sysfs = new Sysfs(host);
+/** A login to a target, as the kernel has it. */
+export interface Session {
+  /** A number, as text: the kernel's, and iscsiadm's. */
+  readonly id: string;
+  readonly target: string;
+}
+
+/** All of this machine, also those that are only being logged in. What iscsiadm lists comes from here as well. */
+export async function allSessions(sysfs: Sysfs): Promise<Session[]> {
   const sessions: Session[] = [];
-  for (const session of await allSessions(host, signal)) {
-    if (session.target === target && (await isOurs(session, source, sysfs))) sessions.push(session);
+  for (const name of (await sysfs.names(SESSIONS)) ?? []) {
+    const [, id] = /^session(\d+)$/.exec(name) ?? [];
+    const target = id === undefined ? null : await sysfs.read(`${SESSIONS}/${name}`, "targetname");
+    if (id !== undefined && target !== null) sessions.push({ id, target });
   }
   return sessions;
 }
 
-/** All of this machine, also those that are only being logged in. */
-export async function allSessions(host: Host, signal?: AbortSignal): Promise<Session[]> {
-  const result = await run(host, listSessions(), signal);
-  if (result.exitStatus === ISCSI_ERR_NO_OBJS_FOUND) return [];
-  if (result.exitStatus !== 0) throw failed(result);
-  return parseSessions(result.stdout);
+/**
+ * The sessions with the pool's target; where the pool says who it is to the target, only those that say the same. By which
+ * portal they go is not asked, as libvirt does not.
+ */
+export async function sessionsOf(source: PoolSource, sysfs: Sysfs): Promise<Session[]> {
+  const sessions: Session[] = [];
+  for (const session of await allSessions(sysfs)) {
+    if (session.target === targetOf(source) && (await isOurs(session, source, sysfs))) sessions.push(session);
+  }
+  return sessions;
 }
 
 async function isOurs({ id }: Session, { initiatorIqn }: PoolSource, sysfs: Sysfs): Promise<boolean> {
