@@ -97,7 +97,7 @@ describe("scsi pools", () => {
   });
 
   it.each([
-    ["<adapter type='scsi_host' name='bad'/>", "XML error: Invalid adapter name 'bad' for SCSI pool"],
+    ["<adapter type='scsi_host' name='bad'/>", "internal error: Invalid adapter name 'bad' for SCSI pool"],
     [
       "<adapter type='scsi_host'><parentaddr unique_id='7'><address domain='0x0000' bus='0x00' slot='0x1f' function='0x2'/></parentaddr></adapter>",
       "XML error: Failed to find scsi_host using PCI '0000:00:1f.2' and unique_id='7'",

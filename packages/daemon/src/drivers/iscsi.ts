@@ -68,8 +68,11 @@ export const iscsiDriver: StorageDriver = {
 };
 
 function checkSource({ hosts, devices }: PoolSource): void {
-  const fail = (text: string) => LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
-  if (hosts.length !== 1) throw fail("Expected exactly 1 host for the storage pool");
-  if (hosts[0]?.name === "") throw fail("missing source host");
-  if (devices.length !== 1 || devices[0]?.path === "") throw fail("missing source device");
+  if (hosts.length !== 1) {
+    const text = "Expected exactly 1 host for the storage pool";
+    throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
+  }
+  const missing = hosts[0]?.name === "" ? "host" : devices.length !== 1 || devices[0]?.path === "" ? "device" : null;
+  if (missing === null) return;
+  throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, `missing source ${missing}`);
 }
