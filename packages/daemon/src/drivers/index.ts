@@ -6,6 +6,7 @@ import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import type { StorageDriver } from "./driver.js";
 import { iscsiDriver } from "./iscsi.js";
+import { logicalDriver } from "./logical.js";
 import { mpathDriver } from "./mpath.js";
 import { scsiDriver } from "./scsi.js";
 import { undoUnitWith } from "./undo-unit.js";
@@ -34,7 +35,7 @@ export const drivers = {
   dir: directoryDriver,
   fs: absentDriver("fs"),
   netfs: absentDriver("netfs"),
-  logical: absentDriver("logical"),
+  logical: logicalDriver,
   disk: absentDriver("disk"),
   iscsi: iscsiDriver,
   scsi: scsiDriver,
