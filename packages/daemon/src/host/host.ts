@@ -70,11 +70,21 @@ export interface Host {
   makeDirectory(path: string, mode: number, options?: CallOptions): Promise<void>;
   removeDirectory(path: string, options?: CallOptions): Promise<void>;
   run(command: Command, options?: RunOptions): Promise<CommandResult>;
+  /** What is mounted where, in the order of the kernel's table: of several on one mount point the last is seen. */
+  mounts(options?: CallOptions): Promise<readonly MountFacts[]>;
   /**
    * A host may keep a directory open for a moment after it was closed, for whoever asks for it again; then its file system
    * cannot be unmounted. This ends it for the directory at `path`. To be called when a pool is done with its storage.
    */
   letGo?(path: string): Promise<void>;
+}
+
+export interface MountFacts {
+  readonly mountPoint: string;
+  /** As the kernel names it: "nfs4", "ext4", "fuse.glusterfs". */
+  readonly type: string;
+  /** What was given to mount: a device, "host:/export". */
+  readonly source: string;
 }
 
 export type FileAccess = "read" | "write" | "read-write";

@@ -10,6 +10,7 @@ import {
   type FileFacts,
   type Host,
   HostError,
+  type MountFacts,
   type RunOptions,
 } from "../host/index.js";
 
@@ -82,6 +83,9 @@ class WatchingHost implements Host {
   }
   removeDirectory(path: string, options?: CallOptions): Promise<void> {
     return this.#host.removeDirectory(path, options);
+  }
+  mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
+    return this.#host.mounts(options);
   }
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#host.run(command, options);

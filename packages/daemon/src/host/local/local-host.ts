@@ -11,10 +11,12 @@ import type {
   FileAccess,
   FileFacts,
   Host,
+  MountFacts,
   RunOptions,
   ScannedEntry,
   ScanRequest,
 } from "../host.js";
+import { readMounts } from "../mounts.js";
 import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
 import { ownDescriptor } from "./descriptor.js";
@@ -144,6 +146,10 @@ export class LocalHost implements Host, LocalServices {
 
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#parts.run(command, options);
+  }
+
+  mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
+    return this.#call("Reading the mount table", options, readMounts);
   }
 
   scan(
