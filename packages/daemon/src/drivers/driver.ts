@@ -62,6 +62,11 @@ export interface DriverTraits {
   readonly volumeKind: VolumeType;
   /** Whether a volume may be created with capacity 0. */
   readonly allowsZeroCapacity: boolean;
+  /**
+   * Whether a volume that is made or removed changes what is known of the others (their names, what is free between them), so
+   * that the pool is scanned after it. Absent: it does not.
+   */
+  readonly changesNeedScan?: boolean;
   /** Whether a volume may be made of another one's content. */
   readonly clones: boolean;
 }
