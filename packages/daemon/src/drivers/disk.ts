@@ -5,7 +5,7 @@ import { diskPathOf } from "./disk/disk-device.js";
 import { checkDiskLabel, labelFormat } from "./disk/disk-label.js";
 import { undoPartition } from "./disk/partition-identity.js";
 import { removeVolumePartition } from "./disk/remove-partition.js";
-import { scanDisk } from "./disk/scan-disk.js";
+import { isExtended, scanDisk } from "./disk/scan-disk.js";
 import type { StorageDriver } from "./driver.js";
 import { clearDeviceEnds } from "./shared/block/device-label.js";
 import { openDeviceForDownload, openDeviceForUpload, wipeDevice } from "./shared/block/device-streams.js";
@@ -17,7 +17,7 @@ import { pathOf } from "./shared/target-directory.js";
 /** Pools of type "disk": one disk, whose partitions are the volumes. Stopping one leaves everything as it is. */
 export const diskDriver: StorageDriver = {
   type: "disk",
-  traits: { volumeKind: "block", allowsZeroCapacity: false, clones: true, changesNeedScan: true },
+  traits: { volumeKind: "block", allowsZeroCapacity: false, clones: true },
 
   async check(pool, host) {
     return checkDiskLabel(diskPathOf(pool), labelFormat(pool.source.format), "start", host).then(
@@ -26,7 +26,11 @@ export const diskDriver: StorageDriver = {
     );
   },
 
-  scan: scanDisk,
+  scan: (pool, host, _known, signal) => scanDisk(pool, host, signal),
+
+  /** As with libvirt, a new partition leaves the others' documents as they are; a removed one is followed by a refresh. */
+  rescan: (pool, host, { change, known }, signal) =>
+    scanDisk(pool, host, signal, change === "made" ? known : undefined),
 
   async start(pool, host, { signal }) {
     await settle(host, signal);
@@ -64,7 +68,7 @@ export const diskDriver: StorageDriver = {
     remove: removeVolumePartition,
 
     async wipe(pool, volume, algorithm, context) {
-      if (volume.target.format === "extended") {
+      if (await isExtended(pool, volume, context)) {
         const text = `cannot wipe extended partition '${pathOf(volume)}'`;
         throw LibvirtError.of(ErrorCode.NO_SUPPORT, ErrorDomain.STORAGE, text);
       }

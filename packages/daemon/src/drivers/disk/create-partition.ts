@@ -12,7 +12,7 @@ import { type DiskDevice, diskDeviceOf, partitionName, partitionNode, partitionN
 import { readDiskTable } from "./disk-table.js";
 import { identityOf, removeRange, tableUuidOf } from "./partition-identity.js";
 import { type PlannedPartition, partitionsOf, planPartition, type WantedPartition } from "./placement.js";
-import { partitionVolume } from "./scan-disk.js";
+import { partitionVolume, saidOf } from "./scan-disk.js";
 
 /** What LUKS puts before the content. */
 const LUKS_HEADER_BYTES = 2_097_152n;
@@ -66,9 +66,8 @@ export async function fillPartition(
   const made = await context.exclusively(() => make(disk, volume, context));
   try {
     await fillDevice(pool, volume, partitionNode(disk, made.partition.number), source, flags, context);
-    const { format, encryption } = volume.target;
-    const more = { format, encryption };
-    const document = await partitionVolume(pool, disk, made.table, made.partition, host, job.signal, more);
+    const { table, partition } = made;
+    const document = await partitionVolume(pool, disk, table, partition, host, job.signal, saidOf(volume));
     await made.recorded.release();
     return { document, evidence: null };
   } catch (thrown) {

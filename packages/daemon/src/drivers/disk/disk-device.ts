@@ -52,6 +52,11 @@ export function partitionNode({ nodePrefix }: DiskDevice, number: number): strin
   return `${nodePrefix}${number}`;
 }
 
+/** Whether its partitions are maps of device-mapper, not the kernel's own. */
+export function isMapped({ nodePrefix }: DiskDevice): boolean {
+  return nodePrefix.startsWith(`${MAPPER}/`);
+}
+
 export function partitionName(disk: DiskDevice, number: number): string {
   return posix.basename(partitionNode(disk, number));
 }

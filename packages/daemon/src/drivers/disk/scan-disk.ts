@@ -1,20 +1,30 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import type { Host } from "../../host/host.js";
 import type { ByteRange, PartitionArea, PartitionTable } from "../../tools/parted.js";
-import type { FoundVolume, KnownVolumes, PoolScan } from "../driver.js";
+import type { FoundVolume, KnownVolumes, PoolScan, VolumeContext } from "../driver.js";
 import { withDeviceFacts } from "../shared/block/device.js";
 import { settle } from "../shared/block/settle.js";
 import { stablePath } from "../shared/block/stable-path.js";
-import { canonicalDevice, type DiskDevice, diskDeviceOf, partitionName, partitionNode } from "./disk-device.js";
+import {
+  canonicalDevice,
+  type DiskDevice,
+  diskDeviceOf,
+  partitionName,
+  partitionNode,
+  partitionNumber,
+} from "./disk-device.js";
 import { readDiskTable } from "./disk-table.js";
 import { freeExtentsOf, lengthOf, partitionsOf } from "./placement.js";
 
-/** The disk's partitions and what is free between them. */
+/**
+ * The disk's partitions and what is free between them. What they are to hold is not read from the table (libvirt does not):
+ * of a volume of `known` that is still the same partition, it is taken over.
+ */
 export async function scanDisk(
   pool: PoolDocument,
   host: Host,
-  _known: KnownVolumes,
   signal: AbortSignal,
+  known?: KnownVolumes,
 ): Promise<PoolScan> {
   await settle(host, signal);
   const disk = await diskDeviceOf(pool, host, signal);
@@ -22,7 +32,10 @@ export async function scanDisk(
   const partitions = partitionsOf(table);
   const volumes: FoundVolume[] = [];
   for (const partition of partitions) {
-    volumes.push({ document: await partitionVolume(pool, disk, table, partition, host, signal), evidence: null });
+    const before = known?.get(partitionName(disk, partition.number))?.document;
+    const more = before !== undefined && isSame(before, partition) ? saidOf(before) : {};
+    const document = await partitionVolume(pool, disk, table, partition, host, signal, more);
+    volumes.push({ document, evidence: null });
   }
   const freeExtents = freeExtentsOf(table);
   const [device, ...others] = pool.source.devices;
@@ -38,7 +51,29 @@ export async function scanDisk(
   };
 }
 
-/** A partition as a volume. `more`: what a document says of it that the disk does not (format). */
+/** What of a partition only the document says that it was made by. */
+export function saidOf({ target: { format, encryption } }: VolumeDocument): Partial<VolumeDocument["target"]> {
+  return { format, encryption };
+}
+
+function isSame({ source }: VolumeDocument, { startBytes, endBytes }: PartitionArea): boolean {
+  const extent = source[0]?.extents[0];
+  return extent?.startBytes === startBytes && extent.endBytes === endBytes;
+}
+
+/** Whether a volume is a partition of partitions. */
+export async function isExtended(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  { host, job: { signal } }: VolumeContext,
+): Promise<boolean> {
+  const disk = await diskDeviceOf(pool, host, signal);
+  const number = partitionNumber(disk, volume.name);
+  const partitions = partitionsOf(await readDiskTable(disk.path, host, signal));
+  return partitions.some((partition) => partition.kind === "extended" && partition.number === number);
+}
+
+/** A partition as a volume. */
 export async function partitionVolume(
   pool: PoolDocument,
   disk: DiskDevice,
@@ -53,7 +88,6 @@ export async function partitionVolume(
   const hasLinks = pool.target.path?.startsWith("/dev/") === true;
   const path = (hasLinks ? await stablePath(pool, canonical, host, signal) : null) ?? node;
   const { startBytes, endBytes } = partition;
-  const isExtended = partition.kind === "extended";
   const document: VolumeDocument = {
     type: "block",
     name: partitionName(disk, partition.number),
@@ -73,12 +107,12 @@ export async function partitionVolume(
       features: null,
       noCopyOnWrite: false,
       ...more,
-      format: isExtended ? "extended" : (more.format ?? "none"),
+      format: more.format ?? "none",
     },
     backingStore: null,
   };
   const found = await withDeviceFacts(document, host, signal);
-  if (!isExtended) return found;
+  if (partition.kind !== "extended") return found;
   // The device shows only its first sectors, so that nobody overwrites the links between its logical partitions.
   const logical = partitionsOf(table).filter(({ kind }) => kind === "logical");
   return { ...found, capacityBytes: endBytes - startBytes, allocationBytes: lengthOfAll(logical) };
