@@ -22,6 +22,12 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "cifs", lane: "uml", minutes: 4, programs: ["smbd", "mount.cifs"] },
   { name: "scsi", lane: "uml", minutes: 3, programs: ["udevadm"] },
   { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
+  {
+    name: "disk-pools",
+    lane: "uml",
+    minutes: 15,
+    programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"],
+  },
   { name: "daemon", lane: "uml", minutes: 4, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
   { name: "libvirtd", lane: "uml", minutes: 5, programs: ["libvirtd", "virsh", "lvcreate"] },
   { name: "fc", lane: "qemu", minutes: 5, programs: ["lsscsi", "ip", "udevadm"] },
