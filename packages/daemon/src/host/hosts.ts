@@ -53,12 +53,17 @@ export class Hosts {
       lanes: this.#lanes,
       scans: this.#scans,
       run: (command, runOptions) => this.#run(command, runOptions),
+      as: async (path, identity) => {
+        const location = await this.locate(path);
+        return location.home === "local" ? null : this.#remotes.as(location.mount, identity);
+      },
       evidenceAgeNs: hostLimits.evidenceAgeNs,
     });
     this.#remotes = new RemoteHosts({
       callMs: options.remoteTimeoutMs ?? hostLimits.remoteCallMs,
       temporaryDirectory,
       environment: this.#environment,
+      run: (command, runOptions) => this.#run(command, runOptions),
     });
   }
 

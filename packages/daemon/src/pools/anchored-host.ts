@@ -10,6 +10,7 @@ import {
   type FileFacts,
   type Host,
   HostError,
+  type Identity,
   type RunOptions,
 } from "../host/index.js";
 
@@ -82,6 +83,9 @@ class WatchingHost implements Host {
   }
   removeDirectory(path: string, options?: CallOptions): Promise<void> {
     return this.#host.removeDirectory(path, options);
+  }
+  async as(path: string, identity: Identity): Promise<Host | null> {
+    return (await this.#host.as?.(path, identity)) ?? null;
   }
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#host.run(command, options);

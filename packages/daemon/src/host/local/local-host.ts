@@ -11,6 +11,7 @@ import type {
   FileAccess,
   FileFacts,
   Host,
+  Identity,
   RunOptions,
   ScannedEntry,
   ScanRequest,
@@ -33,6 +34,8 @@ export interface LocalHostParts {
   readonly lanes: NativeLanes;
   readonly scans: ScanThreads;
   readonly run: (command: Command, options: RunOptions | undefined) => Promise<CommandResult>;
+  /** The home of a path for another user; absent where everything is to be done here. */
+  readonly as?: (path: string, identity: Identity) => Promise<Host | null>;
   readonly evidenceAgeNs: bigint;
 }
 
@@ -144,6 +147,10 @@ export class LocalHost implements Host, LocalServices {
 
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#parts.run(command, options);
+  }
+
+  async as(path: string, identity: Identity): Promise<Host | null> {
+    return (await this.#parts.as?.(path, identity)) ?? null;
   }
 
   scan(
