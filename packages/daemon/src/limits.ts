@@ -112,6 +112,13 @@ export const limits = {
 export const hostLimits = {
   /** A local metadata call. Longer than any disk that still works takes, even one that retries bad sectors. */
   localCallMs: 120_000,
+  /** Until udev has made the nodes and links of devices; a rule that hangs must not hang a pool. */
+  settleMs: 30_000,
+  /** A look at what is on a device. */
+  deviceProbeMs: 60_000,
+  /** A device's stable link comes a moment after its node: so often, at this distance, it is looked for again. */
+  stablePathAttempts: 50,
+  stablePathPauseMs: 100,
   /** A local call whose work grows with the data (fsync, allocation, clone): a slow disk may flush gigabytes first. */
   localSlowCallMs: 3_600_000,
   /** A call to storage that can hang. Above the pauses of a healthy NFS server, below a person's patience. */

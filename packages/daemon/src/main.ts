@@ -23,7 +23,7 @@ import {
   volumePolicyOf,
 } from "./config/index.js";
 import { ExpectedSpace } from "./drivers/expected-space.js";
-import { driverOf, hasDriver } from "./drivers/index.js";
+import { driverOf, hasDriver, undoUnit } from "./drivers/index.js";
 import { clearPrivateDirectory, type Directory, Hosts, killOrphans, lockFile } from "./host/index.js";
 import { Jobs } from "./jobs/jobs.js";
 import { FileJournal } from "./jobs/journal.js";
@@ -177,6 +177,7 @@ async function start(): Promise<Daemon> {
   const jobs = new Jobs(journal, jobSettingsOf(configuration));
   const interrupted = await recover(journalDirectory, {
     hostAt: (path) => hosts.forPath(path),
+    undoUnit: (unit) => undoUnit(unit, hosts.local),
     endOrphans: () => killOrphans(places.journalDirectory),
     report: (text, facts) => logger.warn(facts, text),
   });
@@ -206,6 +207,7 @@ async function start(): Promise<Daemon> {
     hostOf: (pool) =>
       pool.target.path?.startsWith("/") ? hosts.forPath(pool.target.path) : Promise.resolve(hosts.local),
     secret: (lookup) => secrets.passphrase(lookup, "volume"),
+    poolSecret: (lookup, usage) => secrets.passphrase(lookup, usage),
     privateDirectory,
   };
   const registry = new PoolRegistry();
@@ -228,7 +230,7 @@ async function start(): Promise<Daemon> {
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),
       inspection: new Inspection(pools, volumes, backends),
-      discovery: new Discovery(parser),
+      discovery: new Discovery(parser, hosts.local),
       jobs,
       secrets,
       host: hostFacts(),

@@ -12,7 +12,7 @@ import { targetPath } from "./shared/target-directory.js";
 /** Pools of type "dir": a directory whose entries are the volumes. There is nothing to start. */
 export const directoryDriver: StorageDriver = {
   type: "dir",
-  traits: { volumeKind: "file", allowsZeroCapacity: true },
+  traits: { volumeKind: "file", allowsZeroCapacity: true, clones: true },
 
   async check(pool, host) {
     return host.facts(targetPath(pool)).then(

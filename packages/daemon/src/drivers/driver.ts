@@ -1,6 +1,6 @@
-import type { PoolDocument, PoolType, VolumeDocument, VolumeType } from "@cistern/documents";
+import type { PoolDocument, PoolSource, PoolType, VolumeDocument, VolumeType } from "@cistern/documents";
 import type { Directory, File, Host, ScanEvidence } from "../host/host.js";
-import type { Job, Recorded } from "../jobs/job.js";
+import type { Job, Recorded, UnitTrace } from "../jobs/job.js";
 
 import type { ExpectedSpace } from "./expected-space.js";
 
@@ -18,21 +18,52 @@ export interface StorageDriver {
   check(pool: PoolDocument, host: Host): Promise<boolean>;
   /** The pool's sizes and its volumes. `known`: what the last scan found, by name. */
   scan(pool: PoolDocument, host: Host, known: KnownVolumes, signal: AbortSignal): Promise<PoolScan>;
-  start?(pool: PoolDocument, host: Host): Promise<void>;
-  stop?(pool: PoolDocument, host: Host): Promise<void>;
+  /** A start that fails leaves nothing behind. */
+  start?(pool: PoolDocument, host: Host, context: PoolContext): Promise<Started>;
+  /** `made`: what the start has told; empty for a pool that was found usable without one. */
+  stop?(pool: PoolDocument, host: Host, context: PoolContext & Pick<Started, "made">): Promise<void>;
   build?(pool: PoolDocument, host: Host, flags: BuildFlags): Promise<void>;
   /** Flags as the caller gave them (libvirt's drivers check them). */
   delete?(pool: PoolDocument, host: Host, flags: number): Promise<void>;
-  discover?(sourceSpecification: string | null, host: Host): Promise<string>;
+  /** What could become a pool. `wanted`: where to look, as the caller said it; it was checked before. */
+  discover?(wanted: PoolSource | null, host: Host, signal: AbortSignal): Promise<readonly PoolSource[]>;
   /** Absent where volumes are only found (mpath, scsi). */
   readonly volumes?: VolumeOperations;
 }
+
+/** What bringing a pool up or down is handed besides its document. */
+export interface PoolContext {
+  /** Aborts when nobody waits for it any more. */
+  readonly signal: AbortSignal;
+  readonly secret: PoolSecretLookup;
+}
+
+/** As `SecretLookup`; `usage` says what a lookup by usage is for. */
+export type PoolSecretLookup = (
+  lookup: Parameters<SecretLookup>[0],
+  usage: "iscsi" | "ceph" | "volume",
+) => Promise<Uint8Array>;
+
+/** What a start did. */
+export interface Started {
+  /**
+   * What it made in the system and a stop has to take away again, a line of text each, in whatever words the driver
+   * understands. What was there before is not ours to end. Kept with the pool's state, and so known to the next daemon.
+   */
+  readonly made: readonly string[];
+  /** The live document, where the start changes it. */
+  readonly pool?: PoolDocument;
+}
+
+export const NOTHING_MADE: Started = { made: [] };
 
 export interface DriverTraits {
   /** The type of the volumes a create makes at once visible, by format (`dir` makes a directory). */
   readonly volumeKind: VolumeType;
   /** Whether a volume may be created with capacity 0. */
   readonly allowsZeroCapacity: boolean;
+  /** Whether a volume may be made of another one's content. */
+  readonly clones: boolean;
 }
 
 /** libvirt's public flags of virStoragePoolBuild: 4 NO_OVERWRITE, 8 OVERWRITE; others are refused by the driver. */
@@ -75,6 +106,11 @@ export interface VolumeContext {
   readonly expectedSpace: ExpectedSpace;
   /** Told what a new volume's content is written into, so that others can see how far it is. */
   readonly growing?: (file: File) => void;
+  /**
+   * Runs `work` while nobody else changes the pool. For `fill`, where others' changes would meet (a partition table);
+   * `allocate` and `remove` run so anyway, and would wait for themselves.
+   */
+  exclusively<T>(work: () => Promise<T>): Promise<T>;
   /** A directory of the daemon's own (0700) for short-lived passphrase files. */
   readonly privateDirectory: Directory;
 }
@@ -86,11 +122,11 @@ export interface CloneSource {
 
 export interface VolumeOperations {
   /** Names the volume (type, path, key) and refuses what cannot be made; quick, the pool stays locked. */
-  allocate(pool: PoolDocument, wanted: VolumeDocument, context: VolumeContext): Promise<VolumeDocument>;
+  allocate?(pool: PoolDocument, wanted: VolumeDocument, context: VolumeContext): Promise<VolumeDocument>;
   /**
    * Writes first content; slow, unlocked. The volume appears under its name when it is complete, and replaces nothing; on
-   * failure nothing is left. Gives it as it then is; undefined: look at it with `refresh`. Flags: 1 PREALLOC_METADATA,
-   * 2 REFLINK.
+   * failure nothing is left. Gives it as it then is (its key and path may only be known now); undefined: look at it with
+   * `refresh`. Flags: 1 PREALLOC_METADATA, 2 REFLINK.
    */
   fill?(
     pool: PoolDocument,
@@ -116,6 +152,11 @@ export interface VolumeOperations {
   wipe?(pool: PoolDocument, volume: VolumeDocument, algorithm: number, context: VolumeContext): Promise<void>;
   openForDownload?(pool: PoolDocument, volume: VolumeDocument, context: VolumeContext): Promise<File>;
   openForUpload?(pool: PoolDocument, volume: VolumeDocument, context: VolumeContext): Promise<UploadTarget>;
+  /**
+   * Removes what `fill` had recorded and a daemon that died has left, if it still is what the record says. Gives what was
+   * done, as the end of a sentence: "'/dev/vg/x' was removed", "nothing is left of it".
+   */
+  undo?(unit: UnitTrace, host: Host): Promise<string>;
 }
 
 /** What an upload writes into. */

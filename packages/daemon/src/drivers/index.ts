@@ -1,7 +1,11 @@
 import type { PoolType } from "@cistern/documents";
+import type { Host } from "../host/host.js";
+import type { UnitTrace } from "../jobs/job.js";
 import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
+import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import type { StorageDriver } from "./driver.js";
+import { undoUnitWith } from "./undo-unit.js";
 
 export type { Chain } from "../images/chain.js";
 export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin, PoolPlace } from "../images/chain-link.js";
@@ -17,7 +21,7 @@ export type {
   Qcow2Snapshot,
 } from "../images/image-details.js";
 export type { ImageBacking } from "../images/image-facts.js";
-export { findSources } from "./discovery/find-sources.js";
+export type { DiscoveryContext } from "./discovery/find-sources.js";
 export * from "./driver.js";
 export { volumeChain } from "./shared/volume-chain.js";
 export { type Operation, unsupported } from "./unsupported.js";
@@ -49,4 +53,22 @@ export function driverOf(type: PoolType): StorageDriver {
   const driver: StorageDriver | AbsentDriver = drivers[type];
   if ("absent" in driver) throw missingBackend(type);
   return driver;
+}
+
+/** Undoes what `fill` of a daemon that died has left, by the driver that made it. */
+export function undoUnit(unit: UnitTrace, host: Host): Promise<string> {
+  return undoUnitWith(drivers, unit, host);
+}
+
+/**
+ * The answer to "which sources are there for a pool of this type": a `<sources>` document. `specification` is the
+ * caller's `<source>` document, or null.
+ */
+export function findSources(
+  type: string,
+  specification: string | null,
+  flags: number,
+  context: DiscoveryContext,
+): Promise<string> {
+  return findSourcesWith(drivers, type, specification, flags, context);
 }

@@ -76,6 +76,8 @@ export interface Host {
   makeDirectory(path: string, mode: number, options?: CallOptions): Promise<void>;
   removeDirectory(path: string, options?: CallOptions): Promise<void>;
   run(command: Command, options?: RunOptions): Promise<CommandResult>;
+  /** What is mounted where, in the order of the kernel's table: of several on one mount point the last is seen. */
+  mounts(options?: CallOptions): Promise<readonly MountFacts[]>;
   /**
    * A host may keep a directory open for a moment after it was closed, for whoever asks for it again; then its file system
    * cannot be unmounted. This ends it for the directory at `path`. To be called when a pool is done with its storage.
@@ -87,6 +89,14 @@ export interface Host {
    * and write. null: there is nothing to gain (local storage obeys root), or this process may not become somebody else.
    */
   as?(path: string, identity: Identity): Promise<Host | null>;
+}
+
+export interface MountFacts {
+  readonly mountPoint: string;
+  /** As the kernel names it: "nfs4", "ext4", "fuse.glusterfs". */
+  readonly type: string;
+  /** What was given to mount: a device, "host:/export". */
+  readonly source: string;
 }
 
 export type FileAccess = "read" | "write" | "read-write";

@@ -43,7 +43,22 @@ export type Trace =
   /** A file that is being made longer or shorter: it has its old or its new size; space reserved behind its end is freed. */
   | { readonly kind: "resize"; readonly directory: RecordedDirectory; readonly name: string }
   /** A file whose content is being replaced in place: it may have some of both, which is said. */
-  | { readonly kind: "content"; readonly directory: RecordedDirectory; readonly name: string };
+  | { readonly kind: "content"; readonly directory: RecordedDirectory; readonly name: string }
+  /** The same of a device. */
+  | { readonly kind: "device"; readonly path: string }
+  | UnitTrace;
+
+/** What storage that has no files is divided into (a logical volume, a partition, a zvol): its pool's driver removes it. */
+export interface UnitTrace {
+  readonly kind: "unit";
+  /** Of the driver that knows it. */
+  readonly poolType: string;
+  /** What it is made in: a volume group, a disk's device, a dataset. */
+  readonly place: string;
+  readonly name: string;
+  /** What only this unit has, so that another one of the name is left alone; in the driver's own words. */
+  readonly identity: string;
+}
 
 /** Work that nobody watches, stops or waits for long: an answer at once, or none. */
 export const QUICK_JOB: Job = {

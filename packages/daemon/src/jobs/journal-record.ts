@@ -44,6 +44,10 @@ interface Content {
     readonly name: string;
     readonly pid: number;
     readonly startTime: string;
+    readonly path: string;
+    readonly poolType: string;
+    readonly place: string;
+    readonly identity: string;
   };
 }
 
@@ -73,6 +77,12 @@ function recordIn({ format, job, trace }: Content): JournalRecord | null {
 
 function traceIn(trace: Content["trace"]): JournalTrace | null {
   if (trace.kind === "child") return { kind: "child", pid: Number(trace.pid), startTime: String(trace.startTime) };
+  if (trace.kind === "device") return typeof trace.path === "string" ? { kind: "device", path: trace.path } : null;
+  if (trace.kind === "unit") {
+    const { poolType, place, identity } = trace;
+    if (![poolType, place, trace.name, identity].every((text) => typeof text === "string" && text !== "")) return null;
+    return { kind: "unit", poolType, place, name: trace.name, identity };
+  }
   if (!isPlaceKind(trace.kind)) return null;
   const name = String(trace.name);
   // Recovery removes it: whatever else the record says, nothing but a temporary file may go.
@@ -81,8 +91,10 @@ function traceIn(trace: Content["trace"]): JournalTrace | null {
   return { kind: trace.kind, directory, name };
 }
 
-function isPlaceKind(kind: string): kind is Trace["kind"] {
-  return TRACES.has(kind);
+type FileKind = Exclude<Trace["kind"], "unit" | "device">;
+
+function isPlaceKind(kind: string): kind is FileKind {
+  return FILE_KINDS.has(kind);
 }
 
-const TRACES: ReadonlySet<string> = new Set<Trace["kind"]>(["temporary", "resize", "content"]);
+const FILE_KINDS: ReadonlySet<string> = new Set<FileKind>(["temporary", "resize", "content"]);

@@ -1,5 +1,6 @@
 import { type Directory, type Host, HostError, removeTree } from "../host/index.js";
 import { limits } from "../limits.js";
+import type { UnitTrace } from "./job.js";
 import type { JobFacts } from "./job-facts.js";
 import { decodeRecord, type JournalRecord, type JournalTrace } from "./journal-record.js";
 
@@ -9,11 +10,13 @@ export interface RecoverySurroundings {
   hostAt(path: string): Promise<Host>;
   /** Ends what an earlier daemon started and left behind; `stuck`: what sits in the kernel and does not end. */
   endOrphans(): Promise<{ readonly killed: readonly string[]; readonly stuck: readonly string[] }>;
+  /** Undoes what is no file; gives what was done, as the end of a sentence. */
+  undoUnit(unit: UnitTrace): Promise<string>;
   /** For the log. */
   report(text: string, facts: Readonly<Record<string, unknown>>): void;
 }
 
-type Place = Exclude<JournalTrace, { kind: "child" }>;
+type Place = Exclude<JournalTrace, { kind: "child" | "unit" | "device" }>;
 
 /**
  * Undoes, or at least names, what an earlier daemon was doing when it died, by the records of its journal. To be done before
@@ -24,7 +27,7 @@ type Place = Exclude<JournalTrace, { kind: "child" }>;
  */
 export async function recover(
   journal: Directory,
-  { hostAt, endOrphans, report }: RecoverySurroundings,
+  { hostAt, endOrphans, undoUnit, report }: RecoverySurroundings,
 ): Promise<Omit<JobFacts, "id">[]> {
   const { killed, stuck } = await endOrphans();
   for (const program of killed) report("a program of an earlier daemon was ended", { program });
@@ -32,6 +35,11 @@ export async function recover(
   const interrupted = new Map<string, { readonly record: JournalRecord; readonly remarks: string[] }>();
   /** Directories on storage that did not answer: it is waited for once, however many records there are. */
   const silent = new Set<string>();
+  const outcomeOf = (record: JournalRecord, trace: Exclude<JournalTrace, { kind: "child" }>): Promise<Outcome> => {
+    if (trace.kind === "unit") return undoUnitOf(record, trace, undoUnit);
+    if (trace.kind === "device") return Promise.resolve(incompleteDevice(record, trace.path));
+    return undo(record, trace, hostAt, silent);
+  };
   for (const name of (await journal.names()).filter((each) => each.endsWith(".json")).sort()) {
     const record = await readRecord(journal, name, report);
     if (record === null) continue;
@@ -45,7 +53,7 @@ export async function recover(
         });
         continue;
       }
-      const remark = await undo(record, record.trace, hostAt, silent);
+      const remark = await outcomeOf(record, record.trace);
       report(remark.text, { ...factsOf(record), ...(remark.error === undefined ? {} : { err: remark.error }) });
       // Several traces of one job are one story.
       const key = `${record.job.id} ${record.job.startedAt.getTime()}`;
@@ -109,6 +117,28 @@ async function undo(
   }
 }
 
+function incompleteDevice({ job }: JournalRecord, path: string): Outcome {
+  const what = `${job.title}: interrupted by the end of the daemon`;
+  return { text: `${what}; ${incompleteContent(path)}` };
+}
+
+function incompleteContent(path: string): string {
+  return `the content of '${path}' is incomplete: part of it is old and part is new`;
+}
+
+async function undoUnitOf(
+  { job }: JournalRecord,
+  unit: UnitTrace,
+  undoUnit: RecoverySurroundings["undoUnit"],
+): Promise<Outcome> {
+  const what = `${job.title}: interrupted by the end of the daemon`;
+  try {
+    return { text: `${what}; ${await undoUnit(unit)}` };
+  } catch (error) {
+    return notYet(job, `${what}; '${unit.name}' in '${unit.place}' could not be undone`, error);
+  }
+}
+
 /** Kept for the next start, but not for ever. */
 function notYet({ startedAt }: JournalRecord["job"], text: string, error: unknown): Outcome {
   return Date.now() - startedAt.getTime() > limits.journalRecordMs ? { text } : { text, error };
@@ -129,7 +159,7 @@ async function undoIn(directory: Directory, trace: Place): Promise<string> {
     }
     case "content":
       await directory.lookup(trace.name, { follow: false });
-      return `the content of '${path}' is incomplete: part of it is old and part is new`;
+      return incompleteContent(path);
   }
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, LibvirtError } from "@cistern/protocol";
-import type { PoolScan, StorageDriver } from "../drivers/driver.js";
+import type { PoolContext, PoolScan, PoolSecretLookup, StorageDriver } from "../drivers/driver.js";
 import type { Host } from "../host/index.js";
 import type { Jobs } from "../jobs/jobs.js";
 import { anchoredHost, anchoringHost, type DirectoryIdentity, ESTALE } from "./anchored-host.js";
@@ -27,6 +27,8 @@ export interface PoolBackends {
   hostAt(path: string): Promise<Host>;
   readonly report: PoolReport;
   readonly jobs: Jobs;
+  /** Secrets of sources. */
+  readonly poolSecret: PoolSecretLookup;
   /** Ends when the daemon stops. */
   readonly stopping: AbortSignal;
 }
@@ -40,12 +42,14 @@ export async function activate(pool: Pool, backends: PoolBackends, signal = back
   const host = await backends.hostOf(pool.live);
   pool.starting = true;
   try {
-    await driver.start?.(pool.live, host);
+    const started = await driver.start?.(pool.live, host, contextOf(backends, signal));
+    pool.made = started?.made ?? [];
+    pool.live = started?.pool ?? pool.live;
   } finally {
     pool.starting = false;
   }
   try {
-    await backends.store.saveState(pool.live);
+    await backends.store.saveState(pool.live, pool.made);
     await scanInto(pool, backends, signal);
   } catch (error) {
     await abandon(pool, backends);
@@ -64,9 +68,9 @@ export async function deactivate(pool: Pool, backends: PoolBackends): Promise<vo
   try {
     await backends.store.removeState(pool.name);
     try {
-      await driver.stop?.(pool.live, await backends.hostOf(pool.live));
+      await stopStorage(driver, pool, backends);
     } catch (error) {
-      await backends.store.saveState(pool.live);
+      await backends.store.saveState(pool.live, pool.made);
       throw error;
     }
   } catch (error) {
@@ -80,11 +84,19 @@ export async function deactivate(pool: Pool, backends: PoolBackends): Promise<vo
 export async function abandon(pool: Pool, backends: PoolBackends): Promise<void> {
   const driver = backends.driverOf(pool.live);
   pool.active = false;
-  await Promise.allSettled([
-    backends.store.removeState(pool.name),
-    backends.hostOf(pool.live).then((host) => driver.stop?.(pool.live, host)),
-  ]);
+  await Promise.allSettled([backends.store.removeState(pool.name), stopStorage(driver, pool, backends)]);
   becomeInactive(pool);
+}
+
+async function stopStorage(driver: StorageDriver, pool: Pool, backends: PoolBackends): Promise<void> {
+  const { made } = pool;
+  // A daemon that stops does not leave a pool half stopped.
+  const context = contextOf(backends, new AbortController().signal);
+  await driver.stop?.(pool.live, await backends.hostOf(pool.live), { ...context, made });
+}
+
+function contextOf({ poolSecret }: PoolBackends, signal: AbortSignal): PoolContext {
+  return { signal, secret: poolSecret };
 }
 
 /** Looks at the storage and replaces sizes and volumes in one step; readers see the old ones until then. */
@@ -146,6 +158,7 @@ export function isReplaced(error: unknown): boolean {
 function becomeInactive(pool: Pool): void {
   pool.active = false;
   pool.anchor = null;
+  pool.made = [];
   pool.volumes = new VolumeTable();
 }
 

@@ -11,6 +11,7 @@ import {
   type Host,
   HostError,
   type Identity,
+  type MountFacts,
   type RunOptions,
 } from "../host/index.js";
 
@@ -86,6 +87,9 @@ class WatchingHost implements Host {
   }
   async as(path: string, identity: Identity): Promise<Host | null> {
     return (await this.#host.as?.(path, identity)) ?? null;
+  }
+  mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
+    return this.#host.mounts(options);
   }
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#host.run(command, options);

@@ -33,6 +33,8 @@ export class Pool {
   readonly changes = new VolumeChanges();
   /** The scan that follows an upload: who asks for a volume meanwhile waits for it. Never rejects. */
   settling: Promise<void> = Promise.resolve();
+  /** What its start has made in the system and its stop is to take away. */
+  made: readonly string[] = [];
   volumes = new VolumeTable();
   /** The directory of the last scan; null: none was opened, or it is not for us to insist on it. */
   anchor: DirectoryIdentity | null = null;

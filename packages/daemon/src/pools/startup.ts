@@ -29,11 +29,12 @@ export async function reloadPools(registry: PoolRegistry, backends: PoolBackends
 }
 
 async function loadStates(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
-  for (const document of await backends.store.loadStates()) {
+  for (const { document, made } of await backends.store.loadStates()) {
     try {
       const existing = registry.admit(document);
       const pool = existing ?? new Pool(document);
       pool.active = true;
+      pool.made = made;
       if (existing === undefined) registry.add(pool);
     } catch (error) {
       backends.report.problem("load the state of", document.name, error);

@@ -21,6 +21,13 @@ export interface StoredPool {
   readonly autostart: boolean;
 }
 
+/** A pool that was active when the last daemon ended. */
+export interface ActivePool {
+  readonly document: PoolDocument;
+  /** What its start had made (`Started.made`). */
+  readonly made: readonly string[];
+}
+
 const AUTOSTARTED_MARKER = "autostarted";
 const PRIVATE = 0o600;
 
@@ -42,7 +49,7 @@ export class PoolStore {
   }
 
   async saveDefinition(document: PoolDocument): Promise<void> {
-    await this.#save("definitions", document.name, writePoolConfigFile(document));
+    await this.#save("definitions", fileOf(document.name), writePoolConfigFile(document));
   }
 
   /** The autostart link goes with the definition. */
@@ -80,13 +87,22 @@ export class PoolStore {
     await links.sync();
   }
 
-  async saveState(document: PoolDocument): Promise<void> {
-    await this.#save("state", document.name, writePoolStateFile(document));
+  /** What the start has made stands in a file of our own beside libvirt's, which has no place for it. */
+  async saveState(document: PoolDocument, made: readonly string[]): Promise<void> {
+    if (made.length > 0) await this.#save("state", madeFileOf(document.name), `${JSON.stringify(made, null, 2)}\n`);
+    else await this.#removeMade(document.name);
+    await this.#save("state", fileOf(document.name), writePoolStateFile(document));
   }
 
   async removeState(name: string): Promise<void> {
     await using state = await this.#open("state");
     await removeIfThere(state, fileOf(name));
+    await removeIfThere(state, madeFileOf(name));
+  }
+
+  async #removeMade(name: string): Promise<void> {
+    await using state = await this.#openIfThere("state");
+    if (state !== null) await removeIfThere(state, madeFileOf(name));
   }
 
   /** Definitions whose file name is the pool's; the others are reported and skipped. */
@@ -104,8 +120,22 @@ export class PoolStore {
   }
 
   /** The pools that were active when the last daemon ended, as they were. */
-  async loadStates(): Promise<PoolDocument[]> {
-    return this.#load("state", readPoolState);
+  async loadStates(): Promise<ActivePool[]> {
+    const documents = await this.#load("state", readPoolState);
+    return Promise.all(documents.map(async (document) => ({ document, made: await this.#loadMade(document.name) })));
+  }
+
+  async #loadMade(name: string): Promise<readonly string[]> {
+    await using state = await this.#open("state");
+    const file = madeFileOf(name);
+    try {
+      const made: unknown = JSON.parse(decodeUtf8(await state.readFile(file, limits.storedDocumentBytes)));
+      if (Array.isArray(made) && made.every((line) => typeof line === "string")) return made;
+      throw new Error("it is not a list of texts");
+    } catch (error) {
+      if (!(error instanceof HostError && error.code === "ENOENT")) this.#reportSkipped(`${state.path}/${file}`, error);
+      return [];
+    }
   }
 
   /** True once per boot: the run directory, and the marker in it, do not outlive a reboot. */
@@ -121,9 +151,8 @@ export class PoolStore {
     }
   }
 
-  async #save(place: keyof PoolPlaces, name: string, content: string): Promise<void> {
+  async #save(place: keyof PoolPlaces, file: string, content: string): Promise<void> {
     await using directory = await this.#open(place);
-    const file = fileOf(name);
     await directory.writeFileAtomically(file, encodeUtf8(content), PRIVATE).catch((error: unknown) => {
       throw systemError(error, `cannot write '${directory.path}/${file}'`);
     });
@@ -195,6 +224,7 @@ async function isAutostarted(name: string, links: Directory, definitions: Direct
 }
 
 const fileOf = (poolName: string): string => `${poolName}.xml`;
+const madeFileOf = (poolName: string): string => `${poolName}.made.json`;
 
 async function removeIfThere(directory: Directory, name: string): Promise<void> {
   try {

@@ -1,3 +1,4 @@
+import type { FoundVolume } from "../drivers/driver.js";
 import type { Volume } from "./volume.js";
 
 /** The volumes of one pool, by name, by key and by target path; all three are unique within a pool. */
@@ -38,6 +39,22 @@ export class VolumeTable implements Iterable<Volume> {
     this.#byPath.set(target.path, volume);
     if (backingStore !== null) this.#overlays.add(volume);
     return true;
+  }
+
+  /** Takes over what was found of a volume of this table. False when its new key or path is taken: it keeps the old. */
+  update(volume: Volume, found: FoundVolume): boolean {
+    const { key, target } = found.document;
+    if (key === volume.document.key && target.path === volume.document.target.path) {
+      volume.update(found);
+      return true;
+    }
+    const before = { ...volume };
+    this.remove(volume);
+    volume.update(found);
+    if (this.add(volume)) return true;
+    Object.assign(volume, before);
+    this.add(volume);
+    return false;
   }
 
   remove(volume: Volume): void {

@@ -59,7 +59,7 @@ export class VolumeCreation {
     const volume = await pool.lock.run(async () => {
       this.#mustStillRun(pool);
       const operations = this.#operationsOf(pool);
-      if (wanted.capacityBytes === 0n && operations?.fill === undefined) {
+      if (wanted.capacityBytes === 0n && !this.#backends.driverOf(pool.live).traits.allowsZeroCapacity) {
         throw LibvirtError.of(
           ErrorCode.NO_SUPPORT,
           ErrorDomain.STORAGE,
@@ -104,7 +104,8 @@ export class VolumeCreation {
       }
       const wanted = withDefaults(sizedLike(parsed, original.document), this.#backends.policy.defaultsOf(pool.name));
       const operations = this.#operationsOf(pool);
-      if (operations?.fill === undefined) throw unsupported("volume.createFrom");
+      const { clones } = this.#backends.driverOf(pool.live).traits;
+      if (operations?.allocate === undefined || !clones) throw unsupported("volume.createFrom");
       if (original.building) throw volumeBuilding(original.name);
       return this.#allocate(pool, wanted, operations);
     };
@@ -115,7 +116,7 @@ export class VolumeCreation {
 
   /** Names the volume and puts it into the pool; the caller holds the lock. */
   async #allocate(pool: Pool, wanted: VolumeDocument, operations: VolumeOperations | undefined): Promise<Volume> {
-    if (operations === undefined) throw unsupported("volume.create");
+    if (operations?.allocate === undefined) throw unsupported("volume.create");
     const context = await contextOf(this.#backends, pool, null, QUICK_JOB);
     const document = await operations.allocate(pool.live, wanted, context);
     this.#backends.commitments.promise(pool, promisedOf(document));
@@ -175,8 +176,13 @@ export class VolumeCreation {
     const content = source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
     const made = await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
     if (made !== undefined) {
-      volume.update(made);
-      return;
+      if (pool.volumes.update(volume, made)) return;
+      await operations?.remove?.(pool.live, made.document, 0, context).catch(() => {});
+      throw LibvirtError.of(
+        ErrorCode.INTERNAL_ERROR,
+        ErrorDomain.STORAGE,
+        `cannot add volume '${volume.name}' to pool '${pool.name}': its key or path is already taken`,
+      );
     }
     if (operations?.refresh === undefined) return;
     try {

@@ -82,6 +82,7 @@ export async function contextOf(
     privateDirectory: backends.privateDirectory,
     expectedSpace: backends.expectedSpace,
     sharesBlocks: backends.policy.sharesBlocks,
+    exclusively: (work) => pool.lock.run(work),
     followsSymlink: volume?.isSymlink ?? false,
     growing: (file) => {
       if (volume !== null) volume.growing = () => file.facts();

@@ -67,7 +67,7 @@ test("a pool that was stopped or built keeps nothing open: its file system can b
   // The scan may have taken longer than a directory is remembered.
   await (await laboratory.hosts.local.openDirectory(images)).close();
   expect(timesOpen(images)).toBe(1);
-  await directoryDriver.stop?.(definition, laboratory.host);
+  await directoryDriver.stop?.(definition, laboratory.host, { ...laboratory.poolContext, made: [] });
   expect(timesOpen(images)).toBe(0);
   await directoryDriver.build?.(definition, laboratory.host, 0);
   expect(timesOpen(images)).toBe(0);

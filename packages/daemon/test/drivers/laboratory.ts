@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { FoundVolume, KnownVolumes, PoolScan, StorageDriver, VolumeContext } from "../../dist/drivers/driver.js";
+import type {
+  FoundVolume,
+  KnownVolumes,
+  PoolContext,
+  PoolScan,
+  StorageDriver,
+  VolumeContext,
+} from "../../dist/drivers/driver.js";
 import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
 import type { Directory, Host } from "../../dist/host/host.js";
 import { Hosts } from "../../dist/host/index.js";
@@ -40,16 +47,24 @@ export class Laboratory {
       host: this.host,
       expectedSpace: this.expectedSpace,
       job: new RecordedJob(this.#controller.signal, this),
-      secret: async (lookup) => {
-        const id = "uuid" in lookup ? lookup.uuid : lookup.usage;
-        const value = this.secrets.get(id);
-        if (value !== undefined) return new TextEncoder().encode(value);
-        const kind = "uuid" in lookup ? "uuid" : "usage";
-        const text = `no secret with matching ${kind} '${id}'`;
-        throw LibvirtError.of(ErrorCode.NO_SECRET, ErrorDomain.SECRET, text);
-      },
+      secret: (lookup) => this.#secret(lookup),
+      exclusively: (work) => work(),
       privateDirectory: this.#privateDirectory,
     };
+  }
+
+  /** What bringing a pool up or down is handed. */
+  get poolContext(): PoolContext {
+    return { signal: this.#controller.signal, secret: (lookup) => this.#secret(lookup) };
+  }
+
+  async #secret(lookup: Parameters<PoolContext["secret"]>[0]): Promise<Uint8Array> {
+    const id = "uuid" in lookup ? lookup.uuid : lookup.usage;
+    const value = this.secrets.get(id);
+    if (value !== undefined) return new TextEncoder().encode(value);
+    const kind = "uuid" in lookup ? "uuid" : "usage";
+    const text = `no secret with matching ${kind} '${id}'`;
+    throw LibvirtError.of(ErrorCode.NO_SECRET, ErrorDomain.SECRET, text);
   }
 
   /** What a caller who lost patience does. */
@@ -119,7 +134,7 @@ export async function create(
   more: { readonly source?: VolumeDocument; readonly flags?: number } = {},
 ): Promise<VolumeDocument> {
   const { volumes } = driver;
-  if (volumes === undefined) throw new Error(`${driver.type} has no volume operations`);
+  if (volumes?.allocate === undefined) throw new Error(`${driver.type} makes no volumes`);
   const volume = await volumes.allocate(pool, wanted, context);
   const source = more.source === undefined ? null : { pool, document: more.source };
   const made = await volumes.fill?.(pool, volume, source, more.flags ?? 0, context);

@@ -1,7 +1,10 @@
 import { POOL_TYPES } from "@cistern/documents";
 import { describe, expect, test } from "vitest";
 import { driverOf, findSources, hasDriver, type Operation, unsupported } from "../../dist/drivers/index.js";
+import { testHosts } from "../host/support.ts";
 import { errorOf } from "./laboratory.js";
+
+const hosts = testHosts();
 
 describe("types whose driver has not landed", () => {
   const absent = POOL_TYPES.filter((type) => !hasDriver(type));
@@ -77,6 +80,10 @@ describe("find sources, as recorded", () => {
     ["logical", null, 1, "8/18 unsupported flags (0x1) in function virStorageBackendLogicalFindPoolSources"],
   ];
   test.each(rows)("%s (%s, flags %i)", async (type, specification, flags, expected) => {
-    expect(await errorOf(findSources(type, specification, flags))).toBe(expected);
+    expect(
+      await errorOf(
+        findSources(type, specification, flags, { host: hosts.local, signal: new AbortController().signal }),
+      ),
+    ).toBe(expected);
   });
 });

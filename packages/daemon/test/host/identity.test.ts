@@ -5,7 +5,11 @@ import { missing } from "../../../../tests/support/requirements.ts";
 import { type Host, Hosts, killOrphans, MARKER_VARIABLE } from "../../dist/host/index.js";
 import { codeOf, scratchDirectory, text } from "./support.ts";
 
-const reason = missing({ ...fuseRequirements, root: true, programs: ["setpriv", ...(fuseRequirements.programs ?? [])] });
+const reason = missing({
+  ...fuseRequirements,
+  root: true,
+  programs: ["setpriv", ...(fuseRequirements.programs ?? [])],
+});
 const root = scratchDirectory();
 const somebody = { owner: 4_321, group: 8_765 };
 const newFile = { mode: 0o600, owner: -1, group: -1, label: null };

@@ -20,6 +20,11 @@ describe("a record of the journal", () => {
     ],
     ["a name with line ends and quotes", { kind: "content", directory: directory('/"\n'), name: '\u0001\n"\\' }],
     ["a name beyond the first plane", { kind: "content", directory: directory("/🗄️"), name: "💾" }],
+    [
+      "a unit",
+      { kind: "unit", poolType: "logical", place: "vg0", name: "a b", identity: "cistern-new-0123456789abcdef" },
+    ],
+    ["a device", { kind: "device", path: "/dev/vg0/a" }],
     ["a program", { kind: "child", pid: 4_711, startTime: "18446744073709551615" }],
   ];
   it.each(traces)("says the same when it is read again: %s", (_what, trace) => {
@@ -66,6 +71,8 @@ describe("a record of the journal", () => {
       ["no time", { ...good, job: { ...good.job, startedAt: "yesterday" } }],
       ["no directory", { ...good, trace: { kind: "content", name: "a" } }],
       ["an inode that is no number", { ...good, trace: { ...good.trace, directory: { path: "/i", inode: "x" } } }],
+      ["a unit in no place", { ...good, trace: { kind: "unit", poolType: "logical", name: "a", identity: "b" } }],
+      ["a device without a path", { ...good, trace: { kind: "device" } }],
       ["not an object", [1]],
       ["null", null],
       ["a temporary file under a name that we never give", { ...good, trace: { ...good.trace, name: "a.img" } }],

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Directory, type Host, HostError, Hosts } from "../../dist/host/index.js";
-import type { Trace } from "../../dist/jobs/job.js";
+import type { UnitTrace } from "../../dist/jobs/job.js";
 import type { JobFacts } from "../../dist/jobs/job-facts.js";
 import { FileJournal } from "../../dist/jobs/journal.js";
 import { recover } from "../../dist/jobs/recovery.js";
@@ -42,6 +42,7 @@ beforeEach(async () => {
   hosts = new Hosts();
   journal = await hosts.local.openDirectory(join(root, "journal"));
   reports = [];
+  units.clear();
   hostAt = async () => hosts.local;
   orphans = { killed: [], stuck: [] };
 });
@@ -52,7 +53,11 @@ afterEach(async () => {
 });
 
 /** What a daemon that died had written down. */
-async function record(kind: Trace["kind"], name: string, about: Partial<JobFacts> = {}): Promise<void> {
+async function record(
+  kind: "temporary" | "resize" | "content",
+  name: string,
+  about: Partial<JobFacts> = {},
+): Promise<void> {
   const writer = new FileJournal(journal, (text) => {
     throw new Error(text);
   });
@@ -60,9 +65,20 @@ async function record(kind: Trace["kind"], name: string, about: Partial<JobFacts
   await writer.add(factsOf(about), { kind, directory, name });
 }
 
+/** Units of the storage that the test plays, by name; one that does not answer is null. */
+const units = new Map<string, string | null>();
+const undoUnit = async ({ name, identity }: UnitTrace): Promise<string> => {
+  const unit = units.get(name);
+  if (unit === null) throw new HostError("EIO", 5, "the storage is not there");
+  if (unit !== identity) return "nothing is left of it";
+  units.delete(name);
+  return `'${name}' was removed`;
+};
+
 const recoverNow = () =>
   recover(journal, {
     hostAt,
+    undoUnit,
     endOrphans: async () => orphans,
     report: (text, facts) => reports.push({ text, facts }),
   });
@@ -208,7 +224,7 @@ describe("a record is kept for the next start", () => {
       },
     });
     const report = (text: string, facts: Readonly<Record<string, unknown>>): void => void reports.push({ text, facts });
-    await recover(unreadable, { hostAt, endOrphans: async () => orphans, report });
+    await recover(unreadable, { hostAt, undoUnit, endOrphans: async () => orphans, report });
     expect(records()).toEqual([name]);
     expect(texts()).toEqual(["a record could not be read"]);
   });
@@ -237,6 +253,35 @@ it("the record of a program is removed with the program", async () => {
   expect(await recoverNow()).toEqual([]);
   expect(records()).toEqual([]);
   expect(reports).toEqual([]);
+});
+
+describe("recovery of what is no file", () => {
+  const unit = { kind: "unit", poolType: "logical", place: "vg0", name: "new", identity: "1" } as const;
+  const add = (trace: Parameters<FileJournal["add"]>[1]) => new FileJournal(journal, () => {}).add(factsOf(), trace);
+
+  it("has a unit undone by the driver that made it, and says what was done", async () => {
+    units.set("new", "1");
+    await add(unit);
+    const [job] = await recoverNow();
+    expect(units.size).toBe(0);
+    expect(job?.remarks).toEqual([expect.stringMatching(/interrupted by the end of the daemon; 'new' was removed$/)]);
+    expect(records()).toEqual([]);
+  });
+
+  it("keeps the record of a unit whose storage is not there, for the next start", async () => {
+    units.set("new", null);
+    await add(unit);
+    const [job] = await recoverNow();
+    expect(job?.remarks).toEqual([expect.stringMatching(/; 'new' in 'vg0' could not be undone$/)]);
+    expect(records()).toHaveLength(1);
+  });
+
+  it("says of a device that its content is not whole", async () => {
+    await add({ kind: "device", path: "/dev/vg0/a" });
+    const [job] = await recoverNow();
+    expect(job?.remarks).toEqual([expect.stringMatching(/; the content of '\/dev\/vg0\/a' is incomplete/)]);
+    expect(records()).toEqual([]);
+  });
 });
 
 it("storage that does not answer is waited for once, however many records it has", async () => {

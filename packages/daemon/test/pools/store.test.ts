@@ -40,10 +40,24 @@ describe("pools on disk", () => {
     expect(skipped).toEqual([]);
   });
 
+  it("come back as they ran, with what their start had made; a list that is none is passed over", async () => {
+    await store.saveState(pool("one"), ["session iqn.2026-01.example:a", "mount\n"]);
+    await store.saveState(pool("two"), ["gone"]);
+    await store.saveState(pool("two"), []);
+    await store.saveState(pool("three"), ["spoilt"]);
+    await writeFile(at("run/three.made.json"), "[1]");
+    expect((await store.loadStates()).map(({ document, made }) => [document.name, made])).toEqual([
+      ["one", ["session iqn.2026-01.example:a", "mount\n"]],
+      ["three", []],
+      ["two", []],
+    ]);
+    expect(skipped).toEqual([at("run/three.made.json")]);
+  });
+
   it("leave nothing when they go", async () => {
     await store.saveDefinition(pool("one"));
     await store.setAutostart("one", true);
-    await store.saveState(pool("one"));
+    await store.saveState(pool("one"), ["a session"]);
     await store.removeDefinition("one");
     await store.removeState("one");
     expect(await readdir(at("storage"))).toEqual(["autostart"]);

@@ -36,6 +36,7 @@ beforeEach(async () => {
     stopping: new AbortController().signal,
     driverOf: () => directoryDriver,
     hasDriver: () => true,
+    poolSecret: (lookup) => secret(lookup),
     hostOf: async () => laboratory.host,
     hostAt: async () => laboratory.host,
     policy: {

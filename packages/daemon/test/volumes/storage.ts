@@ -51,6 +51,7 @@ export class Storage {
         stopping: new AbortController().signal,
         driverOf: () => own.#driver,
         hasDriver: () => true,
+        poolSecret: (lookup) => secret(lookup),
         hostOf: async () => host,
         hostAt: async () => host,
         policy: {

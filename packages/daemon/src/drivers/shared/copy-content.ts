@@ -74,13 +74,16 @@ async function share(source: File, target: File, plan: CopyPlan): Promise<boolea
   return true;
 }
 
-interface Extent {
+export interface Extent {
   readonly startBytes: bigint;
   readonly endBytes: bigint;
 }
 
 /** Where the source has data; where that cannot be told, everywhere. */
-async function dataExtents(source: File, { lengthBytes, sourcePath, context }: CopyPlan): Promise<Extent[]> {
+export async function dataExtents(
+  source: File,
+  { lengthBytes, sourcePath, context }: Pick<CopyPlan, "lengthBytes" | "sourcePath" | "context">,
+): Promise<Extent[]> {
   const options = { signal: context.job.signal };
   const detail = `failed reading from file '${sourcePath}'`;
   const sizeBytes = await failingAs(detail, source.sizeBytes(options));
@@ -100,12 +103,12 @@ async function dataExtents(source: File, { lengthBytes, sourcePath, context }: C
   return extents;
 }
 
-async function copyExtents(
+export async function copyExtents(
   source: File,
   target: File,
   extents: readonly Extent[],
   totalBytes: bigint,
-  { context: { job }, sourcePath, targetPath }: CopyPlan,
+  { context: { job }, sourcePath, targetPath }: Pick<CopyPlan, "context" | "sourcePath" | "targetPath">,
   taken: (bytes: bigint) => void,
 ): Promise<void> {
   const { signal } = job;

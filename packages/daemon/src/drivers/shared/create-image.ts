@@ -63,6 +63,24 @@ export async function createImageFile(
   });
 }
 
+/**
+ * Writes an image's format and content into what is there already: a device. With a key it is LUKS; the content is that of
+ * `source`, whatever format that has, or nothing.
+ */
+export async function writeImageInto(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  source: VolumeDocument | null,
+  output: FileArgument,
+  context: VolumeContext,
+): Promise<void> {
+  await withPassphrases(volume, source, context, async (keys) => {
+    const plan = await planImage(pool, volume, source, false, keys, context);
+    if (source === null) await run(creationOf(plan, output), context);
+    else await clone(plan, source, output, context);
+  });
+}
+
 async function write(empty: EmptyQcow2, volume: VolumeDocument, file: File, { job }: VolumeContext): Promise<void> {
   if (volume.target.noCopyOnWrite) {
     await file.setNoCopyOnWrite(true).catch(() => {

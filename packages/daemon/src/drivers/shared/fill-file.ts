@@ -39,7 +39,7 @@ export async function fillFile(
 }
 
 /** Whatever has a header or a key; anything else is plain bytes. */
-function isImage({ type, target }: VolumeDocument): boolean {
+export function isImage({ type, target }: VolumeDocument): boolean {
   if (type !== "file") return false;
   return (target.format ?? "raw") !== "raw" || target.encryption !== null;
 }

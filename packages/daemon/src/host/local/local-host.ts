@@ -12,10 +12,12 @@ import type {
   FileFacts,
   Host,
   Identity,
+  MountFacts,
   RunOptions,
   ScannedEntry,
   ScanRequest,
 } from "../host.js";
+import { readMounts } from "../mounts.js";
 import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
 import { ownDescriptor } from "./descriptor.js";
@@ -151,6 +153,10 @@ export class LocalHost implements Host, LocalServices {
 
   async as(path: string, identity: Identity): Promise<Host | null> {
     return (await this.#parts.as?.(path, identity)) ?? null;
+  }
+
+  mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
+    return this.#call("Reading the mount table", options, readMounts);
   }
 
   scan(

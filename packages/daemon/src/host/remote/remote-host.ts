@@ -1,5 +1,6 @@
 import { hostLimits } from "../../limits.js";
 import { handleOf } from "../command-line.js";
+import { withDeadline } from "../deadline.js";
 import { hostError } from "../errors.js";
 import type {
   CallOptions,
@@ -12,10 +13,12 @@ import type {
   FileFacts,
   Host,
   Identity,
+  MountFacts,
   RunOptions,
 } from "../host.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
+import { readMounts } from "../mounts.js";
 import { joinPath } from "../names.js";
 import type { ChildRegistry } from "./child-registry.js";
 import type { HostResults, SentArgument, SentCommand } from "./messages.js";
@@ -144,6 +147,11 @@ export class RemoteHost implements RemoteHome {
     } finally {
       for (const release of releases) release();
     }
+  }
+
+  /** Asks nobody but this machine's kernel. */
+  mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
+    return withDeadline("Reading the mount table", readMounts(), this.callMs, options);
   }
 
   #call<Method extends keyof HostResults>(

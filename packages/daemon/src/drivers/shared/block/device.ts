@@ -1,0 +1,59 @@
+import type { VolumeDocument } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { File, FileAccess, Host } from "../../../host/host.js";
+import { failingAs } from "../failure.js";
+
+/** Opens a device by its path, which an administrator's document or the kernel gave. Anything but a block device is refused. */
+export async function openDevice(
+  host: Host,
+  path: string,
+  access: FileAccess,
+  { detail = `cannot open device '${path}'`, domain = ErrorDomain.STORAGE, signal }: OpenDeviceOptions = {},
+): Promise<File> {
+  const options = signal === undefined ? {} : { signal };
+  const file = await failingAs(detail, host.openFile(path, access, options), domain);
+  try {
+    const { kind } = await failingAs(detail, file.facts(options), domain);
+    if (kind === "block") return file;
+    throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, domain, `${detail}: it is not a block device`);
+  } catch (thrown) {
+    await file.close();
+    throw thrown;
+  }
+}
+
+export interface OpenDeviceOptions {
+  /** What was being done, for the message. */
+  readonly detail?: string;
+  readonly domain?: ErrorDomain;
+  readonly signal?: AbortSignal;
+}
+
+/** In bytes, as the kernel says it. */
+export async function deviceSize(host: Host, path: string, signal?: AbortSignal): Promise<bigint> {
+  await using device = await openDevice(host, path, "read", signal === undefined ? {} : { signal });
+  return failingAs(`cannot get the size of device '${path}'`, device.sizeBytes(signal === undefined ? {} : { signal }));
+}
+
+/** A volume that is a device: its size and who may use it, as they are now. */
+export async function withDeviceFacts(
+  volume: VolumeDocument,
+  host: Host,
+  signal?: AbortSignal,
+): Promise<VolumeDocument> {
+  const options = signal === undefined ? {} : { signal };
+  const path = volume.target.path ?? volume.name;
+  await using device = await openDevice(host, path, "read", { ...options, detail: `cannot open volume '${path}'` });
+  const detail = `cannot stat file '${path}'`;
+  const sizeBytes = await failingAs(detail, device.sizeBytes(options));
+  const facts = await failingAs(detail, device.facts(options));
+  const { mode, owner, group, label } = facts;
+  return {
+    ...volume,
+    type: "block",
+    capacityBytes: sizeBytes,
+    allocationBytes: sizeBytes,
+    physicalBytes: sizeBytes,
+    target: { ...volume.target, permissions: { mode, owner, group, label } },
+  };
+}

@@ -1,0 +1,103 @@
+import { posix } from "node:path";
+import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { type File, hostLimits } from "../../../host/index.js";
+import type { CloneSource, VolumeContext } from "../../driver.js";
+import { openSource, openSourceFile } from "../clone-source.js";
+import { copyExtents, dataExtents, type Extent } from "../copy-content.js";
+import { writeImageInto } from "../create-image.js";
+import { failingAs, throwIfCalledOff } from "../failure.js";
+import { isImage } from "../fill-file.js";
+import { PREALLOCATE_METADATA, REFLINK } from "../fill-flags.js";
+import { pathOf } from "../target-directory.js";
+import { openDevice } from "./device.js";
+
+/**
+ * Writes the first content of a volume that is a device, which lies at `devicePath` (its own path, or a temporary one) and
+ * is at least as long as its capacity. Without a source and a key nothing is written: whatever the storage shows is there.
+ * A copy shows what its source shows: where that has holes, zeros.
+ */
+export async function fillDevice(
+  pool: PoolDocument,
+  volume: VolumeDocument,
+  devicePath: string,
+  source: CloneSource | null,
+  flags: number,
+  context: VolumeContext,
+): Promise<void> {
+  if ((flags & PREALLOCATE_METADATA) !== 0) {
+    const text = "metadata preallocation is not supported for block volumes";
+    throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
+  }
+  if ((flags & REFLINK) !== 0 && source !== null) {
+    const text = `failed to clone files from '${pathOf(source.document)}': devices share no blocks`;
+    throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
+  }
+  const from = source?.document ?? null;
+  const hasKey = volume.target.encryption !== null;
+  if (from === null && !hasKey) return;
+  const { signal } = context.job;
+  await using device = await openDevice(context.host, devicePath, "read-write", {
+    signal,
+    detail: `cannot open volume '${pathOf(volume)}'`,
+  });
+  if (hasKey || (from !== null && isContainer(from))) {
+    const output = { file: device, name: posix.basename(devicePath) };
+    await writeImageInto(pool, { ...volume, type: "block" }, from, output, context);
+  } else if (from !== null) {
+    await copy(from, device, volume, context);
+  }
+  await failingAs(`cannot sync data to volume '${pathOf(volume)}'`, device.syncData({ signal }));
+}
+
+/** Of a device, a key makes it one too. */
+function isContainer(source: VolumeDocument): boolean {
+  return isImage(source) || source.target.encryption !== null;
+}
+
+async function copy(
+  source: VolumeDocument,
+  device: File,
+  volume: VolumeDocument,
+  context: VolumeContext,
+): Promise<void> {
+  const from = await openSource(source, context.host);
+  await using _directory = from.directory;
+  await using input = await openSourceFile(source, from);
+  const { signal } = context.job;
+  const names = { sourcePath: pathOf(source), targetPath: pathOf(volume), context };
+  const sizeBytes = await failingAs(`cannot get the size of volume '${pathOf(volume)}'`, device.sizeBytes({ signal }));
+  const lengthBytes = source.capacityBytes < sizeBytes ? source.capacityBytes : sizeBytes;
+  const extents = await dataExtents(input, { ...names, lengthBytes });
+  await zeroHoles(device, holesBetween(extents, lengthBytes), names.targetPath, context);
+  const dataBytes = extents.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
+  await copyExtents(input, device, extents, dataBytes, names, () => {});
+}
+
+function holesBetween(extents: readonly Extent[], lengthBytes: bigint): Extent[] {
+  const holes: Extent[] = [];
+  let atBytes = 0n;
+  for (const { startBytes, endBytes } of [...extents, { startBytes: lengthBytes, endBytes: lengthBytes }]) {
+    if (startBytes > atBytes) holes.push({ startBytes: atBytes, endBytes: startBytes });
+    atBytes = endBytes;
+  }
+  return holes;
+}
+
+/** What the storage held before must not show through. It is asked to do it itself; where it cannot, zeros are written. */
+async function zeroHoles(
+  device: File,
+  holes: readonly Extent[],
+  path: string,
+  { job: { signal } }: VolumeContext,
+): Promise<void> {
+  const detail = `cannot write zeros to volume '${path}'`;
+  const step = BigInt(hostLimits.bulkStepBytes);
+  for (const { startBytes, endBytes } of holes) {
+    for (let atBytes = startBytes; atBytes < endBytes; atBytes += step) {
+      throwIfCalledOff(signal, detail);
+      const length = endBytes - atBytes < step ? endBytes - atBytes : step;
+      await failingAs(detail, device.zero(atBytes, length, { signal }));
+    }
+  }
+}
