@@ -5,7 +5,10 @@ import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import type { StorageDriver } from "./driver.js";
+import { fileSystemDriver } from "./file-system.js";
+import { networkFileSystemDriver } from "./network-file-system.js";
 import { undoUnitWith } from "./undo-unit.js";
+import { vstorageDriver } from "./vstorage.js";
 
 export type { Chain } from "../images/chain.js";
 export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin, PoolPlace } from "../images/chain-link.js";
@@ -29,8 +32,8 @@ export { type Operation, unsupported } from "./unsupported.js";
 /** Every pool type has an entry, or this file does not compile. */
 export const drivers = {
   dir: directoryDriver,
-  fs: absentDriver("fs"),
-  netfs: absentDriver("netfs"),
+  fs: fileSystemDriver,
+  netfs: networkFileSystemDriver,
   logical: absentDriver("logical"),
   disk: absentDriver("disk"),
   iscsi: absentDriver("iscsi"),
@@ -40,7 +43,7 @@ export const drivers = {
   sheepdog: absentDriver("sheepdog"),
   gluster: absentDriver("gluster"),
   zfs: absentDriver("zfs"),
-  vstorage: absentDriver("vstorage"),
+  vstorage: vstorageDriver,
   "iscsi-direct": absentDriver("iscsi-direct"),
 } satisfies { readonly [Type in PoolType]: StorageDriver | AbsentDriver };
 

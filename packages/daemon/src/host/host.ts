@@ -79,6 +79,11 @@ export interface Host {
   /** What is mounted where, in the order of the kernel's table: of several on one mount point the last is seen. */
   mounts(options?: CallOptions): Promise<readonly MountFacts[]>;
   /**
+   * What is mounted just at this path, symlinks followed; null: it is no mount point. Asks no storage that can hang, so that
+   * it can be told of a server that does not answer.
+   */
+  mountAt(path: string, options?: CallOptions): Promise<MountFacts | null>;
+  /**
    * A host may keep a directory open for a moment after it was closed, for whoever asks for it again; then its file system
    * cannot be unmounted. This ends it for the directory at `path`. To be called when a pool is done with its storage.
    */

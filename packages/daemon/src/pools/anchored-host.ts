@@ -91,6 +91,9 @@ class WatchingHost implements Host {
   mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
     return this.#host.mounts(options);
   }
+  mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
+    return this.#host.mountAt(path, options);
+  }
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#host.run(command, options);
   }

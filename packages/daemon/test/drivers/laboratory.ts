@@ -29,6 +29,7 @@ export class Laboratory {
   /** Passphrases by uuid or usage. */
   readonly secrets = new Map<string, string>();
   readonly #controller = new AbortController();
+  readonly #cleanups: (() => void)[] = [];
   #privateDirectory: Directory | null = null;
 
   get host(): Host {
@@ -72,9 +73,15 @@ export class Laboratory {
     this.#controller.abort(new Error("the test gave up"));
   }
 
+  /** Done at the end, last things first, before the directory is removed. */
+  onClose(cleanup: () => void): void {
+    this.#cleanups.unshift(cleanup);
+  }
+
   async close(): Promise<void> {
     await this.#privateDirectory?.close();
     await this.hosts.close();
+    for (const cleanup of this.#cleanups) cleanup();
     rmSync(this.root, { recursive: true, force: true });
   }
 }

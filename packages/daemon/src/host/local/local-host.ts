@@ -17,7 +17,7 @@ import type {
   ScannedEntry,
   ScanRequest,
 } from "../host.js";
-import { readMounts } from "../mounts.js";
+import { readMountAt, readMounts } from "../mounts.js";
 import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
 import { ownDescriptor } from "./descriptor.js";
@@ -157,6 +157,10 @@ export class LocalHost implements Host, LocalServices {
 
   mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
     return this.#call("Reading the mount table", options, readMounts);
+  }
+
+  mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
+    return this.#call("Reading the mount table", options, () => readMountAt(path));
   }
 
   scan(

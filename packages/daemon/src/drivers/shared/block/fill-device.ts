@@ -61,7 +61,7 @@ async function copy(
   volume: VolumeDocument,
   context: VolumeContext,
 ): Promise<void> {
-  const from = await openSource(source, context.host);
+  const from = await openSource(source, context);
   await using _directory = from.directory;
   await using input = await openSourceFile(source, from);
   const { signal } = context.job;
