@@ -17,6 +17,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "iscsi-lio", lane: "uml", minutes: 4, programs: ["iscsid", "multipathd", "kpartx"] },
   { name: "iscsi-tgt", lane: "uml", minutes: 4, programs: ["iscsid", "tgtd"] },
   { name: "nfs", lane: "uml", minutes: 4, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount"] },
+  { name: "netfs", lane: "uml", minutes: 12, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount", "virsh"] },
   { name: "cifs", lane: "uml", minutes: 4, programs: ["smbd", "mount.cifs"] },
   { name: "scsi", lane: "uml", minutes: 3, programs: ["udevadm"] },
   { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
