@@ -6,6 +6,7 @@ import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import type { StorageDriver } from "./driver.js";
 import { fileSystemDriver } from "./file-system.js";
+import { logicalDriver } from "./logical.js";
 import { networkFileSystemDriver } from "./network-file-system.js";
 import { undoUnitWith } from "./undo-unit.js";
 import { vstorageDriver } from "./vstorage.js";
@@ -34,7 +35,7 @@ export const drivers = {
   dir: directoryDriver,
   fs: fileSystemDriver,
   netfs: networkFileSystemDriver,
-  logical: absentDriver("logical"),
+  logical: logicalDriver,
   disk: absentDriver("disk"),
   iscsi: absentDriver("iscsi"),
   scsi: absentDriver("scsi"),

@@ -8,7 +8,7 @@ import { scanAsOwners } from "./netfs/scan-as-owners.js";
 import { buildTarget, checkBuildFlags, deleteTarget, nothingToFormat } from "./shared/build-directory.js";
 import { FILE_TRAITS, fileVolumes } from "./shared/file-volumes.js";
 import { type IsSource, isMounted, mountPool, unmountPool } from "./shared/mount/mounted.js";
-import { openTarget, targetPath } from "./shared/target-directory.js";
+import { targetPath } from "./shared/target-directory.js";
 
 /**
  * Pools of type "netfs": what a server exports (NFS, SMB, gluster), mounted at the target; its entries are the volumes.
@@ -53,12 +53,7 @@ export const networkFileSystemDriver: StorageDriver = {
   },
 
   volumes: {
-    allocate: (pool, wanted, context) =>
-      as(pool, wanted, context, async (asWhom) => {
-        // Whoever may not look into the directory would find every name free.
-        await using _target = await openTarget(pool, asWhom.host);
-        return fileVolumes.allocate(pool, wanted, asWhom);
-      }),
+    allocate: fileVolumes.allocate,
     fill: (pool, volume, source, flags, context) =>
       as(pool, volume, context, (asWhom) => fileVolumes.fill(pool, volume, source, flags, asWhom)),
     refresh: (pool, found, probe, host) =>

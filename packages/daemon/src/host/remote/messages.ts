@@ -116,6 +116,7 @@ export const servedMethods = {
     "open",
     "createUnnamed",
     "createNamed",
+    "createWhole",
     "publishEntry",
     "openDirectory",
     "makeDirectory",
