@@ -28,6 +28,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "power-cut", lane: "host", minutes: 10, programs: ["mkfs.ext4"] },
   { name: "logical-driver", lane: "uml", minutes: 10, programs: ["lvcreate", "thin_check", "qemu-img", "mkfs.ext4"] },
   { name: "logical", lane: "uml", minutes: 8, programs: ["virsh", "lvcreate", "thin_check", "qemu-img"] },
+  { name: "netfs-driver", lane: "uml", minutes: 10, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
   { name: "netfs", lane: "uml", minutes: 20, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount", "virsh"] },
 ];
 

@@ -35,3 +35,7 @@ export function optionsAt(target: string): string[] {
 function unmountAllOf(device: string): void {
   for (const line of mountsOf(device).reverse()) execFileSync("umount", [line.split(" ")[0] ?? ""]);
 }
+
+export function unmountTarget(target: string): void {
+  for (const _ of mountsOf(target)) execFileSync("umount", [target]);
+}
