@@ -32,6 +32,12 @@ export const SLOW_FILES = {
   "packages/daemon/test/host/remote.test.ts": "makes storage hang and waits for the deadlines",
 };
 
+/**
+ * The lab's suites by where they run: on the host, or (only there: they change the whole machine) in a guest of the lab.
+ * `npm test` runs it by its own program, scripts/steps/lab.mjs.
+ */
+const LAB_INCLUDE = { host: "tests/lab/host/**/*.test.ts", guest: "tests/lab/suites/**/*.test.ts" };
+
 /** Minutes after which a suite is ended and counts as failed. */
 export const SUITE_MINUTES = { normal: 12, long: 90 };
 
@@ -46,8 +52,14 @@ export function findSuites(root) {
   const areas = directoriesIn(join(root, "tests")).sort();
   return [
     ...packages.map((name) => ({ name, include: `packages/${name}/test/**/*.test.ts` })),
-    ...areas.filter((name) => !NOT_SUITES.has(name)).map((name) => ({ name, include: `tests/${name}/**/*.test.ts` })),
+    ...areas.filter((name) => !NOT_SUITES.has(name)).map((name) => ({ name, include: includeOf(name) })),
   ].filter(({ include }) => hasTests(join(root, include.slice(0, include.indexOf("/**")))));
+}
+
+/** @param {string} area */
+function includeOf(area) {
+  if (area !== "lab") return `tests/${area}/**/*.test.ts`;
+  return process.env["CISTERN_LAB_LANE"] === undefined ? LAB_INCLUDE.host : LAB_INCLUDE.guest;
 }
 
 /** @param {string} path */

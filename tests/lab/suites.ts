@@ -1,0 +1,31 @@
+// The lab's suites: where each runs, how long it may take, and what it cannot do without.
+
+export interface LabSuite {
+  /** Its file is suites/<name>.test.ts; on the lane "host", host/<name>.test.ts. */
+  readonly name: string;
+  /** The guest that it runs in. On "host" it runs outside and boots guests itself. */
+  readonly lane: "uml" | "qemu" | "host";
+  /** Time limit, from boot to power-off. */
+  readonly minutes: number;
+  readonly memoryMb?: number;
+  /** Programs of the machine, which are the guest's too. Where one is missing the suite is skipped, and that is said. */
+  readonly programs: readonly string[];
+}
+
+export const LAB_SUITES: readonly LabSuite[] = [
+  { name: "lvm", lane: "uml", minutes: 4, programs: ["lvcreate", "thin_check", "losetup"] },
+  { name: "iscsi-lio", lane: "uml", minutes: 4, programs: ["iscsid", "multipathd", "kpartx"] },
+  { name: "iscsi-tgt", lane: "uml", minutes: 4, programs: ["iscsid", "tgtd"] },
+  { name: "nfs", lane: "uml", minutes: 4, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount"] },
+  { name: "cifs", lane: "uml", minutes: 4, programs: ["smbd", "mount.cifs"] },
+  { name: "scsi", lane: "uml", minutes: 3, programs: ["udevadm"] },
+  { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
+  { name: "daemon", lane: "uml", minutes: 4, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
+  { name: "libvirtd", lane: "uml", minutes: 5, programs: ["libvirtd", "virsh", "lvcreate"] },
+  { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
+];
+
+/** Relative to the project. */
+export function fileOf({ name, lane }: LabSuite): string {
+  return `tests/lab/${lane === "host" ? "host" : "suites"}/${name}.test.ts`;
+}
