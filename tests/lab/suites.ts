@@ -23,7 +23,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "daemon", lane: "uml", minutes: 4, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
   { name: "libvirtd", lane: "uml", minutes: 5, programs: ["libvirtd", "virsh", "lvcreate"] },
   { name: "comparison-dir", lane: "host", minutes: 6, programs: ["libvirtd", "virsh", "qemu-img"] },
-  { name: "comparison-logical", lane: "host", minutes: 10, programs: ["libvirtd", "virsh", "qemu-img", "lvcreate"] },
+  { name: "comparison-logical", lane: "host", minutes: 17, programs: ["libvirtd", "virsh", "qemu-img", "lvcreate"] },
   { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
 ];
 

@@ -1,3 +1,3 @@
 import { compareType } from "../comparison/compare-type.js";
 
-compareType("logical", { lane: "uml", minutes: 8 });
+compareType("logical", { lane: "uml", minutes: 15 });
