@@ -15,6 +15,7 @@ import { runLab } from "./steps/lab.mjs";
 import { fail, requireNode } from "./steps/requirements.mjs";
 import { readFacts, summarise } from "./steps/results.mjs";
 import { installSystemPackages } from "./steps/system-packages.mjs";
+import { prepareZfs } from "./steps/zfs.mjs";
 import { SUITE_MINUTES } from "./suites.mjs";
 
 const root = resolve(import.meta.dirname, "..");
@@ -22,6 +23,7 @@ requireNode();
 const { install, suites } = readOptions();
 await installPackages(root);
 await installSystemPackages(root, install);
+if (install) await prepareZfs(root);
 await build(root);
 
 const work = mkdtempSync(join(tmpdir(), "cistern-lab-run-"));

@@ -8,6 +8,8 @@ export interface LabSuite {
   /** Time limit, from boot to power-off. */
   readonly minutes: number;
   readonly memoryMb?: number;
+  /** Whether its guest needs ZFS, which is built once for the lane "qemu". */
+  readonly zfs?: boolean;
   /** Programs of the machine, which are the guest's too. Where one is missing the suite is skipped, and that is said. */
   readonly programs: readonly string[];
 }
@@ -22,6 +24,8 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
   { name: "daemon", lane: "uml", minutes: 4, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
   { name: "libvirtd", lane: "uml", minutes: 5, programs: ["libvirtd", "virsh", "lvcreate"] },
+  { name: "fc", lane: "qemu", minutes: 5, programs: ["lsscsi", "ip", "udevadm"] },
+  { name: "zfs", lane: "qemu", minutes: 5, programs: ["libvirtd", "virsh"], zfs: true },
   { name: "comparison-dir", lane: "host", minutes: 6, programs: ["libvirtd", "virsh", "qemu-img"] },
   { name: "comparison-logical", lane: "host", minutes: 17, programs: ["libvirtd", "virsh", "qemu-img", "lvcreate"] },
   { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
