@@ -87,7 +87,11 @@ export interface MountFacts {
   readonly source: string;
 }
 
-export type FileAccess = "read" | "write" | "read-write";
+/**
+ * `exclusive`: to read and write, and of a block device only while nothing else is built on it (a mounted file system, LVM,
+ * RAID; of a disk also of its partitions): EBUSY.
+ */
+export type FileAccess = "read" | "write" | "read-write" | "exclusive";
 
 export interface Directory extends AsyncDisposable {
   readonly host: Host;
