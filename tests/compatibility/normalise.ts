@@ -37,6 +37,8 @@ function normaliseText(input: string, root: string, uuids: Map<string, string>):
     .replaceAll("/var/run/libvirt/", "/run/libvirt/")
     .replaceAll(root, "@ROOT@")
     .replaceAll(SCHEMAS, "")
+    // One directory since Debian 12; libvirt says the name that it was built with.
+    .replaceAll(/(?<![\w/])\/sbin\//g, "/usr/sbin/")
     .replace(UUID, (uuid) => {
       if (GIVEN_UUID.test(uuid)) return uuid;
       return numbered(uuid, "UUID", uuids);

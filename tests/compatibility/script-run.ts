@@ -56,7 +56,7 @@ async function run(
     stdio: ["pipe", "pipe", "pipe"],
   });
   const ended = once(child, "close");
-  const timer = setTimeout(() => child.kill("SIGKILL"), SCRIPT_TIMEOUT_MS);
+  const timer = setTimeout(() => child.kill("SIGKILL"), side.scriptTimeoutMs ?? SCRIPT_TIMEOUT_MS);
   let complaint = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     if (complaint.length < STDERR_LIMIT_CHARS) complaint += text;

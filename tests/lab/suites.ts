@@ -30,6 +30,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "zfs", lane: "qemu", minutes: 5, programs: ["libvirtd", "virsh"], zfs: true },
   { name: "comparison-dir", lane: "host", minutes: 6, programs: ["libvirtd", "virsh", "qemu-img"] },
   { name: "comparison-logical", lane: "host", minutes: 17, programs: ["libvirtd", "virsh", "qemu-img", "lvcreate"] },
+  { name: "crash", lane: "host", minutes: 25, programs: ["qemu-img", "scrub", "mkfs.ext4", "mkfs.xfs"] },
   { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
 ];
 

@@ -14,6 +14,8 @@ import type { Preparation } from "./preparation.js";
 const RESULTS = "/run/lab/job/results";
 /** Short: sockets lie below it. */
 const BASE = "/run/cmp";
+/** Programs start five times slower in a guest, and several guests share the machine. */
+const SCRIPT_TIMEOUT_MS = 300_000;
 
 requireGuest();
 const [type = "", daemon = "", ...wanted] = process.argv.slice(2);
@@ -34,7 +36,7 @@ try {
 
 async function runOn(fresh: Side, script: string): Promise<Step[]> {
   const prepared = await preparation.renew();
-  const own = { ...fresh, environment: prepared.environment };
+  const own = { ...fresh, environment: prepared.environment, scriptTimeoutMs: SCRIPT_TIMEOUT_MS };
   const steps = await runScript(own, join(PROJECT, "tests/lab/comparison", type, script));
   const left = await cleanSide(own).catch(String);
   if (left !== "") {

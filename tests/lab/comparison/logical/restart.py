@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from compat import connect, daemon, fact, step
+from compat import connect, daemon, fact, step, wait_for
 
 DISK = os.environ["DISK_A"]
 c = connect()
@@ -21,6 +21,8 @@ def state(label):
     global c
     c = connect()
     found = c.storagePoolLookupByName("p")
+    # On a slow machine our daemon opens its door before it has looked at every pool.
+    wait_for(lambda: not found.isActive() or found.info()[1] > 0, 30)
     step(label + ": active", found.isActive)
     step(label + ": volumes", found.listVolumes)
     step(label + ": info", found.info)
