@@ -1,4 +1,5 @@
 import type { Command, CommandArgument } from "../host/host.js";
+import { MARKER_VARIABLE } from "../host/orphans.js";
 
 /*
  * Command lines of LVM, argument for argument as libvirt 9.0 gives them, so that a failed one reads the same in a client.
@@ -7,8 +8,12 @@ import type { Command, CommandArgument } from "../host/host.js";
 
 const KIBIBYTE = 1024n;
 
-/** LVM warns of descriptors that it inherited; ours are closed on exec, and a service manager's are no concern of LVM. */
-const environment = { LVM_SUPPRESS_FD_WARNINGS: "1" };
+const environment = {
+  /** LVM warns of descriptors that it inherited; ours are closed on exec, and a service manager's are no concern of LVM. */
+  LVM_SUPPRESS_FD_WARNINGS: "1",
+  /** Where no service manager does, LVM starts the monitor of its snapshots itself, which is to outlive the daemon. */
+  [MARKER_VARIABLE]: "",
+};
 
 function lvm(program: string, ...args: readonly CommandArgument[]): Command {
   return { program, args, environment };
