@@ -30,6 +30,23 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "zfs", lane: "qemu", minutes: 5, programs: ["libvirtd", "virsh"], zfs: true },
   { name: "comparison-dir", lane: "host", minutes: 6, programs: ["libvirtd", "virsh", "qemu-img"] },
   { name: "comparison-logical", lane: "host", minutes: 17, programs: ["libvirtd", "virsh", "qemu-img", "lvcreate"] },
+  { name: "comparison-disk", lane: "host", minutes: 8, programs: ["libvirtd", "virsh", "parted", "mkfs.ext4"] },
+  {
+    name: "comparison-fs",
+    lane: "host",
+    minutes: 10,
+    programs: ["libvirtd", "virsh", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"],
+  },
+  {
+    name: "comparison-netfs",
+    lane: "host",
+    minutes: 8,
+    programs: ["libvirtd", "virsh", "rpc.nfsd", "rpcbind", "mount.nfs", "showmount"],
+  },
+  { name: "comparison-iscsi", lane: "host", minutes: 8, programs: ["libvirtd", "virsh", "iscsid", "tgtd"] },
+  { name: "comparison-scsi", lane: "host", minutes: 7, programs: ["libvirtd", "virsh", "udevadm"] },
+  { name: "comparison-mpath", lane: "host", minutes: 7, programs: ["libvirtd", "virsh", "multipathd", "dmsetup"] },
+  { name: "comparison-zfs", lane: "host", minutes: 12, programs: ["libvirtd", "virsh", "udevadm"], zfs: true },
   { name: "crash", lane: "host", minutes: 25, programs: ["qemu-img", "scrub", "mkfs.ext4", "mkfs.xfs"] },
   { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
 ];

@@ -13,6 +13,7 @@ import type { Lane } from "../lanes/guest.js";
 import { PROJECT } from "../lanes/job.js";
 import { qemuLane } from "../lanes/qemu.js";
 import { umlLane } from "../lanes/uml.js";
+import { zfsLayer } from "../run-suite.js";
 import { WANTED_DIFFERENCES } from "./wanted-differences.js";
 
 /** COMPATIBILITY_OURS=libvirtd compares libvirtd with itself: that there is no difference then proves the harness. */
@@ -27,10 +28,12 @@ export interface TypeComparison {
   readonly lane: "uml" | "qemu";
   /** Time limit of each of the two guests. */
   readonly minutes: number;
+  /** On the lane "qemu": with the modules of ZFS, which the machine's own root does not have. */
+  readonly zfs?: boolean;
 }
 
 /** All scripts of comparison/<type>, one test for each. */
-export function compareType(type: string, { lane, minutes }: TypeComparison): void {
+export function compareType(type: string, { lane, minutes, zfs = false }: TypeComparison): void {
   const scripts = scriptsOf(type).filter((name) => name.includes(only));
   const guests = lane === "qemu" ? qemuLane : umlLane;
   const verdicts = new Judge(
@@ -44,7 +47,7 @@ export function compareType(type: string, { lane, minutes }: TypeComparison): vo
     beforeAll(
       async () => {
         if (!existsSync(SIDE)) throw new Error("the lab is not compiled: npm run lab does it");
-        const limit = { guests, timeLimitMs: minutes * 60_000 };
+        const limit = { guests, timeLimitMs: minutes * 60_000, layers: zfs ? [zfsLayer() ?? ""] : [] };
         [original, mine] = await Promise.all([
           runSide(type, "libvirtd", scripts, limit),
           runSide(type, ours, scripts, limit),
@@ -76,6 +79,12 @@ export function compareType(type: string, { lane, minutes }: TypeComparison): vo
   });
 }
 
+interface GuestNeeds {
+  readonly guests: Lane;
+  readonly timeLimitMs: number;
+  readonly layers: readonly string[];
+}
+
 interface SideResult {
   /** By the script's name. */
   readonly steps: ReadonlyMap<string, readonly Step[]>;
@@ -87,7 +96,7 @@ async function runSide(
   type: string,
   daemon: DaemonName,
   scripts: readonly string[],
-  { guests, timeLimitMs }: { readonly guests: Lane; readonly timeLimitMs: number },
+  { guests, timeLimitMs, layers }: GuestNeeds,
 ): Promise<SideResult> {
   const results = mkdtempSync(join(tmpdir(), "cistern-comparison-"));
   let output = "";
@@ -98,6 +107,7 @@ async function runSide(
     const guest = await guests.boot({
       command: [process.execPath, SIDE, type, daemon, ...scripts],
       timeLimitMs,
+      ...(layers.length === 0 ? {} : { layers }),
       results,
       onStdout: hear,
       onStderr: hear,
