@@ -1,6 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { LibvirtError } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type CoveredOperation, covers, type Nearness } from "../../../../tests/support/covers.js";
 import type { StorageDriver, VolumeOperations } from "../../dist/drivers/driver.js";
 import { drivers } from "../../dist/drivers/index.js";
 import { create, Laboratory, scan } from "./laboratory.js";
@@ -19,6 +20,13 @@ export interface Technology {
   prepare?(pool: PoolDocument, laboratory: Laboratory): Promise<void>;
   /** A volume that can be made in it, of a capacity that the technology keeps as it is. */
   volume(name: string): VolumeDocument;
+  /** Whether it is the real storage, or programs are stood in for. Default: the real one. */
+  readonly nearness?: Nearness;
+}
+
+/** The running test drives these operations of the technology; those that its driver does not have do not count. */
+function drives({ driver, nearness = "real" }: Technology, ...operations: readonly CoveredOperation[]): void {
+  covers(driver.type, nearness, ...operations);
 }
 
 /**
@@ -53,11 +61,13 @@ export function complies(name: string, technology: Technology): void {
     });
 
     test("a pool that was built and started is usable", async () => {
+      drives(technology, "pool.build", "pool.start");
       await up();
       expect(await driver.check(pool, laboratory.host)).toBe(true);
     });
 
     test("a scan of an empty pool: sizes that add up, no volumes", async () => {
+      drives(technology, "pool.scan");
       await up();
       const found = await scan(driver, pool, laboratory.host);
       expect(found.volumes).toEqual([]);
@@ -69,6 +79,7 @@ export function complies(name: string, technology: Technology): void {
     if (driver.delete !== undefined) {
       const remove = driver.delete;
       test("a pool can be deleted, and is gone; unknown flags are refused", async () => {
+        drives(technology, "pool.stop", "pool.delete");
         await up();
         await expect(remove(pool, laboratory.host, 64)).rejects.toMatchObject({ code: 8, domain: 18 });
         await driver.stop?.(pool, laboratory.host, { ...laboratory.poolContext, made: [] });
@@ -88,7 +99,8 @@ interface Setting {
   readonly up: () => Promise<void>;
 }
 
-function volumesComply({ driver, volume }: Technology, operations: VolumeOperations, setting: () => Setting): void {
+function volumesComply(technology: Technology, operations: VolumeOperations, setting: () => Setting): void {
+  const { driver, volume } = technology;
   const capacityFound = async ({ laboratory, pool }: Setting): Promise<bigint | undefined> =>
     (await scan(driver, pool, laboratory.host)).volumes[0]?.document.capacityBytes;
   const made = async (): Promise<Setting & { made: VolumeDocument }> => {
@@ -98,6 +110,7 @@ function volumesComply({ driver, volume }: Technology, operations: VolumeOperati
   };
 
   test("a new volume has a name, a key and a path, and is what was wanted", async () => {
+    drives(technology, "volume.create");
     const { made: document } = await made();
     expect(document).toMatchObject({ name: "v1", capacityBytes: volume("v1").capacityBytes });
     expect(document.key).not.toBeNull();
@@ -149,6 +162,7 @@ function volumesComply({ driver, volume }: Technology, operations: VolumeOperati
   if (operations.remove !== undefined) {
     const { remove } = operations;
     test("removing: unknown flags are refused, it is gone, and gone twice is no error", async () => {
+      drives(technology, "volume.remove");
       const { laboratory, pool, made: document } = await made();
       const context = await laboratory.context();
       await expect(remove(pool, document, 64, context)).rejects.toMatchObject({ code: 8, domain: 18, int1: 0 });
@@ -161,6 +175,7 @@ function volumesComply({ driver, volume }: Technology, operations: VolumeOperati
   if (operations.resize !== undefined) {
     const { resize } = operations;
     test("resizing, up and down", async () => {
+      drives(technology, "volume.resize");
       const { laboratory, pool, made: document } = await made();
       const context = await laboratory.context();
       const [grown, shrunk] = [document.capacityBytes * 4n, document.capacityBytes * 2n];
@@ -174,6 +189,7 @@ function volumesComply({ driver, volume }: Technology, operations: VolumeOperati
   if (operations.openForUpload !== undefined && operations.openForDownload !== undefined) {
     const { openForUpload, openForDownload } = operations;
     test("what was written is read", async () => {
+      drives(technology, "volume.upload", "volume.download");
       const { laboratory, pool, made: document } = await made();
       const bytes = new TextEncoder().encode("what a guest wrote");
       const writing = (await openForUpload(pool, document, await laboratory.context())).file;
@@ -184,9 +200,33 @@ function volumesComply({ driver, volume }: Technology, operations: VolumeOperati
       await reading.close();
     });
 
+    const { format } = volume("v").target;
+    // Of an image, what is written into it is not what a guest sees.
+    if (driver.traits.clones && (format === null || format === "raw")) {
+      test("a clone shows what its source shows, and stays when that is gone", async () => {
+        drives(technology, "volume.createFrom");
+        const { laboratory, pool, made: source } = await made();
+        const writing = await openForUpload(pool, source, await laboratory.context());
+        await writing.file.write(8_192n, new Uint8Array(4_096).fill(7));
+        await writing.file.close();
+        await writing.recorded.release();
+        const copy = await create(driver, pool, frozen(volume("v2")), await laboratory.context(), { source });
+        expect(copy).toMatchObject({ name: "v2", capacityBytes: source.capacityBytes });
+        expect(laboratory.traces.size).toBe(0);
+        await operations.remove?.(pool, source, 0, await laboratory.context());
+        const reading = await openForDownload(pool, copy, await laboratory.context());
+        const content = await reading.read(0n, 16_384);
+        await reading.close();
+        expect(content.findIndex((byte) => byte !== 0)).toBe(8_192);
+        expect(content.findLastIndex((byte) => byte !== 0)).toBe(12_287);
+        expect(content[10_000]).toBe(7);
+      });
+    }
+
     if (operations.wipe !== undefined) {
       const { wipe } = operations;
       test("what was wiped reads as zeros, and is as long as before, in whole blocks", async () => {
+        drives(technology, "volume.wipe");
         const { laboratory, pool, made: document } = await made();
         const writing = (await openForUpload(pool, document, await laboratory.context())).file;
         await writing.write(4_096n, new Uint8Array(65_536).fill(7));
