@@ -31,20 +31,22 @@ export function normaliseSteps(side: Pick<Side, "root">, steps: readonly Step[])
 }
 
 function normaliseText(input: string, root: string, uuids: Map<string, string>): string {
-  return input
-    .replaceAll(`${root}/etc/`, "/etc/libvirt/")
-    .replaceAll(`${root}/run/`, "/run/libvirt/")
-    .replaceAll("/var/run/libvirt/", "/run/libvirt/")
-    .replaceAll(root, "@ROOT@")
-    .replaceAll(SCHEMAS, "")
-    // One directory since Debian 12; libvirt says the name that it was built with.
-    .replaceAll(/(?<![\w/])\/sbin\//g, "/usr/sbin/")
-    .replace(UUID, (uuid) => {
-      if (GIVEN_UUID.test(uuid)) return uuid;
-      return numbered(uuid, "UUID", uuids);
-    })
-    .replace(TIME, (whole, name) => (whole.endsWith(">0<") ? whole : `<${name}>T<`))
-    .replace(/(\.secret\.)\w{6}\b/g, "$1XXXXXX");
+  return (
+    input
+      .replaceAll(`${root}/etc/`, "/etc/libvirt/")
+      .replaceAll(`${root}/run/`, "/run/libvirt/")
+      .replaceAll("/var/run/libvirt/", "/run/libvirt/")
+      .replaceAll(root, "@ROOT@")
+      .replaceAll(SCHEMAS, "")
+      // One directory since Debian 12; libvirt says the name that it was built with.
+      .replaceAll(/(?<![\w/])\/sbin\//g, "/usr/sbin/")
+      .replace(UUID, (uuid) => {
+        if (GIVEN_UUID.test(uuid)) return uuid;
+        return numbered(uuid, "UUID", uuids);
+      })
+      .replace(TIME, (whole, name) => (whole.endsWith(">0<") ? whole : `<${name}>T<`))
+      .replace(/(\.secret\.)\w{6}\b/g, "$1XXXXXX")
+  );
 }
 
 function numbered(uuid: string, kind: string, known: Map<string, string>): string {
