@@ -34,6 +34,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "pool-scsi", lane: "uml", minutes: 10, programs: ["udevadm", "virsh"] },
   { name: "pool-mpath", lane: "uml", minutes: 10, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
   { name: "pool-fc", lane: "qemu", minutes: 15, programs: ["udevadm", "virsh", "ip"] },
+  { name: "disk-pools", lane: "uml", minutes: 15, programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"] },
   { name: "autostart", lane: "uml", minutes: 10, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
   { name: "comparison-dir", lane: "host", minutes: 6, programs: ["libvirtd", "virsh", "qemu-img"] },
   { name: "comparison-logical", lane: "host", minutes: 17, programs: ["libvirtd", "virsh", "qemu-img", "lvcreate"] },
