@@ -60,6 +60,12 @@ export const limits = {
   loggedReasonLength: 2_000,
   /** How long a change of a pool waits for the one before it. Longer than any hung storage's deadline, shorter than patience. */
   poolLockMs: 120_000,
+  /** After an autostart that failed: a disk or a server that comes late is often there after a moment … */
+  autostartFirstPauseMs: 2_000,
+  /** … and then less and less often, but no later than somebody who waits would try by hand (autostart_retry_seconds). */
+  autostartLongestPauseMs: 120_000,
+  /** How long an administrator's command waits for an attempt to be undone that it interrupts; then it is told "is starting up". */
+  autostartGiveUpMs: 5_000,
   /** Heavy jobs (clones, wipes, allocations) that run at one time; further ones wait. More would only share the disks. */
   jobsAtOnce: 32,
   /** The same of one pool: a pool with much to do leaves turns to the others. */

@@ -28,7 +28,7 @@ export async function fillDevice(
   context: VolumeContext,
   { showsZeros = false }: { readonly showsZeros?: boolean } = {},
 ): Promise<void> {
-  if ((flags & PREALLOCATE_METADATA) !== 0) {
+  if ((flags & PREALLOCATE_METADATA) !== 0 && source !== null) {
     const text = "metadata preallocation is not supported for block volumes";
     throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
   }
