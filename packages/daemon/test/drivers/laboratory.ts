@@ -29,8 +29,14 @@ export class Laboratory {
   /** Passphrases by uuid or usage. */
   readonly secrets = new Map<string, string>();
   readonly #controller = new AbortController();
-  readonly #cleanups: (() => void)[] = [];
+  readonly #kept: Disposable[] = [];
   #privateDirectory: Directory | null = null;
+
+  /** Something of the machine's (a loop device): given back when the laboratory closes. */
+  keep<Kept extends Disposable>(resource: Kept): Kept {
+    this.#kept.push(resource);
+    return resource;
+  }
 
   get host(): Host {
     return this.hosts.local;
@@ -73,15 +79,10 @@ export class Laboratory {
     this.#controller.abort(new Error("the test gave up"));
   }
 
-  /** Done at the end, last things first, before the directory is removed. */
-  onClose(cleanup: () => void): void {
-    this.#cleanups.unshift(cleanup);
-  }
-
   async close(): Promise<void> {
     await this.#privateDirectory?.close();
     await this.hosts.close();
-    for (const cleanup of this.#cleanups) cleanup();
+    for (const resource of this.#kept.reverse()) resource[Symbol.dispose]();
     rmSync(this.root, { recursive: true, force: true });
   }
 }
