@@ -38,6 +38,7 @@ function poolOf(laboratory: Laboratory, name: string | null, more: Partial<PoolD
 describe.skipIf(reason !== null)(`on a stand-in for the cluster${reason === null ? "" : `: ${reason}`}`, () => {
   complies("vstorage", {
     driver: vstorageDriver,
+    nearness: "commands",
     pool: async (laboratory) => {
       withProgram(laboratory);
       return poolOf(laboratory, "stor1");
