@@ -24,9 +24,11 @@ afterAll(() => {
 /** An empty export; unmounted and emptied again when the laboratory closes. */
 function poolOn(path: string, laboratory: Laboratory, version: string, owner: number | null): PoolDocument {
   const plain = pool("netfs", laboratory.path("images"));
-  laboratory.onClose(() => run("sh", ["-c", `rm -rf ${directoryOf(path)}/*`]));
-  laboratory.onClose(() => {
-    for (const _ of mountedAt(laboratory.path("images"))) run("umount", [laboratory.path("images")]);
+  laboratory.keep({
+    [Symbol.dispose]: () => {
+      for (const _ of mountedAt(laboratory.path("images"))) run("umount", [laboratory.path("images")]);
+      run("sh", ["-c", `rm -rf ${directoryOf(path)}/*`]);
+    },
   });
   const hosts = [{ name: "127.0.0.1", port: 0 }];
   return {

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { covers } from "../../support/covers.js";
 import { RootedDaemon } from "../../support/rooted-daemon.js";
 import { mountedAt, mountOptionsAt } from "../guest/mounts.js";
 import { restartNfsServer, startNfsServer, stopNfsServer } from "../guest/nfs.js";
@@ -155,6 +156,7 @@ function live(pool: string, behind: string, owner?: number): void {
 
 describe("discovery", () => {
   it("finds what the server exports", () => {
+    covers("netfs", "real", "pool.discover");
     const sources = virsh.do("find-storage-pool-sources-as", "netfs", "127.0.0.1");
     const directories = [...sources.matchAll(/<dir path='([^']*)'\/>/g)].map(([, path]) => path).sort();
     expect(directories).toEqual(["/closed", "/open", "/seen", "/squashed"]);
@@ -179,6 +181,7 @@ describe.each([
   let target: string;
 
   it("is built, started with the protocol's version, used, and stopped", () => {
+    covers("netfs", "real", "pool.build", "pool.start", "pool.stop", "pool.delete", "volume.createFrom");
     target = define(name, { directory: "/open", version, format, options: ["nolock"] });
     virsh.do("pool-build", name);
     virsh.do("pool-start", name);

@@ -8,9 +8,8 @@ const DEVICE_BYTES = 320 * 1024 * 1024;
 
 /** A loop device of the laboratory's own; gone, with what was mounted from it, when that closes. */
 export function loopDevice(laboratory: Laboratory, sizeBytes = DEVICE_BYTES): string {
-  const loop = attachLoop(sizeBytes);
-  laboratory.onClose(() => loop[Symbol.dispose]());
-  laboratory.onClose(() => unmountAllOf(loop.device));
+  const loop = laboratory.keep(attachLoop(sizeBytes));
+  laboratory.keep({ [Symbol.dispose]: () => unmountAllOf(loop.device) });
   return loop.device;
 }
 

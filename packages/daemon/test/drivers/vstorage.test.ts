@@ -22,9 +22,11 @@ function withProgram(laboratory: Laboratory): void {
   mkdirSync(laboratory.path("bin"), { recursive: true });
   writeFileSync(laboratory.path("bin/vstorage-mount"), PROGRAM, { mode: 0o755 });
   process.env["PATH"] = `${laboratory.path("bin")}:${path}`;
-  laboratory.onClose(() => {
-    process.env["PATH"] = path;
-    unmountTarget(laboratory.path("images"));
+  laboratory.keep({
+    [Symbol.dispose]: () => {
+      process.env["PATH"] = path;
+      unmountTarget(laboratory.path("images"));
+    },
   });
 }
 
@@ -36,6 +38,7 @@ function poolOf(laboratory: Laboratory, name: string | null, more: Partial<PoolD
 describe.skipIf(reason !== null)(`on a stand-in for the cluster${reason === null ? "" : `: ${reason}`}`, () => {
   complies("vstorage", {
     driver: vstorageDriver,
+    nearness: "commands",
     pool: async (laboratory) => {
       withProgram(laboratory);
       return poolOf(laboratory, "stor1");
