@@ -24,7 +24,8 @@ requireNode();
 const { install, suites } = readOptions();
 await installPackages(root);
 await installSystemPackages(root, install);
-if (install) await prepareZfs(root);
+// Suites that need it have it in their name.
+if (install && (suites.length === 0 || suites.some((name) => name.includes("zfs")))) await prepareZfs(root);
 await build(root);
 
 const work = mkdtempSync(join(tmpdir(), "cistern-lab-run-"));
@@ -32,7 +33,7 @@ try {
   const factsPath = join(work, "facts.jsonl");
   const startedMs = performance.now();
   const { status, timedOut } = await runLab(root, suites, {
-    timeoutMs: SUITE_MINUTES.long * 60_000,
+    timeoutMs: SUITE_MINUTES.lab * 60_000,
     env: { CISTERN_TEST_RESULTS: factsPath },
   });
   const outcome = { name: "lab", seconds: (performance.now() - startedMs) / 1000, status, timedOut };

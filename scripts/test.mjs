@@ -79,7 +79,11 @@ function steps() {
 }
 
 function lab() {
-  return runLab(root, [], { timeoutMs, env: { CISTERN_TEST_EFFORT: effort, CISTERN_TEST_RESULTS: factsPath } });
+  const limitMs = SUITE_MINUTES.lab * 60_000;
+  return runLab(root, [], {
+    timeoutMs: limitMs,
+    env: { CISTERN_TEST_EFFORT: effort, CISTERN_TEST_RESULTS: factsPath },
+  });
 }
 
 /** @param {string} suite */

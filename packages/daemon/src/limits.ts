@@ -122,6 +122,8 @@ export const hostLimits = {
   localCallMs: 120_000,
   /** Until udev has made the nodes and links of devices; a rule that hangs must not hang a pool. */
   settleMs: 30_000,
+  /** Devices of one pool that are opened at one time during a scan. */
+  devicesAtOnce: 8,
   /** A look at what is on a device. */
   deviceProbeMs: 60_000,
   /** A device's stable link comes a moment after its node: so often, at this distance, it is looked for again. */

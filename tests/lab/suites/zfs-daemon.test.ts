@@ -116,7 +116,7 @@ describe("zfs pools of cisternd", () => {
   });
 
   test("a daemon that died in the middle of a clone leaves nothing", async () => {
-    run("dd", ["if=/dev/urandom", "of=/dev/zvol/vm/sparse", "bs=1M", "count=64", "conv=fsync"], { timeoutMs: 110_000 });
+    run("dd", ["if=/dev/urandom", "of=/dev/zvol/vm/sparse", "bs=1M", "count=16", "conv=fsync"], { timeoutMs: 110_000 });
     const clone = spawn("virsh", ["-c", uri(), "vol-clone", "--pool", "vm", "sparse", "half"], { stdio: "ignore" });
     const ended = once(clone, "exit");
     await waitFor("the beginning of the clone", () => listDatasets("vm", "volume").some(isTemporary), 60_000);

@@ -5,6 +5,7 @@ import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import type { StorageDriver } from "./driver.js";
+import { logicalDriver } from "./logical.js";
 import { undoUnitWith } from "./undo-unit.js";
 import { zfsDriver } from "./zfs.js";
 
@@ -32,7 +33,7 @@ export const drivers = {
   dir: directoryDriver,
   fs: absentDriver("fs"),
   netfs: absentDriver("netfs"),
-  logical: absentDriver("logical"),
+  logical: logicalDriver,
   disk: absentDriver("disk"),
   iscsi: absentDriver("iscsi"),
   scsi: absentDriver("scsi"),

@@ -130,7 +130,7 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
 
   test("a second volume of the name is refused", async () => {
     const { laboratory, pool } = await made();
-    const again = operations.allocate?.(pool, volume("v1"), await laboratory.context());
+    const again = create(driver, pool, volume("v1"), await laboratory.context());
     await expect(again).rejects.toBeInstanceOf(LibvirtError);
   });
 

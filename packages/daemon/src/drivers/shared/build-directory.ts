@@ -15,19 +15,14 @@ const ENOTDIR = 20;
 export const BUILD_NO_OVERWRITE = 4;
 export const BUILD_OVERWRITE = 8;
 
-/** The flags that pools on file systems know. */
-export function checkBuildFlags(flags: number): void {
-  LibvirtError.checkFlags(
-    ErrorDomain.STORAGE,
-    "virStorageBackendFileSystemBuild",
-    flags,
-    BUILD_NO_OVERWRITE | BUILD_OVERWRITE,
-  );
+/** The flags that pools on file systems know, and those on disks. `where`: libvirt's function, which its messages name. */
+export function checkBuildFlags(flags: number, where = "virStorageBackendFileSystemBuild"): void {
+  LibvirtError.checkFlags(ErrorDomain.STORAGE, where, flags, BUILD_NO_OVERWRITE | BUILD_OVERWRITE);
   if ((flags & BUILD_NO_OVERWRITE) === 0 || (flags & BUILD_OVERWRITE) === 0) return;
   const [one, other] = ["VIR_STORAGE_POOL_BUILD_OVERWRITE", "VIR_STORAGE_POOL_BUILD_NO_OVERWRITE"] as const;
   const text = `Flags '${one}' and '${other}' are mutually exclusive`;
   // "ctl" is what libvirt says here, whatever it stands for.
-  throw LibvirtError.invalidArgument(ErrorDomain.STORAGE, "virStorageBackendFileSystemBuild", "ctl", text);
+  throw LibvirtError.invalidArgument(ErrorDomain.STORAGE, where, "ctl", text);
 }
 
 /** 55 for a pool that has no file system to make; its document may name a device all the same. */

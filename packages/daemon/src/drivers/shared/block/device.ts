@@ -2,6 +2,7 @@ import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { File, FileAccess, Host } from "../../../host/host.js";
 import { failingAs } from "../failure.js";
+import { permissionsOf, timestampsOf } from "../volume-document.js";
 
 /** Opens a device by its path, which an administrator's document or the kernel gave. Anything but a block device is refused. */
 export async function openDevice(
@@ -35,7 +36,7 @@ export async function deviceSize(host: Host, path: string, signal?: AbortSignal)
   return failingAs(`cannot get the size of device '${path}'`, device.sizeBytes(signal === undefined ? {} : { signal }));
 }
 
-/** A volume that is a device: its size and who may use it, as they are now. */
+/** A volume that is a device: its size, its node's times and who may use it, as they are now. */
 export async function withDeviceFacts(
   volume: VolumeDocument,
   host: Host,
@@ -47,13 +48,12 @@ export async function withDeviceFacts(
   const detail = `cannot stat file '${path}'`;
   const sizeBytes = await failingAs(detail, device.sizeBytes(options));
   const facts = await failingAs(detail, device.facts(options));
-  const { mode, owner, group, label } = facts;
   return {
     ...volume,
     type: "block",
     capacityBytes: sizeBytes,
     allocationBytes: sizeBytes,
     physicalBytes: sizeBytes,
-    target: { ...volume.target, permissions: { mode, owner, group, label } },
+    target: { ...volume.target, permissions: permissionsOf(facts), timestamps: timestampsOf(facts) },
   };
 }
