@@ -72,7 +72,7 @@ export const WANTED_DIFFERENCES: readonly WantedDifference[] = [
   })),
 
   // Types that have no backend yet
-  ...["fs", "disk", "scsi"].flatMap((type) =>
+  ...["fs", "disk"].flatMap((type) =>
     ["create", "start"].map((call) => ({
       script: "other-backends-start.py",
       step: `${type}: ${call}`,

@@ -28,8 +28,12 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "power-cut", lane: "host", minutes: 10, programs: ["mkfs.ext4"] },
   { name: "logical-driver", lane: "uml", minutes: 10, programs: ["lvcreate", "thin_check", "qemu-img", "mkfs.ext4"] },
   { name: "logical", lane: "uml", minutes: 8, programs: ["virsh", "lvcreate", "thin_check", "qemu-img"] },
-  { name: "zfs-driver", lane: "qemu", minutes: 30, memoryMb: 3072, programs: ["mkfs.ext4"] },
-  { name: "zfs-daemon", lane: "qemu", minutes: 20, memoryMb: 3072, programs: ["virsh", "qemu-img"] },
+  { name: "zfs-driver", lane: "qemu", minutes: 20, memoryMb: 3072, programs: ["mkfs.ext4"] },
+  { name: "zfs-daemon", lane: "qemu", minutes: 15, memoryMb: 3072, programs: ["virsh", "qemu-img"] },
+  { name: "pool-iscsi", lane: "uml", minutes: 15, programs: ["iscsid", "tgtd", "virsh"] },
+  { name: "pool-scsi", lane: "uml", minutes: 10, programs: ["udevadm", "virsh"] },
+  { name: "pool-mpath", lane: "uml", minutes: 10, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
+  { name: "pool-fc", lane: "qemu", minutes: 15, programs: ["udevadm", "virsh", "ip"] },
 ];
 
 /** Whether its guest needs ZFS: its name says so, by which scripts/lab.mjs goes too when it decides to build it. */

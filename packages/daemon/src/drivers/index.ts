@@ -5,7 +5,10 @@ import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import type { StorageDriver } from "./driver.js";
+import { iscsiDriver } from "./iscsi.js";
 import { logicalDriver } from "./logical.js";
+import { mpathDriver } from "./mpath.js";
+import { scsiDriver } from "./scsi.js";
 import { undoUnitWith } from "./undo-unit.js";
 import { zfsDriver } from "./zfs.js";
 
@@ -35,9 +38,9 @@ export const drivers = {
   netfs: absentDriver("netfs"),
   logical: logicalDriver,
   disk: absentDriver("disk"),
-  iscsi: absentDriver("iscsi"),
-  scsi: absentDriver("scsi"),
-  mpath: absentDriver("mpath"),
+  iscsi: iscsiDriver,
+  scsi: scsiDriver,
+  mpath: mpathDriver,
   rbd: absentDriver("rbd"),
   sheepdog: absentDriver("sheepdog"),
   gluster: absentDriver("gluster"),
