@@ -41,7 +41,7 @@ describe("before the module is loaded", () => {
   afterAll(() => laboratory.close());
 
   test("a pool is not usable, and a scan says what zpool said", async () => {
-    expect(await zfsDriver.check(poolOf("tank"), laboratory.host)).toBe(false);
+    expect(await zfsDriver.check(poolOf("tank"), laboratory.host, true)).toBe(false);
     expect(await errorOf(scan(zfsDriver, poolOf("tank"), laboratory.host))).toMatch(
       /^1\/0 internal error: Child process \(\S*zpool get -Hp health,size,free,allocated tank\) unexpected exit status 1: The ZFS modules are not loaded\./,
     );
@@ -274,7 +274,7 @@ describe("with ZFS", () => {
       expect(capacityBytes).toBeGreaterThan(900n * MIB);
       expect(allocationBytes + availableBytes).toBe(capacityBytes);
       await zfsDriver.delete?.(pool, laboratory.host, 0);
-      expect(await zfsDriver.check(pool, laboratory.host)).toBe(false);
+      expect(await zfsDriver.check(pool, laboratory.host, true)).toBe(false);
       expect(await errorOf(scan(zfsDriver, pool, laboratory.host))).toMatch(/cannot open 'other': no such pool\n$/);
     });
 
@@ -291,7 +291,7 @@ describe("with ZFS", () => {
       const document = await create(zfsDriver, pool, wanted("v"), await laboratory.context());
       run("zpool", ["export", "other"]);
       expect(await errorOf(operations.remove(pool, document, 0, await laboratory.context()))).toMatch(/no such pool/);
-      expect(await zfsDriver.check(pool, laboratory.host)).toBe(false);
+      expect(await zfsDriver.check(pool, laboratory.host, true)).toBe(false);
     });
   });
 });
