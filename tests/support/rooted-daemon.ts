@@ -7,8 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type Connection, connect } from "@cistern/client";
 
 const EXECUTABLE = fileURLToPath(new URL("../../packages/daemon/bin/cisternd.js", import.meta.url));
-/** An emulated guest on a machine that other guests share takes minutes to load a daemon. */
-const READY_MS = process.env["CISTERN_LAB_LANE"] === "qemu" ? 240_000 : 30_000;
+const READY_MS = 120_000;
 const STOP_MS = 30_000;
 const LOG_BYTES = 200_000;
 
