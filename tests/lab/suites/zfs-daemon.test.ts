@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { RootedDaemon } from "../../support/rooted-daemon.js";
 import { type LoopDisk, loopDisk } from "../guest/loop.js";
 import { attempt, type Outcome, run, waitFor } from "../guest/run.js";
@@ -11,6 +11,9 @@ import { prepareZfs } from "../guest/zfs.js";
 import { listDatasets, property } from "../guest/zfs-datasets.js";
 
 const MiB = 1024 * 1024;
+
+// Each step waits for ZFS to write a transaction group, emulated, on a machine that is shared with other guests.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 // ZFS pools through the whole daemon, as virsh sees them. The steps follow each other.
 describe("zfs pools of cisternd", () => {
@@ -35,8 +38,10 @@ describe("zfs pools of cisternd", () => {
   });
 
   const uri = () => `storage+unix:///system?socket=${daemon.socket}`;
-  const virsh = (...args: readonly string[]): string => run("virsh", ["--quiet", "-c", uri(), ...args]);
-  const refused = (...args: readonly string[]): Outcome => attempt("virsh", ["--quiet", "-c", uri(), ...args]);
+  const virsh = (...args: readonly string[]): string =>
+    run("virsh", ["--quiet", "-c", uri(), ...args], { timeoutMs: 240_000 });
+  const refused = (...args: readonly string[]): Outcome =>
+    attempt("virsh", ["--quiet", "-c", uri(), ...args], { timeoutMs: 240_000 });
   const volumes = (pool: string): string[] =>
     virsh("vol-list", pool)
       .split("\n")
@@ -59,7 +64,7 @@ describe("zfs pools of cisternd", () => {
 
   test("volumes are made, full and sparse", () => {
     virsh("vol-create-as", "vm", "full", "8M");
-    virsh("vol-create-as", "vm", "sparse", "1G", "--allocation", "0");
+    virsh("vol-create-as", "vm", "sparse", "64M", "--allocation", "0");
     expect(volumes("vm")).toEqual(["full", "sparse"]);
     expect(virsh("vol-path", "full", "vm").trim()).toBe("/dev/zvol/vm/full");
     expect(statSync("/dev/zvol/vm/full").isBlockDevice()).toBe(true);
@@ -68,10 +73,10 @@ describe("zfs pools of cisternd", () => {
   });
 
   test("what is uploaded is downloaded", () => {
-    const data = Buffer.alloc(3 * MiB, "what a guest wrote ");
+    const data = Buffer.alloc(MiB, "what a guest wrote ");
     writeFileSync(join(place, "data"), data);
     virsh("vol-upload", "full", join(place, "data"), "--pool", "vm", "--offset", "1048576");
-    virsh("vol-download", "full", join(place, "back"), "--pool", "vm", "--offset", "1048576", "--length", `${3 * MiB}`);
+    virsh("vol-download", "full", join(place, "back"), "--pool", "vm", "--offset", "1048576", "--length", `${MiB}`);
     expect(readFileSync(join(place, "back")).equals(data)).toBe(true);
   });
 
@@ -116,7 +121,7 @@ describe("zfs pools of cisternd", () => {
   });
 
   test("a daemon that died in the middle of a clone leaves nothing", async () => {
-    run("dd", ["if=/dev/urandom", "of=/dev/zvol/vm/sparse", "bs=1M", "count=64", "conv=fsync"], { timeoutMs: 110_000 });
+    run("dd", ["if=/dev/urandom", "of=/dev/zvol/vm/sparse", "bs=1M", "count=8", "conv=fsync"], { timeoutMs: 240_000 });
     const clone = spawn("virsh", ["-c", uri(), "vol-clone", "--pool", "vm", "sparse", "half"], { stdio: "ignore" });
     const ended = once(clone, "exit");
     await waitFor("the beginning of the clone", () => listDatasets("vm", "volume").some(isTemporary), 60_000);

@@ -33,12 +33,13 @@ export const zfsDriver: StorageDriver = {
   type: "zfs",
   traits: { volumeKind: "block", allowsZeroCapacity: false, clones: true },
 
-  async check(pool, host) {
+  /** Active is one that has devices, as in libvirt; one without volumes has none, and is what it was. */
+  async check(pool, host, wasActive = false) {
     try {
       const dataset = datasetOf(pool);
       await usableZpool(dataset, host);
-      await runZfs(host, listVolumes(dataset));
-      return true;
+      const volumes = parseVolumes(await runZfs(host, listVolumes(dataset)));
+      return wasActive || volumes.some(({ fullName }) => fullName !== dataset);
     } catch {
       return false;
     }

@@ -60,14 +60,14 @@ export function complies(name: string, technology: Technology): void {
     });
 
     test("a pool that is not there is not usable, and scanning it fails with libvirt's error", async () => {
-      expect(await driver.check(pool, laboratory.host)).toBe(false);
+      expect(await driver.check(pool, laboratory.host, true)).toBe(false);
       await expect(scan(driver, pool, laboratory.host)).rejects.toBeInstanceOf(LibvirtError);
     });
 
     test("a pool that was built and started is usable", async () => {
       drives(technology, "pool.build", "pool.start");
       await up();
-      expect(await driver.check(pool, laboratory.host)).toBe(true);
+      expect(await driver.check(pool, laboratory.host, true)).toBe(true);
     });
 
     test("a scan of an empty pool: sizes that add up, no volumes", async () => {
@@ -90,7 +90,7 @@ export function complies(name: string, technology: Technology): void {
         await expect(remove(pool, laboratory.host, 64)).rejects.toMatchObject({ code: 8, domain: 18 });
         await driver.stop?.(pool, laboratory.host, { ...laboratory.poolContext, made: [] });
         await remove(pool, laboratory.host, 0);
-        expect(await driver.check(pool, laboratory.host)).toBe(false);
+        expect(await driver.check(pool, laboratory.host, true)).toBe(false);
       });
     }
 

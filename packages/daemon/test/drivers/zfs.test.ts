@@ -61,7 +61,7 @@ describe("health", () => {
 
   test.each(["FAULTED", "UNAVAIL", "SUSPENDED", "REMOVED", "OFFLINE", ""])("'%s': it is not", async (health) => {
     const host = hostThat({ "zpool get": properties(health), "zfs list": said("") });
-    expect(await zfsDriver.check(pool("tank/images"), host)).toBe(false);
+    expect(await zfsDriver.check(pool("tank/images"), host, true)).toBe(false);
     expect(await errorOf(scan(zfsDriver, pool("tank/images"), host))).toBe(
       `9/18 operation failed: zpool 'tank' cannot be used: its health is ${health} (see "zpool status tank")`,
     );
@@ -73,10 +73,22 @@ describe("health", () => {
   });
 });
 
+describe("after a restart of the daemon", () => {
+  test.each([
+    ["with volumes", "tank/v\t8\t0\n", false, true],
+    ["without, stopped before", "", false, false],
+    ["without, and it ran before", "", true, true],
+    ["that is a volume itself", "tank\t8\t0\n", false, false],
+  ])("a pool %s", async (_, volumes, wasActive, isActive) => {
+    const host = hostThat({ "zpool get": properties("ONLINE"), "zfs list": said(volumes) });
+    expect(await zfsDriver.check(pool(), host, wasActive)).toBe(isActive);
+  });
+});
+
 describe("programs that do not answer", () => {
   test("ZFS is not installed", async () => {
     const host = hostThat({ zpool: new HostError("ENOENT", 2, "no such program") });
-    expect(await zfsDriver.check(pool(), host)).toBe(false);
+    expect(await zfsDriver.check(pool(), host, true)).toBe(false);
     expect(await errorOf(scan(zfsDriver, pool(), host))).toBe(
       "38/0 Cannot find 'zpool' in path: No such file or directory",
     );
@@ -93,7 +105,7 @@ test.each(["-f", "tank@s", "tank/../other", "1", ""])(
   "a source named '%s' never gets on a command line",
   async (name) => {
     const host = hostThat({});
-    expect(await zfsDriver.check(pool(name), host)).toBe(false);
+    expect(await zfsDriver.check(pool(name), host, true)).toBe(false);
     expect(await errorOf(scan(zfsDriver, pool(name), host))).toMatch(/^8\/18 .* is no name of a zpool or a dataset$/);
     expect(ran).toEqual([]);
   },

@@ -73,7 +73,7 @@ export async function fillZvol(
     await runZfs(host, createVolume({ fullName: made, capacityBytes, allocationBytes }));
     const device = volumePath(pool, temporary);
     await awaitDevice(device, host, job.signal);
-    await fillDevice(pool, volume, device, source, flags, context);
+    await fillDevice(pool, volume, device, source, flags, context, { showsZeros: true });
     throwIfCalledOff(job.signal, givenUp);
     await unlessBusy(host, () => runZfs(host, renameVolume(made, fullName)));
     made = fullName;
