@@ -4,6 +4,7 @@ import type { UnitTrace } from "../jobs/job.js";
 import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
+import { diskDriver } from "./disk.js";
 import type { StorageDriver } from "./driver.js";
 import { logicalDriver } from "./logical.js";
 import { undoUnitWith } from "./undo-unit.js";
@@ -33,7 +34,7 @@ export const drivers = {
   fs: absentDriver("fs"),
   netfs: absentDriver("netfs"),
   logical: logicalDriver,
-  disk: absentDriver("disk"),
+  disk: diskDriver,
   iscsi: absentDriver("iscsi"),
   scsi: absentDriver("scsi"),
   mpath: absentDriver("mpath"),

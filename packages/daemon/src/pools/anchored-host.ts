@@ -39,7 +39,9 @@ type Look = (directory: Directory, options: CallOptions | undefined) => Promise<
 
 function watching(pool: PoolDocument, host: Host, look: Look): Host {
   const { path } = pool.target;
-  return path === null || host.home !== "local" ? host : new WatchingHost(host, path, look);
+  // udev removes and makes the directories of device links (/dev/disk/by-path) as devices come and go; nobody else can.
+  if (path === null || host.home !== "local" || path.startsWith("/dev/")) return host;
+  return new WatchingHost(host, path, look);
 }
 
 /** Another host, with a look at one directory whenever it is opened. */
