@@ -22,8 +22,9 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
   { name: "daemon", lane: "uml", minutes: 4, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
   { name: "libvirtd", lane: "uml", minutes: 5, programs: ["libvirtd", "virsh", "lvcreate"] },
-  { name: "logical-driver", lane: "uml", minutes: 10, programs: ["lvcreate", "thin_check", "qemu-img", "mkfs.ext4"] },
-  { name: "logical", lane: "uml", minutes: 8, programs: ["virsh", "lvcreate", "thin_check", "qemu-img"] },
+  { name: "logical-driver", lane: "uml", minutes: 15, programs: ["lvcreate", "thin_check", "qemu-img", "mkfs.ext4"] },
+  { name: "logical-comparison", lane: "uml", minutes: 15, programs: ["libvirtd", "virsh", "lvcreate"] },
+  { name: "logical", lane: "uml", minutes: 10, programs: ["virsh", "lvcreate", "thin_check", "qemu-img"] },
   { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
 ];
 

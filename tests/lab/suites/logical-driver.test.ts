@@ -143,7 +143,7 @@ describe("a volume group", () => {
         source: { ...group.source, devices: [{ path: "/dev/none", partSeparator: null, freeExtents: [] }] },
       };
       expect(await errorOf(build())).toBe(
-        "75/18 Failed to probe storage pool: Failed to create filesystem probe for device /dev/none",
+        "75/18 Storage pool probe failed: Failed to create filesystem probe for device /dev/none",
       );
     });
 
