@@ -15,6 +15,7 @@ export const SLOW_SUITES = {
   crash: "kills the daemon and starts it again, many times",
   "full-disk": "fills file systems of its own",
   "command-line": "starts a real libvirtd beside cisternd",
+  lab: "boots a guest for each of its suites",
   compatibility: "starts real libvirtd daemons and sends every script to both",
   "drop-in": "starts real libvirtd daemons",
   robustness: "makes storage hang and waits for the deadlines",
@@ -38,8 +39,8 @@ export const SLOW_FILES = {
  */
 const LAB_INCLUDE = { host: "tests/lab/host/**/*.test.ts", guest: "tests/lab/suites/**/*.test.ts" };
 
-/** Minutes after which a suite is ended and counts as failed. */
-export const SUITE_MINUTES = { normal: 12, long: 90 };
+/** Minutes after which a suite is ended and counts as failed. The lab is many suites, each with a limit of its own. */
+export const SUITE_MINUTES = { normal: 12, long: 90, lab: 30 };
 
 /**
  * @typedef {{ readonly name: string, readonly include: string }} Suite

@@ -13,10 +13,13 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build, installPackages } from "./steps/install.mjs";
+import { runLab } from "./steps/lab.mjs";
+import { writePoolTypes } from "./steps/pool-types.mjs";
 import { fail, requireNode } from "./steps/requirements.mjs";
 import { readFacts, summarise } from "./steps/results.mjs";
 import { run } from "./steps/run.mjs";
 import { installSystemPackages } from "./steps/system-packages.mjs";
+import { prepareZfs } from "./steps/zfs.mjs";
 import { findSuites, SLOW_FILES, SLOW_SUITES, SUITE_MINUTES } from "./suites.mjs";
 
 const root = resolve(import.meta.dirname, "..");
@@ -36,6 +39,7 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
 
 await installPackages(root);
 await installSystemPackages(root, !options["no-install"]);
+if (!options["no-install"] && wantedSuites().some(({ name }) => name === "lab")) await prepareZfs(root);
 await build(root);
 
 const work = mkdtempSync(join(tmpdir(), "cistern-test-"));
@@ -55,6 +59,7 @@ try {
   const facts = readFacts(factsPath);
   for (const [name, reason] of leftOut()) process.stdout.write(`\nLeft out by --fast: ${name}, because it ${reason}.`);
   const { text, passed } = summarise(outcomes, facts, process.env["CI"] === "true");
+  if (passed && !interrupted) await writePoolTypes(root, facts);
   process.stdout.write(`${text}\n`);
   process.exitCode = interrupted ? 130 : passed ? 0 : 1;
 } finally {
@@ -68,9 +73,17 @@ function steps() {
     run: () => run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tests"], { cwd: root, timeoutMs }),
   };
   const bar = { name: "bar: spine", run: spineBar };
-  const suites = wantedSuites().map(({ name }) => ({ name, run: () => vitest(name) }));
+  const suites = wantedSuites().map(({ name }) => ({ name, run: () => (name === "lab" ? lab() : vitest(name)) }));
   if (options.suites.length > 0) return suites;
   return [types, ...suites, ...(existsSync(BAR) && !options.fast ? [bar] : [])];
+}
+
+function lab() {
+  const limitMs = SUITE_MINUTES.lab * 60_000;
+  return runLab(root, [], {
+    timeoutMs: limitMs,
+    env: { CISTERN_TEST_EFFORT: effort, CISTERN_TEST_RESULTS: factsPath },
+  });
 }
 
 /** @param {string} suite */

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { missing } from "../support/requirements.js";
@@ -10,8 +10,9 @@ import { readFacts, report } from "./facts.js";
 import type { Guest, Lane } from "./lanes/guest.js";
 import { PROJECT } from "./lanes/job.js";
 import { qemuLane } from "./lanes/qemu.js";
+import { installedKernel } from "./lanes/qemu-kernel.js";
 import { umlLane } from "./lanes/uml.js";
-import { fileOf, type LabSuite } from "./suites.js";
+import { fileOf, type LabSuite, needsZfs } from "./suites.js";
 
 const LANES: Readonly<Partial<Record<LabSuite["lane"], Lane>>> = { uml: umlLane, qemu: qemuLane };
 const FACTS = "facts.jsonl";
@@ -67,7 +68,15 @@ export async function runSuite(
 }
 
 function unavailable(suite: LabSuite): string | null {
-  return LANES[suite.lane]?.unavailable() ?? missing({ programs: suite.programs });
+  const reason = LANES[suite.lane]?.unavailable() ?? missing({ programs: suite.programs });
+  if (reason !== null || !needsZfs(suite) || zfsLayer() !== undefined) return reason;
+  return "needs ZFS for Debian's kernel, which npm run lab builds where its headers, gcc and make are installed";
+}
+
+/** What scripts/steps/zfs.mjs has built for the kernel of the lane "qemu", or undefined. */
+function zfsLayer(): string | undefined {
+  const layer = join(PROJECT, ".lab", `zfs-${installedKernel()}`);
+  return existsSync(layer) ? layer : undefined;
 }
 
 async function inGuest(
@@ -81,6 +90,7 @@ async function inGuest(
     command: vitest(suite),
     environment: { ...environment(`/run/lab/job/results/${FACTS}`), ...handedOn() },
     timeLimitMs: suite.minutes * 60_000,
+    ...(needsZfs(suite) ? { layers: [zfsLayer() ?? ""] } : {}),
     ...(suite.memoryMb === undefined ? {} : { memoryMb: suite.memoryMb }),
     results,
     onStdout: show,

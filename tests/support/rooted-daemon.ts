@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type Connection, connect } from "@cistern/client";
 
 const EXECUTABLE = fileURLToPath(new URL("../../packages/daemon/bin/cisternd.js", import.meta.url));
-const READY_MS = 30_000;
+const READY_MS = 120_000;
 const STOP_MS = 30_000;
 const LOG_BYTES = 200_000;
 

@@ -6,8 +6,12 @@ import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import { diskDriver } from "./disk.js";
 import type { StorageDriver } from "./driver.js";
+import { iscsiDriver } from "./iscsi.js";
 import { logicalDriver } from "./logical.js";
+import { mpathDriver } from "./mpath.js";
+import { scsiDriver } from "./scsi.js";
 import { undoUnitWith } from "./undo-unit.js";
+import { zfsDriver } from "./zfs.js";
 
 export type { Chain } from "../images/chain.js";
 export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin, PoolPlace } from "../images/chain-link.js";
@@ -35,13 +39,13 @@ export const drivers = {
   netfs: absentDriver("netfs"),
   logical: logicalDriver,
   disk: diskDriver,
-  iscsi: absentDriver("iscsi"),
-  scsi: absentDriver("scsi"),
-  mpath: absentDriver("mpath"),
+  iscsi: iscsiDriver,
+  scsi: scsiDriver,
+  mpath: mpathDriver,
   rbd: absentDriver("rbd"),
   sheepdog: absentDriver("sheepdog"),
   gluster: absentDriver("gluster"),
-  zfs: absentDriver("zfs"),
+  zfs: zfsDriver,
   vstorage: absentDriver("vstorage"),
   "iscsi-direct": absentDriver("iscsi-direct"),
 } satisfies { readonly [Type in PoolType]: StorageDriver | AbsentDriver };

@@ -27,8 +27,8 @@ import { closeDescriptor, type Descriptor, ownDescriptor } from "./descriptor.js
 import { LocalFile } from "./local-file.js";
 import type { NativeArguments, NativeCallName, NativeResult, NewFile } from "./native-calls.js";
 import { PathMoved } from "./native-lane.js";
-import type { PathGuard } from "./native-messages.js";
 import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
+import type { PathGuard } from "./path-guard.js";
 import type { OpenedDirectory } from "./remembered-directories.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 

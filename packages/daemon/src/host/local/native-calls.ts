@@ -8,8 +8,8 @@ import { bytesOfName, bytesOfPath } from "../names.js";
 import * as native from "../native.js";
 import * as system from "../system-calls.js";
 import { factsOfStatx, kindOfMode } from "./facts.js";
-import type { PathGuard } from "./native-messages.js";
 import { accessFlags, safeFlags } from "./open-flags.js";
+import type { PathGuard } from "./path-guard.js";
 
 /**
  * What the threads of `native-lane.ts` can do, by name: synchronous calls, several of them in one where they belong

@@ -1,7 +1,8 @@
 import { hostError, hostErrorOfErrno } from "../errors.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
-import type { NativeAnswer, NativeQuestion, PathGuard } from "./native-messages.js";
+import type { NativeAnswer, NativeQuestion } from "./native-messages.js";
 import { NativeThread } from "./native-thread.js";
+import type { PathGuard } from "./path-guard.js";
 
 /** A call was not made, because its guard's path leads elsewhere by now. */
 export class PathMoved extends Error {

@@ -1,5 +1,6 @@
-import type { DirectoryIdentity, HostStep } from "../host.js";
+import type { HostStep } from "../host.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
+import type { PathGuard } from "./path-guard.js";
 
 /** Memory that a native thread shares with the main thread: two counters, then one message at a time, each way. */
 export interface SharedMemory {
@@ -15,11 +16,6 @@ export const counterBytes = 8;
 export type NativeQuestion = {
   [Name in NativeCallName]: readonly [Name, NativeArguments<Name>, PathGuard | null];
 }[NativeCallName];
-
-/** The call is only to be made while the path leads to this directory. */
-export interface PathGuard extends DirectoryIdentity {
-  readonly path: string;
-}
 
 export type NativeAnswer =
   | { readonly value: NativeResult<NativeCallName> }
