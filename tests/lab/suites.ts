@@ -36,6 +36,29 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "pool-mpath", lane: "uml", minutes: 10, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
   { name: "pool-fc", lane: "qemu", minutes: 15, programs: ["udevadm", "virsh", "ip"] },
   { name: "disk-pools", lane: "uml", minutes: 15, programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"] },
+  { name: "netfs-driver", lane: "uml", minutes: 10, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
+  { name: "netfs", lane: "uml", minutes: 20, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount", "virsh"] },
+  { name: "autostart", lane: "uml", minutes: 10, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
+  { name: "comparison-dir", lane: "host", minutes: 6, programs: ["libvirtd", "virsh", "qemu-img"] },
+  { name: "comparison-logical", lane: "host", minutes: 17, programs: ["libvirtd", "virsh", "qemu-img", "lvcreate"] },
+  { name: "comparison-disk", lane: "host", minutes: 8, programs: ["libvirtd", "virsh", "parted", "mkfs.ext4"] },
+  {
+    name: "comparison-fs",
+    lane: "host",
+    minutes: 10,
+    programs: ["libvirtd", "virsh", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"],
+  },
+  {
+    name: "comparison-netfs",
+    lane: "host",
+    minutes: 8,
+    programs: ["libvirtd", "virsh", "rpc.nfsd", "rpcbind", "mount.nfs", "showmount"],
+  },
+  { name: "comparison-iscsi", lane: "host", minutes: 8, programs: ["libvirtd", "virsh", "iscsid", "tgtd"] },
+  { name: "comparison-scsi", lane: "host", minutes: 7, programs: ["libvirtd", "virsh", "udevadm"] },
+  { name: "comparison-mpath", lane: "host", minutes: 7, programs: ["libvirtd", "virsh", "multipathd", "dmsetup"] },
+  { name: "comparison-zfs", lane: "host", minutes: 12, programs: ["libvirtd", "virsh", "udevadm"] },
+  { name: "crash", lane: "host", minutes: 25, programs: ["qemu-img", "scrub", "mkfs.ext4", "mkfs.xfs"] },
 ];
 
 /** Whether its guest needs ZFS: its name says so, by which scripts/lab.mjs goes too when it decides to build it. */

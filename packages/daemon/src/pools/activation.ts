@@ -14,6 +14,8 @@ import { VolumeTable } from "./volume-table.js";
 export interface PoolReport {
   /** "could not WHAT pool 'NAME'"; the daemon goes on without it. */
   problem(what: string, pool: string, error: unknown): void;
+  /** What the daemon does by itself, for the log. */
+  news(text: string, facts: Readonly<Record<string, unknown>>): void;
 }
 
 /** What bringing pools up and down needs from the rest of the daemon. */
