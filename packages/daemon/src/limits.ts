@@ -144,6 +144,8 @@ export const hostLimits = {
   /** A device's stable link comes a moment after its node: so often, at this distance, it is looked for again. */
   stablePathAttempts: 50,
   stablePathPauseMs: 100,
+  /** A new LUN's disk comes a moment after the LUN: so often, at the same distance, it is looked for again. */
+  blockDeviceAttempts: 30,
   /** LUNs of a host looked at at one time: each waits for its link and runs a program. */
   lunsAtOnce: 8,
   /** The kernel asks every target of a SCSI host for its LUNs; one that is gone costs its own time-outs (30 s a command). */

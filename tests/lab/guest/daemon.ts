@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import type { Connection } from "@cistern/client";
+import { type Connection, connect } from "@cistern/client";
 import { RootedDaemon } from "../../support/rooted-daemon.js";
 import { requireGuest } from "./run.js";
 
@@ -18,7 +18,6 @@ export interface Ended {
 /** A cisternd in the guest, and libvirt's own client, which knows nothing of it. */
 export class LabDaemon {
   readonly daemon: RootedDaemon;
-  #connection: Connection | null = null;
 
   private constructor(daemon: RootedDaemon) {
     this.daemon = daemon;
@@ -61,18 +60,20 @@ export class LabDaemon {
 
   /** Names of the volumes of an active pool, in order. */
   async volumes(pool: string): Promise<string[]> {
-    const volumes = await (await (await this.#client()).lookupPool(pool)).listVolumes();
+    await using client = await this.#client();
+    const volumes = await (await client.lookupPool(pool)).listVolumes();
     return volumes.map(({ name }) => name).sort();
   }
 
   /** Names of the active pools, in order. */
   async active(): Promise<string[]> {
-    return (await (await this.#client()).listPools({ active: true })).map(({ name }) => name).sort();
+    await using client = await this.#client();
+    return (await client.listPools({ active: true })).map(({ name }) => name).sort();
   }
 
   /** Defines a pool in the place of an inactive one of the same name. */
   async define(name: string, document: string): Promise<void> {
-    const client = await this.#client();
+    await using client = await this.#client();
     const defined = (await client.listPools()).find((pool) => pool.name === name);
     await defined?.undefine();
     await client.definePool(document);
@@ -80,19 +81,19 @@ export class LabDaemon {
 
   /** Stops and forgets all pools, so that a test that failed does not make others fail. */
   async clear(): Promise<void> {
-    for (const pool of await (await this.#client()).listPools()) {
+    await using client = await this.#client();
+    for (const pool of await client.listPools()) {
       if (await pool.isActive()) await pool.stop().catch(() => {});
       await pool.undefine().catch(() => {});
     }
   }
 
-  async #client(): Promise<Connection> {
-    this.#connection ??= await this.daemon.connect();
-    return this.#connection;
+  /** A new one each time: fixtures block the test's process for longer than the daemon keeps silent clients. */
+  #client(): Promise<Connection> {
+    return connect(`storage+unix:///system?socket=${this.daemon.socket}`);
   }
 
   async restart(): Promise<void> {
-    this.#connection = null;
     await this.daemon.stop();
     await this.daemon.start();
   }

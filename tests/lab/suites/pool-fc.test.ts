@@ -1,12 +1,7 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { LabDaemon } from "../guest/daemon.js";
-import {
-  type FibreChannelPair,
-  fibreChannelAttribute,
-  fibreChannelHosts,
-  fibreChannelPair,
-} from "../guest/fibre-channel.js";
+import { createVport, type FcFabric, fcAttribute, fcHosts, startFc } from "../guest/fc.js";
 import { backingStore } from "../guest/lio.js";
 import { run } from "../guest/run.js";
 import { scsiHosts } from "../guest/scsi.js";
@@ -18,23 +13,23 @@ const VIRTUAL = { wwnn: "20000000c9831b4b", wwpn: "10000000c9831b4b" };
 
 describe("scsi pools of Fibre Channel hosts", () => {
   let lab: LabDaemon;
-  let pair: FibreChannelPair;
+  let fabric: FcFabric;
 
   beforeAll(async () => {
     startUdev();
-    pair = await fibreChannelPair([backingStore("f1", 32 * MiB, "FC0001"), backingStore("f2", 16 * MiB, "FC0002")]);
+    fabric = await startFc([backingStore("f1", 32 * MiB, "FC0001"), backingStore("f2", 16 * MiB, "FC0002")]);
     lab = await LabDaemon.start();
   });
   afterEach(() => lab.clear());
   afterAll(() => lab.daemon.stop());
 
   const names = (host: string) => ({
-    wwnn: fibreChannelAttribute(host, "node_name").slice(2),
-    wwpn: fibreChannelAttribute(host, "port_name").slice(2),
+    wwnn: fcAttribute(host, "node_name").slice(2),
+    wwpn: fcAttribute(host, "port_name").slice(2),
   });
 
   it("shows the LUNs of a real host, which a stop leaves alone", async () => {
-    await definePool(lab, "p", names(pair.initiator));
+    await definePool(lab, "p", names(fabric.host));
     await lab.virsh("pool-start", "p");
     expect(await lab.volumes("p")).toEqual(["unit:0:0:0", "unit:0:0:1"]);
     const pool = await lab.virsh("pool-dumpxml", "p");
@@ -50,19 +45,19 @@ describe("scsi pools of Fibre Channel hosts", () => {
     await lab.virsh("vol-download", "unit:0:0:1", lab.path("back"), "--pool", "p");
     run("cmp", [content, lab.path("back")]);
     await lab.virsh("pool-destroy", "p");
-    expect(fibreChannelHosts()).toEqual([pair.initiator, pair.target].sort());
+    expect(fcHosts()).toEqual([fabric.host, fabric.targetHost].sort());
   });
 
   it.each([
-    ["by name", () => `parent='scsi_${pair.initiator}'`, () => pair.initiator],
+    ["by name", () => `parent='scsi_${fabric.host}'`, () => fabric.host],
     [
       "by its names",
-      () => `parent_wwnn='${names(pair.initiator).wwnn}' parent_wwpn='${names(pair.initiator).wwpn}'`,
-      () => pair.initiator,
+      () => `parent_wwnn='${names(fabric.host).wwnn}' parent_wwpn='${names(fabric.host).wwpn}'`,
+      () => fabric.host,
     ],
     ["by its fabric", () => "parent_fabric_wwn='0000000000000000'", () => first()],
     ["that has room", () => "", () => first()],
-    ["by name, managed", () => `parent='${pair.initiator}' managed='yes'`, () => pair.initiator],
+    ["by name, managed", () => `parent='${fabric.host}' managed='yes'`, () => fabric.host],
   ])("makes a virtual host on the parent %s, and deletes it with the stop", async (_, attributes, parent) => {
     await definePool(lab, "p", VIRTUAL, attributes());
     await lab.virsh("pool-start", "p");
@@ -78,7 +73,7 @@ describe("scsi pools of Fibre Channel hosts", () => {
   });
 
   it("knows after a restart that the virtual host is its own", async () => {
-    await definePool(lab, "p", VIRTUAL, `parent='${pair.initiator}'`);
+    await definePool(lab, "p", VIRTUAL, `parent='${fabric.host}'`);
     await lab.virsh("pool-start", "p");
     await lab.restart();
     expect(await lab.active()).toEqual(["p"]);
@@ -87,12 +82,12 @@ describe("scsi pools of Fibre Channel hosts", () => {
   });
 
   it("leaves a virtual host that somebody else made, unless it is to manage it", async () => {
-    writeFileSync(`/sys/class/fc_host/${pair.initiator}/vport_create`, `${VIRTUAL.wwpn}:${VIRTUAL.wwnn}`);
+    await createVport(fabric.host, VIRTUAL.wwpn, VIRTUAL.wwnn);
     await definePool(lab, "p", VIRTUAL);
     await lab.virsh("pool-start", "p");
     await lab.virsh("pool-destroy", "p");
     expect(virtualHost()).not.toBe("none");
-    await definePool(lab, "p", VIRTUAL, `parent='${pair.target}'`);
+    await definePool(lab, "p", VIRTUAL, `parent='${fabric.targetHost}'`);
     expect(await lab.refused("pool-start", "p")).toContain("does not match parent");
     await definePool(lab, "p", VIRTUAL, "managed='yes'");
     await lab.virsh("pool-start", "p");
@@ -101,7 +96,7 @@ describe("scsi pools of Fibre Channel hosts", () => {
   });
 
   it("refuses a parent for a real host, and a parent that is none", async () => {
-    await definePool(lab, "p", names(pair.initiator), `parent='${pair.target}'`);
+    await definePool(lab, "p", names(fabric.host), `parent='${fabric.targetHost}'`);
     expect(await lab.refused("pool-start", "p")).toContain("are assigned to an HBA");
     await definePool(lab, "p", VIRTUAL, "parent='host0'");
     expect(await lab.refused("pool-start", "p")).toContain("specified for vHBA does not exist");
@@ -120,12 +115,12 @@ describe("scsi pools of Fibre Channel hosts", () => {
   });
 
   function first(): string {
-    return [pair.initiator, pair.target].sort()[0] ?? "";
+    return [fabric.host, fabric.targetHost].sort()[0] ?? "";
   }
 
   /** The one that is neither of the two; "none". */
   function virtualHost(): string {
-    return fibreChannelHosts().find((host) => host !== pair.initiator && host !== pair.target) ?? "none";
+    return fcHosts().find((host) => host !== fabric.host && host !== fabric.targetHost) ?? "none";
   }
 });
 

@@ -2,7 +2,7 @@ import { renameSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LabDaemon } from "../guest/daemon.js";
 import { discover, login, logout, startInitiator } from "../guest/iscsi.js";
-import { backingStore } from "../guest/lio.js";
+import { backingStore, prepareTarget } from "../guest/lio.js";
 import { lioTarget } from "../guest/lio-iscsi.js";
 import { countPaths, startMultipath, waitForMaps } from "../guest/multipath.js";
 import { run, waitFor } from "../guest/run.js";
@@ -30,6 +30,7 @@ describe("mpath pools", () => {
   });
 
   it("shows disks that have two paths, once each, and no other maps", async () => {
+    prepareTarget();
     const stores = [backingStore("lun1", 64 * MiB, "0001"), backingStore("lun2", 32 * MiB, "0002")];
     lioTarget(
       IQN,

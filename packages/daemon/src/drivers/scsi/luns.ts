@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { type Host, HostError } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
@@ -55,16 +56,26 @@ interface Lun {
 }
 
 /** In the order of their addresses. */
-async function lunsOf({ hostNumber, sysfs }: LunScan): Promise<Lun[]> {
+async function lunsOf(scan: LunScan): Promise<Lun[]> {
+  const { hostNumber, sysfs } = scan;
   const addresses = ((await sysfs.names(DEVICES)) ?? []).filter((name) => isAddressOf(hostNumber, name));
   addresses.sort(byNumbers);
-  const luns: Lun[] = [];
-  for (const address of addresses) {
-    if (!BLOCK_TYPES.has((await sysfs.read(`${DEVICES}/${address}`, "type")) ?? "")) continue;
+  const found = addresses.map(async (address) => {
+    if (!BLOCK_TYPES.has((await sysfs.read(`${DEVICES}/${address}`, "type")) ?? "")) return null;
+    const blockDevice = await blockDeviceOf(address, scan);
+    return blockDevice === null ? null : { address, blockDevice };
+  });
+  return (await Promise.all(found)).filter((lun) => lun !== null);
+}
+
+/** The kernel looks at a new disk in the background, after it has shown the LUN; null: nothing comes of it. */
+async function blockDeviceOf(address: string, { sysfs, signal }: LunScan): Promise<string | null> {
+  for (let attempt = 1; ; attempt++) {
     const [blockDevice] = (await sysfs.names(`${DEVICES}/${address}/block`)) ?? [];
-    if (blockDevice !== undefined) luns.push({ address, blockDevice });
+    if (blockDevice !== undefined) return blockDevice;
+    if (attempt >= hostLimits.blockDeviceAttempts || signal.aborted) return null;
+    await delay(hostLimits.stablePathPauseMs, undefined, { signal }).catch(() => {});
   }
-  return luns;
 }
 
 function isAddressOf(hostNumber: number, name: string): boolean {
