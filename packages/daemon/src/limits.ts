@@ -126,6 +126,15 @@ export const limits = {
 export const hostLimits = {
   /** A local metadata call. Longer than any disk that still works takes, even one that retries bad sectors. */
   localCallMs: 120_000,
+  /** A mount: a server that does not answer is given up. mount.nfs itself would go on for two minutes. */
+  mountMs: 60_000,
+  /** Taking a file system away: what was written to it is flushed first, on a slow disk or network for minutes. */
+  unmountMs: 300_000,
+  /** A file system that is busy for so long is really in use; until then it is tried again, at this distance. */
+  unmountBusyMs: 2_000,
+  unmountPauseMs: 100,
+  /** A look-up of a name, or a question to a server, by a small program. */
+  questionMs: 20_000,
   /** Until udev has made the nodes and links of devices; a rule that hangs must not hang a pool. */
   settleMs: 30_000,
   /** Devices of one pool that are opened at one time during a scan. */
@@ -197,6 +206,8 @@ export const hostLimits = {
   scanBatchesAhead: 4,
   /** Bytes a scan reads per file, head and windows together. */
   scanBytesPerEntry: 1_048_576,
+  /** Owners in whose names a scan reads what root may not: each costs a process of 60 MB for a while. */
+  scanOwners: 4,
   /** Symlinks of one scan that lead to remote storage are looked at so many at a time. */
   scanElsewhereAtOnce: 4,
   /**

@@ -119,6 +119,8 @@ export type SecretLookup = (lookup: { readonly uuid: string } | { readonly usage
 /** What a volume operation is given besides its documents. */
 export interface VolumeContext {
   readonly host: Host;
+  /** Opens the source of a clone where `host` is another user's; absent: `host` does. */
+  readonly sourceHost?: Host;
   readonly job: Job;
   readonly secret: SecretLookup;
   /** Whether the volume may be a symlink: only then is one followed. Absent: it may not. */

@@ -6,11 +6,14 @@ import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import { diskDriver } from "./disk.js";
 import type { StorageDriver } from "./driver.js";
+import { fileSystemDriver } from "./file-system.js";
 import { iscsiDriver } from "./iscsi.js";
 import { logicalDriver } from "./logical.js";
 import { mpathDriver } from "./mpath.js";
+import { networkFileSystemDriver } from "./network-file-system.js";
 import { scsiDriver } from "./scsi.js";
 import { undoUnitWith } from "./undo-unit.js";
+import { vstorageDriver } from "./vstorage.js";
 import { zfsDriver } from "./zfs.js";
 
 export type { Chain } from "../images/chain.js";
@@ -35,8 +38,8 @@ export { type Operation, unsupported } from "./unsupported.js";
 /** Every pool type has an entry, or this file does not compile. */
 export const drivers = {
   dir: directoryDriver,
-  fs: absentDriver("fs"),
-  netfs: absentDriver("netfs"),
+  fs: fileSystemDriver,
+  netfs: networkFileSystemDriver,
   logical: logicalDriver,
   disk: diskDriver,
   iscsi: iscsiDriver,
@@ -46,7 +49,7 @@ export const drivers = {
   sheepdog: absentDriver("sheepdog"),
   gluster: absentDriver("gluster"),
   zfs: zfsDriver,
-  vstorage: absentDriver("vstorage"),
+  vstorage: vstorageDriver,
   "iscsi-direct": absentDriver("iscsi-direct"),
 } satisfies { readonly [Type in PoolType]: StorageDriver | AbsentDriver };
 

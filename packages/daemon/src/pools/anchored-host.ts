@@ -9,6 +9,7 @@ import type {
   FileAccess,
   FileFacts,
   Host,
+  Identity,
   MountFacts,
   OpenDirectoryOptions,
   RunOptions,
@@ -87,8 +88,14 @@ class WatchingHost implements Host {
   removeDirectory(path: string, options?: CallOptions): Promise<void> {
     return this.#host.removeDirectory(path, options);
   }
+  async as(path: string, identity: Identity): Promise<Host | null> {
+    return (await this.#host.as?.(path, identity)) ?? null;
+  }
   mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
     return this.#host.mounts(options);
+  }
+  mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
+    return this.#host.mountAt(path, options);
   }
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#host.run(command, options);

@@ -32,6 +32,11 @@ export class Laboratory {
   readonly #kept: Disposable[] = [];
   #privateDirectory: Directory | null = null;
 
+  /** To be done when the laboratory closes; what was said last is done first. */
+  onClose(cleanup: () => void): void {
+    this.keep({ [Symbol.dispose]: cleanup });
+  }
+
   /** Something of the machine's (a loop device): given back when the laboratory closes. */
   keep<Kept extends Disposable>(resource: Kept): Kept {
     this.#kept.push(resource);

@@ -64,7 +64,7 @@ async function copy(
   volume: VolumeDocument,
   context: VolumeContext,
 ): Promise<void> {
-  const from = await openSource(source, context.host);
+  const from = await openSource(source, context);
   await using _directory = from.directory;
   await using input = await openSourceFile(source, from);
   const { signal } = context.job;
@@ -83,7 +83,7 @@ async function copyData(
   volume: VolumeDocument,
   context: VolumeContext,
 ): Promise<void> {
-  const from = await openSource(source, context.host);
+  const from = await openSource(source, context);
   await using _directory = from.directory;
   await using input = await openSourceFile(source, from);
   const names = { sourcePath: pathOf(source), targetPath: pathOf(volume), context };
