@@ -12,6 +12,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build, installPackages } from "./steps/install.mjs";
 import { runLab } from "./steps/lab.mjs";
+import { writePoolTypes } from "./steps/pool-types.mjs";
 import { fail, requireNode } from "./steps/requirements.mjs";
 import { readFacts, summarise } from "./steps/results.mjs";
 import { installSystemPackages } from "./steps/system-packages.mjs";
@@ -23,7 +24,8 @@ requireNode();
 const { install, suites } = readOptions();
 await installPackages(root);
 await installSystemPackages(root, install);
-if (install) await prepareZfs(root);
+// Suites that need it have it in their name.
+if (install && (suites.length === 0 || suites.some((name) => name.includes("zfs")))) await prepareZfs(root);
 await build(root);
 
 const work = mkdtempSync(join(tmpdir(), "cistern-lab-run-"));
@@ -31,11 +33,13 @@ try {
   const factsPath = join(work, "facts.jsonl");
   const startedMs = performance.now();
   const { status, timedOut } = await runLab(root, suites, {
-    timeoutMs: SUITE_MINUTES.long * 60_000,
+    timeoutMs: SUITE_MINUTES.lab * 60_000,
     env: { CISTERN_TEST_RESULTS: factsPath },
   });
   const outcome = { name: "lab", seconds: (performance.now() - startedMs) / 1000, status, timedOut };
-  const { text, passed } = summarise([outcome], readFacts(factsPath), process.env["CI"] === "true");
+  const facts = readFacts(factsPath);
+  const { text, passed } = summarise([outcome], facts, process.env["CI"] === "true");
+  if (passed) await writePoolTypes(root, facts);
   process.stdout.write(`${text}\n`);
   process.exitCode = passed ? 0 : 1;
 } finally {

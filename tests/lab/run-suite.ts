@@ -12,7 +12,7 @@ import { PROJECT } from "./lanes/job.js";
 import { qemuLane } from "./lanes/qemu.js";
 import { installedKernel } from "./lanes/qemu-kernel.js";
 import { umlLane } from "./lanes/uml.js";
-import { fileOf, type LabSuite } from "./suites.js";
+import { fileOf, type LabSuite, needsZfs } from "./suites.js";
 
 const LANES: Readonly<Partial<Record<LabSuite["lane"], Lane>>> = { uml: umlLane, qemu: qemuLane };
 const FACTS = "facts.jsonl";
@@ -69,7 +69,7 @@ export async function runSuite(
 
 function unavailable(suite: LabSuite): string | null {
   const reason = LANES[suite.lane]?.unavailable() ?? missing({ programs: suite.programs });
-  if (reason !== null || suite.zfs !== true || zfsLayer() !== undefined) return reason;
+  if (reason !== null || !needsZfs(suite) || zfsLayer() !== undefined) return reason;
   return "needs ZFS for Debian's kernel, which npm run lab builds where its headers, gcc and make are installed";
 }
 
@@ -90,7 +90,7 @@ async function inGuest(
     command: vitest(suite),
     environment: { ...environment(`/run/lab/job/results/${FACTS}`), ...handedOn() },
     timeLimitMs: suite.minutes * 60_000,
-    ...(suite.zfs === true ? { layers: [zfsLayer() ?? ""] } : {}),
+    ...(needsZfs(suite) ? { layers: [zfsLayer() ?? ""] } : {}),
     ...(suite.memoryMb === undefined ? {} : { memoryMb: suite.memoryMb }),
     results,
     onStdout: show,

@@ -5,35 +5,42 @@ export interface LabSuite {
   readonly name: string;
   /** The guest that it runs in. On "host" it runs outside and boots guests itself. */
   readonly lane: "uml" | "qemu" | "host";
-  /** Time limit, from boot to power-off. */
+  /** Time limit, from boot to power-off: many times what it takes, because machines are busy. */
   readonly minutes: number;
   readonly memoryMb?: number;
-  /** Whether its guest needs ZFS, which is built once for the lane "qemu". */
-  readonly zfs?: boolean;
   /** Programs of the machine, which are the guest's too. Where one is missing the suite is skipped, and that is said. */
   readonly programs: readonly string[];
 }
 
 export const LAB_SUITES: readonly LabSuite[] = [
-  { name: "lvm", lane: "uml", minutes: 4, programs: ["lvcreate", "thin_check", "losetup"] },
-  { name: "iscsi-lio", lane: "uml", minutes: 4, programs: ["iscsid", "multipathd", "kpartx"] },
-  { name: "iscsi-tgt", lane: "uml", minutes: 4, programs: ["iscsid", "tgtd"] },
-  { name: "nfs", lane: "uml", minutes: 4, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount"] },
-  { name: "cifs", lane: "uml", minutes: 4, programs: ["smbd", "mount.cifs"] },
-  { name: "scsi", lane: "uml", minutes: 3, programs: ["udevadm"] },
-  { name: "disk", lane: "uml", minutes: 3, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
-  {
-    name: "disk-pools",
-    lane: "uml",
-    minutes: 15,
-    programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"],
-  },
-  { name: "daemon", lane: "uml", minutes: 4, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
-  { name: "libvirtd", lane: "uml", minutes: 5, programs: ["libvirtd", "virsh", "lvcreate"] },
-  { name: "fc", lane: "qemu", minutes: 5, programs: ["lsscsi", "ip", "udevadm"] },
-  { name: "zfs", lane: "qemu", minutes: 5, programs: ["libvirtd", "virsh"], zfs: true },
-  { name: "power-cut", lane: "host", minutes: 6, programs: ["mkfs.ext4"] },
+  { name: "lvm", lane: "uml", minutes: 6, programs: ["lvcreate", "thin_check", "losetup"] },
+  { name: "iscsi-lio", lane: "uml", minutes: 6, programs: ["iscsid", "multipathd", "kpartx"] },
+  { name: "iscsi-tgt", lane: "uml", minutes: 6, programs: ["iscsid", "tgtd"] },
+  { name: "nfs", lane: "uml", minutes: 6, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount"] },
+  { name: "cifs", lane: "uml", minutes: 6, programs: ["smbd", "mount.cifs"] },
+  { name: "scsi", lane: "uml", minutes: 6, programs: ["udevadm"] },
+  { name: "disk", lane: "uml", minutes: 6, programs: ["parted", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat"] },
+  { name: "daemon", lane: "uml", minutes: 6, programs: ["virsh", "qemu-img", "mkfs.ext4"] },
+  { name: "libvirtd", lane: "uml", minutes: 6, programs: ["libvirtd", "virsh", "lvcreate"] },
+  { name: "fc", lane: "qemu", minutes: 10, programs: ["lsscsi", "ip", "udevadm"] },
+  { name: "zfs", lane: "qemu", minutes: 10, programs: ["libvirtd", "virsh"] },
+  { name: "lanes", lane: "host", minutes: 10, programs: ["bash"] },
+  { name: "power-cut", lane: "host", minutes: 10, programs: ["mkfs.ext4"] },
+  { name: "logical-driver", lane: "uml", minutes: 10, programs: ["lvcreate", "thin_check", "qemu-img", "mkfs.ext4"] },
+  { name: "logical", lane: "uml", minutes: 8, programs: ["virsh", "lvcreate", "thin_check", "qemu-img"] },
+  { name: "zfs-driver", lane: "qemu", minutes: 20, memoryMb: 3072, programs: ["mkfs.ext4"] },
+  { name: "zfs-daemon", lane: "qemu", minutes: 15, memoryMb: 3072, programs: ["virsh", "qemu-img"] },
+  { name: "pool-iscsi", lane: "uml", minutes: 15, programs: ["iscsid", "tgtd", "virsh"] },
+  { name: "pool-scsi", lane: "uml", minutes: 10, programs: ["udevadm", "virsh"] },
+  { name: "pool-mpath", lane: "uml", minutes: 10, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
+  { name: "pool-fc", lane: "qemu", minutes: 15, programs: ["udevadm", "virsh", "ip"] },
+  { name: "disk-pools", lane: "uml", minutes: 15, programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"] },
 ];
+
+/** Whether its guest needs ZFS: its name says so, by which scripts/lab.mjs goes too when it decides to build it. */
+export function needsZfs({ name }: LabSuite): boolean {
+  return name.includes("zfs");
+}
 
 /** Relative to the project. */
 export function fileOf({ name, lane }: LabSuite): string {

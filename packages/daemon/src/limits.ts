@@ -104,6 +104,14 @@ export const limits = {
   secretChangeMs: 60_000,
   /** libvirt's secret daemon answers from memory; one that takes longer hangs, and pools wait for it. */
   secretDaemonMs: 15_000,
+  /** Asking ZFS, or naming, sizing or dropping one volume: two disk flushes. On a suspended zpool it never ends. */
+  zfsCommandMs: 120_000,
+  /** udev looks at a volume that was written to; it is done within this time, or somebody else has it open. */
+  zvolBusyMs: 5_000,
+  /** Until the node of a new volume has appeared, when udev says it is done. */
+  zvolDeviceMs: 10_000,
+  /** How often that is looked at. */
+  zvolPollMs: 100,
   /** The longest pause between attempts to reach a secret daemon that is gone, for its events. */
   secretDaemonPauseMs: 30_000,
 } as const;
@@ -114,11 +122,24 @@ export const hostLimits = {
   localCallMs: 120_000,
   /** Until udev has made the nodes and links of devices; a rule that hangs must not hang a pool. */
   settleMs: 30_000,
+  /** Devices of one pool that are opened at one time during a scan. */
+  devicesAtOnce: 8,
   /** A look at what is on a device. */
   deviceProbeMs: 60_000,
   /** A device's stable link comes a moment after its node: so often, at this distance, it is looked for again. */
   stablePathAttempts: 50,
   stablePathPauseMs: 100,
+  /** LUNs of a host looked at at one time: each waits for its link and runs a program. */
+  lunsAtOnce: 8,
+  /** The kernel asks every target of a SCSI host for its LUNs; one that is gone costs its own time-outs (30 s a command). */
+  scsiScanMs: 120_000,
+  /** iscsiadm asks its daemon or the kernel; a discovery of a portal that is silent ends by itself after 30 s. */
+  iscsiCallMs: 60_000,
+  /** open-iscsi's defaults try a login for 135 s; records of ours are given up after 45 s. Later, iscsiadm itself hangs. */
+  iscsiLoginMs: 150_000,
+  /** What a login that was given up has left ends when open-iscsi gives up too, which takes it one time-out of 15 s. */
+  iscsiUndoMs: 20_000,
+  iscsiUndoPauseMs: 1_000,
   /** A local call whose work grows with the data (fsync, allocation, clone): a slow disk may flush gigabytes first. */
   localSlowCallMs: 3_600_000,
   /** A call to storage that can hang. Above the pauses of a healthy NFS server, below a person's patience. */

@@ -14,8 +14,11 @@ import type { ExpectedSpace } from "./expected-space.js";
 export interface StorageDriver {
   readonly type: PoolType;
   readonly traits: DriverTraits;
-  /** Usable already? Changes nothing; asked once per pool when the daemon starts. */
-  check(pool: PoolDocument, host: Host): Promise<boolean>;
+  /**
+   * Usable already? Changes nothing; asked once per pool when the daemon starts. `wasActive`: it was in use when the last daemon
+   * ended, for storage that does not show whether it is.
+   */
+  check(pool: PoolDocument, host: Host, wasActive?: boolean): Promise<boolean>;
   /** The pool's sizes and its volumes. `known`: what the last scan found, by name. */
   scan(pool: PoolDocument, host: Host, known: KnownVolumes, signal: AbortSignal): Promise<PoolScan>;
   /**
@@ -75,7 +78,15 @@ export interface DriverTraits {
   readonly allowsZeroCapacity: boolean;
   /** Whether a volume may be made of another one's content. */
   readonly clones: boolean;
+  /**
+   * Whether volumes of the pool that are built on another one are removed with it when that is asked for
+   * (`DELETE_WITH_SNAPSHOTS`). Absent: they are only ever in the way.
+   */
+  readonly removesSnapshots?: boolean;
 }
+
+/** libvirt's public flag of virStorageVolDelete: snapshots of the volume go with it. */
+export const DELETE_WITH_SNAPSHOTS = 2;
 
 /** libvirt's public flags of virStoragePoolBuild: 4 NO_OVERWRITE, 8 OVERWRITE; others are refused by the driver. */
 export type BuildFlags = number;

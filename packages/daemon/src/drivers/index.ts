@@ -6,7 +6,12 @@ import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
 import { diskDriver } from "./disk.js";
 import type { StorageDriver } from "./driver.js";
+import { iscsiDriver } from "./iscsi.js";
+import { logicalDriver } from "./logical.js";
+import { mpathDriver } from "./mpath.js";
+import { scsiDriver } from "./scsi.js";
 import { undoUnitWith } from "./undo-unit.js";
+import { zfsDriver } from "./zfs.js";
 
 export type { Chain } from "../images/chain.js";
 export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin, PoolPlace } from "../images/chain-link.js";
@@ -32,15 +37,15 @@ export const drivers = {
   dir: directoryDriver,
   fs: absentDriver("fs"),
   netfs: absentDriver("netfs"),
-  logical: absentDriver("logical"),
+  logical: logicalDriver,
   disk: diskDriver,
-  iscsi: absentDriver("iscsi"),
-  scsi: absentDriver("scsi"),
-  mpath: absentDriver("mpath"),
+  iscsi: iscsiDriver,
+  scsi: scsiDriver,
+  mpath: mpathDriver,
   rbd: absentDriver("rbd"),
   sheepdog: absentDriver("sheepdog"),
   gluster: absentDriver("gluster"),
-  zfs: absentDriver("zfs"),
+  zfs: zfsDriver,
   vstorage: absentDriver("vstorage"),
   "iscsi-direct": absentDriver("iscsi-direct"),
 } satisfies { readonly [Type in PoolType]: StorageDriver | AbsentDriver };

@@ -47,6 +47,14 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+export interface OpenDirectoryOptions extends CallOptions {
+  /**
+   * The opening may be left to the first call that is made with the directory, which then fails as the opening would have.
+   * It saves a trip to the storage where one call is all that is wanted. Programs cannot be given such a directory.
+   */
+  readonly lazily?: boolean;
+}
+
 export interface ReadOptions extends CallOptions {
   /**
    * Memory of at least the wanted length that may be used instead of new one: what is returned may be a view of it. After a
@@ -59,7 +67,7 @@ export interface Host {
   /** "local", or "remote" for the child process. */
   readonly home: "local" | "remote";
   /** Opens a directory by the path an administrator gave; symlinks in it are followed. */
-  openDirectory(path: string, options?: CallOptions): Promise<Directory>;
+  openDirectory(path: string, options?: OpenDirectoryOptions): Promise<Directory>;
   /** Facts of a path an administrator gave, following symlinks. */
   facts(path: string, options?: CallOptions): Promise<FileFacts>;
   /** Opens a file by a path an administrator (or an image's own header, for backing stores) gave. Follows symlinks. */
@@ -87,7 +95,11 @@ export interface MountFacts {
   readonly source: string;
 }
 
-export type FileAccess = "read" | "write" | "read-write";
+/**
+ * `exclusive`: to read and write, and of a block device only while nothing else is built on it (a mounted file system, LVM,
+ * RAID; of a disk also of its partitions): EBUSY.
+ */
+export type FileAccess = "read" | "write" | "read-write" | "exclusive";
 
 export interface Directory extends AsyncDisposable {
   readonly host: Host;
@@ -96,6 +108,11 @@ export interface Directory extends AsyncDisposable {
   facts(options?: CallOptions): Promise<FileFacts>;
   /** Which directory it is, whatever it is called now. Where that is known from opening it, it costs no trip. */
   identity(options?: CallOptions): Promise<DirectoryIdentity>;
+  /**
+   * From now on every call fails with ESTALE if the directory is another one than this. Where it was opened lazily, that may
+   * only be found out by the next call.
+   */
+  insist(identity: DirectoryIdentity, options?: CallOptions): Promise<void>;
   space(options?: CallOptions): Promise<SpaceFacts>;
   /** Names in the directory without "." and "..", unsorted. */
   names(options?: CallOptions): Promise<string[]>;
@@ -122,6 +139,16 @@ export interface Directory extends AsyncDisposable {
   createUnnamed(request: NewFileRequest, options?: CallOptions): Promise<File>;
   /** The same under a name, which must not exist (EEXIST); no symlink is followed. */
   createNamed(name: string, request: NewFileRequest, options?: CallOptions): Promise<File>;
+  /**
+   * A new small file in one trip: as `createUnnamed`, its content, `publish` and an fsync. It is there whole, or nothing of it.
+   * `sizeBytes` of the request is its length. EOPNOTSUPP of step "create" as with `createUnnamed`.
+   */
+  createWhole(
+    name: string,
+    request: NewFileRequest,
+    content: readonly ContentPiece[],
+    options?: CallOptions,
+  ): Promise<FileFacts>;
   /**
    * Gives a file of `createUnnamed` its name, never replacing anything: EEXIST. It must have been made in this directory, or
    * at least by its host in its file system (EXDEV). Answers its facts. A failure of `step` "sync" leaves the name.
@@ -230,6 +257,13 @@ export interface NewFileRequest {
   readonly noCopyOnWrite?: boolean;
   /** The name that it is going to have: for messages, and for programs that write their file's name into it. */
   readonly shownAs?: string;
+}
+
+/** A piece of a file: `bytes`, and zeros behind them up to `lengthBytes`. */
+export interface ContentPiece {
+  readonly offsetBytes: bigint;
+  readonly bytes: Uint8Array;
+  readonly lengthBytes: number;
 }
 
 export interface PublishOptions {
@@ -393,7 +427,7 @@ export interface CommandResult {
 }
 
 /** Steps of calls that do several things at once. */
-export type HostStep = "create" | "owner" | "mode" | "label" | "size" | "allocate" | "link" | "sync";
+export type HostStep = "create" | "owner" | "mode" | "label" | "size" | "write" | "allocate" | "link" | "sync";
 
 /** A failed call to the operating system. The caller says what it was doing; this says why it failed. */
 export class HostError extends Error {

@@ -1,17 +1,17 @@
 import type { PoolDocument } from "@cistern/documents";
-import {
-  type CallOptions,
-  type Command,
-  type CommandResult,
-  type Directory,
-  type DirectoryIdentity,
-  type File,
-  type FileAccess,
-  type FileFacts,
-  type Host,
-  HostError,
-  type MountFacts,
-  type RunOptions,
+import type {
+  CallOptions,
+  Command,
+  CommandResult,
+  Directory,
+  DirectoryIdentity,
+  File,
+  FileAccess,
+  FileFacts,
+  Host,
+  MountFacts,
+  OpenDirectoryOptions,
+  RunOptions,
 } from "../host/index.js";
 
 export type { DirectoryIdentity };
@@ -25,18 +25,19 @@ export const ESTALE = 116;
  * takes the new one). Storage that is mounted on demand comes back as another device, so this is for local storage only.
  */
 export function anchoredHost(pool: PoolDocument, anchor: DirectoryIdentity | null, host: Host): Host {
-  return watching(pool, host, ({ device, inode }) => {
-    if (anchor === null || (anchor.device === device && anchor.inode === inode)) return;
-    throw new HostError("ESTALE", ESTALE, `"${pool.target.path}" is not the directory that was scanned`);
+  return watching(pool, host, async (directory, options) => {
+    if (anchor !== null) await directory.insist(anchor, options);
   });
 }
 
 /** A host for a scan: `found` is told which directory the pool's target was when it was opened. */
 export function anchoringHost(pool: PoolDocument, host: Host, found: (identity: DirectoryIdentity) => void): Host {
-  return watching(pool, host, found);
+  return watching(pool, host, async (directory, options) => found(await directory.identity(options)));
 }
 
-function watching(pool: PoolDocument, host: Host, look: (identity: DirectoryIdentity) => void): Host {
+type Look = (directory: Directory, options: CallOptions | undefined) => Promise<void>;
+
+function watching(pool: PoolDocument, host: Host, look: Look): Host {
   const { path } = pool.target;
   // udev removes and makes the directories of device links (/dev/disk/by-path) as devices come and go; nobody else can.
   if (path === null || host.home !== "local" || path.startsWith("/dev/")) return host;
@@ -47,9 +48,9 @@ function watching(pool: PoolDocument, host: Host, look: (identity: DirectoryIden
 class WatchingHost implements Host {
   readonly #host: Host;
   readonly #path: string;
-  readonly #look: (identity: DirectoryIdentity) => void;
+  readonly #look: Look;
 
-  constructor(host: Host, path: string, look: (identity: DirectoryIdentity) => void) {
+  constructor(host: Host, path: string, look: Look) {
     this.#host = host;
     this.#path = path;
     this.#look = look;
@@ -59,11 +60,11 @@ class WatchingHost implements Host {
     return this.#host.home;
   }
 
-  async openDirectory(path: string, options?: CallOptions): Promise<Directory> {
+  async openDirectory(path: string, options?: OpenDirectoryOptions): Promise<Directory> {
     const directory = await this.#host.openDirectory(path, options);
     if (path !== this.#path) return directory;
     try {
-      this.#look(await directory.identity(options));
+      await this.#look(directory, options);
       return directory;
     } catch (error) {
       await directory.close();

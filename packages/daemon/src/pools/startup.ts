@@ -77,7 +77,7 @@ async function findOutWhetherActive(pool: Pool, registry: PoolRegistry, backends
 
 async function isUsable(pool: Pool, backends: PoolBackends): Promise<boolean> {
   if (!backends.hasDriver(pool.live)) return false;
-  return backends.driverOf(pool.live).check(pool.live, await backends.hostOf(pool.live));
+  return backends.driverOf(pool.live).check(pool.live, await backends.hostOf(pool.live), pool.active);
 }
 
 async function autostartPool(pool: Pool, backends: PoolBackends): Promise<void> {

@@ -1,6 +1,7 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { limits } from "../limits.js";
 import type { PoolBackends } from "../pools/activation.js";
+import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
 import type { PlacedVolume } from "./work.js";
 
@@ -17,9 +18,12 @@ export class BackingUsers {
     this.#backends = backends;
   }
 
-  /** 55 with the chain, from the topmost overlay down to the volume: deleting it would destroy them all. */
-  async refuseIfAny(placed: PlacedVolume): Promise<void> {
-    const user = this.#byPath(placed.volume.document.target.path) ?? (await this.#byIdentity(placed));
+  /**
+   * 55 with the chain, from the topmost overlay down to the volume: deleting it would destroy them all. Those of the pool
+   * `except` are wanted to go.
+   */
+  async refuseIfAny(placed: PlacedVolume, except: Pool | null = null): Promise<void> {
+    const user = this.#byPath(placed.volume.document.target.path, except) ?? (await this.#byIdentity(placed, except));
     if (user === null) return;
     const overlays = this.#upwards(user);
     // Built on itself in the end: such an image cannot be read, and whoever cleans up has to begin somewhere.
@@ -32,16 +36,16 @@ export class BackingUsers {
     );
   }
 
-  *#overlays(): Iterable<PlacedVolume> {
+  *#overlays(except: Pool | null): Iterable<PlacedVolume> {
     for (const pool of this.#registry) {
-      if (!pool.active) continue;
+      if (!pool.active || pool === except) continue;
       for (const volume of pool.volumes.overlays) yield { pool, volume };
     }
   }
 
-  #byPath(path: string | null): PlacedVolume | null {
+  #byPath(path: string | null, except: Pool | null = null): PlacedVolume | null {
     if (path === null) return null;
-    for (const overlay of this.#overlays()) {
+    for (const overlay of this.#overlays(except)) {
       if (backingPathOf(overlay) === path) return overlay;
     }
     return null;
@@ -58,9 +62,9 @@ export class BackingUsers {
     return chain;
   }
 
-  async #byIdentity({ pool, volume }: PlacedVolume): Promise<PlacedVolume | null> {
+  async #byIdentity({ pool, volume }: PlacedVolume, except: Pool | null): Promise<PlacedVolume | null> {
     const byPath = new Map<string, PlacedVolume>();
-    for (const overlay of this.#overlays()) {
+    for (const overlay of this.#overlays(except)) {
       const path = backingPathOf(overlay);
       // What is another volume's own path leads there, unless two pools overlap.
       if (path !== null && overlay.volume !== volume) byPath.set(path, overlay);

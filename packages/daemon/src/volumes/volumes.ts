@@ -1,7 +1,7 @@
 import { sanitizePath, type VolumeDocument, writeVolume } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeOperations } from "../drivers/driver.js";
-import { unsupported } from "../drivers/index.js";
+import { DELETE_WITH_SNAPSHOTS, unsupported } from "../drivers/index.js";
 import type { Requester } from "../jobs/job-facts.js";
 import { scanAfterChange } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
@@ -109,10 +109,14 @@ export class Volumes {
       volume.removing = true;
       try {
         await whileUsing([{ ...placed, as: "writer" }], async () => {
-          if (!this.#backends.policy.deletesBackingStores) await this.#backingUsers.refuseIfAny(placed);
+          const wantedFlags = this.#flagsOfRemoval(pool, flags);
+          if (!this.#backends.policy.deletesBackingStores) {
+            const takesAlong = (wantedFlags & DELETE_WITH_SNAPSHOTS) !== 0 && this.#removesSnapshots(pool);
+            await this.#backingUsers.refuseIfAny(placed, takesAlong ? pool : null);
+          }
           const { document } = volume;
           await asJob(this.#backends, pool, { kind: "delete", volume, requester, isHeavy: false }, (context) =>
-            remove(pool.live, document, flags, context),
+            remove(pool.live, document, wantedFlags, context),
           );
           pool.volumes.remove(volume);
           pool.changes.removed(volume);
@@ -124,6 +128,16 @@ export class Volumes {
         volume.removing = false;
       }
     });
+  }
+
+  /** Where backing stores may be taken away from their overlays, snapshots go with their volume unasked, as in libvirt. */
+  #flagsOfRemoval(pool: Pool, flags: number): number {
+    const unasked = this.#backends.policy.deletesBackingStores && this.#removesSnapshots(pool);
+    return unasked ? flags | DELETE_WITH_SNAPSHOTS : flags;
+  }
+
+  #removesSnapshots(pool: Pool): boolean {
+    return this.#backends.driverOf(pool.live).traits.removesSnapshots === true;
   }
 
   async resize(handle: VolumeHandle, capacityBytes: bigint, flags: number, requester: Requester): Promise<void> {

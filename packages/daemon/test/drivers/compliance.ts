@@ -1,6 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { LibvirtError } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type CoveredOperation, covers, type Nearness } from "../../../../tests/support/covers.js";
 import type { StorageDriver, VolumeOperations } from "../../dist/drivers/driver.js";
 import { drivers } from "../../dist/drivers/index.js";
 import { create, Laboratory, scan } from "./laboratory.js";
@@ -19,10 +20,17 @@ export interface Technology {
   prepare?(pool: PoolDocument, laboratory: Laboratory): Promise<void>;
   /** A volume that can be made in it, of a capacity that the technology keeps as it is. */
   volume(name: string): VolumeDocument;
-  /** What the first volume of a pool is called, where the technology says it; default "v1". */
-  firstName?(pool: PoolDocument): string;
+  /** What the first and second volumes of a pool are called, where the technology says it; default "v1", "v2". */
+  names?(pool: PoolDocument): readonly [string, string];
   /** Whether some of the pool's capacity is the technology's own (labels, alignment). */
   readonly hasOverhead?: boolean;
+  /** Whether it is the real storage, or programs are stood in for. Default: the real one. */
+  readonly nearness?: Nearness;
+}
+
+/** The running test drives these operations of the technology; those that its driver does not have do not count. */
+function drives({ driver, nearness = "real" }: Technology, ...operations: readonly CoveredOperation[]): void {
+  covers(driver.type, nearness, ...operations);
 }
 
 /**
@@ -57,11 +65,13 @@ export function complies(name: string, technology: Technology): void {
     });
 
     test("a pool that was built and started is usable", async () => {
+      drives(technology, "pool.build", "pool.start");
       await up();
       expect(await driver.check(pool, laboratory.host)).toBe(true);
     });
 
     test("a scan of an empty pool: sizes that add up, no volumes", async () => {
+      drives(technology, "pool.scan");
       await up();
       const found = await scan(driver, pool, laboratory.host);
       expect(found.volumes).toEqual([]);
@@ -75,6 +85,7 @@ export function complies(name: string, technology: Technology): void {
     if (driver.delete !== undefined) {
       const remove = driver.delete;
       test("a pool can be deleted, and is gone; unknown flags are refused", async () => {
+        drives(technology, "pool.stop", "pool.delete");
         await up();
         await expect(remove(pool, laboratory.host, 64)).rejects.toMatchObject({ code: 8, domain: 18 });
         await driver.stop?.(pool, laboratory.host, { ...laboratory.poolContext, made: [] });
@@ -102,7 +113,7 @@ interface Setting {
 
 function volumesComply(technology: Technology, operations: VolumeOperations, setting: () => Setting): void {
   const { driver } = technology;
-  const newVolume = (): VolumeDocument => technology.volume(technology.firstName?.(setting().pool) ?? "v1");
+  const newVolume = (): VolumeDocument => technology.volume(technology.names?.(setting().pool)[0] ?? "v1");
   const capacityFound = async ({ laboratory, pool }: Setting): Promise<bigint | undefined> =>
     (await scan(driver, pool, laboratory.host)).volumes[0]?.document.capacityBytes;
   const made = async (): Promise<Setting & { made: VolumeDocument }> => {
@@ -112,6 +123,7 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
   };
 
   test("a new volume has a name, a key and a path, and is what was wanted", async () => {
+    drives(technology, "volume.create");
     const { made: document } = await made();
     expect(document).toMatchObject({ name: newVolume().name, capacityBytes: newVolume().capacityBytes });
     expect(document.key).not.toBeNull();
@@ -135,7 +147,7 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
 
   test("a second volume of the name is refused", async () => {
     const { laboratory, pool } = await made();
-    const again = operations.allocate?.(pool, newVolume(), await laboratory.context());
+    const again = create(driver, pool, newVolume(), await laboratory.context());
     await expect(again).rejects.toBeInstanceOf(LibvirtError);
   });
 
@@ -167,6 +179,7 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
   if (operations.remove !== undefined) {
     const { remove } = operations;
     test("removing: unknown flags are refused, it is gone, and gone twice is no error", async () => {
+      drives(technology, "volume.remove");
       const { laboratory, pool, made: document } = await made();
       const context = await laboratory.context();
       await expect(remove(pool, document, 64, context)).rejects.toMatchObject({ code: 8, domain: 18, int1: 0 });
@@ -179,6 +192,7 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
   if (operations.resize !== undefined) {
     const { resize } = operations;
     test("resizing, up and down", async () => {
+      drives(technology, "volume.resize");
       const { laboratory, pool, made: document } = await made();
       const context = await laboratory.context();
       const [grown, shrunk] = [document.capacityBytes * 4n, document.capacityBytes * 2n];
@@ -192,6 +206,7 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
   if (operations.openForUpload !== undefined && operations.openForDownload !== undefined) {
     const { openForUpload, openForDownload } = operations;
     test("what was written is read", async () => {
+      drives(technology, "volume.upload", "volume.download");
       const { laboratory, pool, made: document } = await made();
       const bytes = new TextEncoder().encode("what a guest wrote");
       const writing = (await openForUpload(pool, document, await laboratory.context())).file;
@@ -202,9 +217,36 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
       await reading.close();
     });
 
+    const { format } = technology.volume("v").target;
+    // Of an image, what is written into it is not what a guest sees.
+    if (driver.traits.clones && (format === null || format === "raw")) {
+      test("a clone shows what its source shows, and stays when that is gone", async () => {
+        drives(technology, "volume.createFrom");
+        const { laboratory, pool, made: source } = await made();
+        const writing = await openForUpload(pool, source, await laboratory.context());
+        await writing.file.write(8_192n, new Uint8Array(4_096).fill(7));
+        await writing.file.close();
+        await writing.recorded.release();
+        const name = technology.names?.(pool)[1] ?? "v2";
+        const copy = await create(driver, pool, frozen(technology.volume(name)), await laboratory.context(), {
+          source,
+        });
+        expect(copy).toMatchObject({ name, capacityBytes: source.capacityBytes });
+        expect(laboratory.traces.size).toBe(0);
+        await operations.remove?.(pool, source, 0, await laboratory.context());
+        const reading = await openForDownload(pool, copy, await laboratory.context());
+        const content = await reading.read(0n, 16_384);
+        await reading.close();
+        expect(content.findIndex((byte) => byte !== 0)).toBe(8_192);
+        expect(content.findLastIndex((byte) => byte !== 0)).toBe(12_287);
+        expect(content[10_000]).toBe(7);
+      });
+    }
+
     if (operations.wipe !== undefined) {
       const { wipe } = operations;
       test("what was wiped reads as zeros, and is as long as before, in whole blocks", async () => {
+        drives(technology, "volume.wipe");
         const { laboratory, pool, made: document } = await made();
         const writing = (await openForUpload(pool, document, await laboratory.context())).file;
         await writing.write(4_096n, new Uint8Array(65_536).fill(7));

@@ -292,9 +292,22 @@ describe("nobody can slip something in between", () => {
       symlinkSync(laboratory.path("precious"), at("v"));
       if (document === undefined) throw new Error("not allocated");
       const filling = directoryDriver.volumes?.fill?.(definition(), document, null, 0, context);
-      expect(await errorOf(filling ?? Promise.resolve())).toBe(`38/18 Failed to create file '${at("v")}': File exists`);
+      expect(await errorOf(filling ?? Promise.resolve())).toBe(
+        `55/18 Requested operation is not valid: volume target path '${at("v")}' already exists`,
+      );
       expect(readFileSync(laboratory.path("precious"), "utf8")).toBe("precious");
       expect(existsSync(at("v"))).toBe(true);
+    },
+  );
+
+  test.each(["raw", "qcow2"])(
+    "a symlink that leads nowhere in the place of a new %s volume is not followed",
+    async (format) => {
+      symlinkSync(laboratory.path("nowhere"), at("v"));
+      expect(await errorOf(make("v", { format, allocationBytes: 0n }))).toBe(
+        `38/18 Failed to create file '${at("v")}': File exists`,
+      );
+      expect(existsSync(laboratory.path("nowhere"))).toBe(false);
     },
   );
 });

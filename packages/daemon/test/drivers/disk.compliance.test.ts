@@ -13,14 +13,17 @@ const CYLINDER_BYTES = 255n * 2n * 512n;
 const MIBIBYTE = 1_048_576n;
 
 if (missing(partitionRequirements) === null) {
-  const firstName = (pool: PoolDocument): string => `${basename(pool.source.devices[0]?.path ?? "")}p1`;
+  const names = (pool: PoolDocument): [string, string] => {
+    const device = basename(pool.source.devices[0]?.path ?? "");
+    return [`${device}p1`, `${device}p2`];
+  };
   const diskOf = (laboratory: Laboratory) => laboratory.keep(attachLoop(DISK_BYTES, { hasPartitions: true })).device;
 
   complies("disk, gpt", {
     driver: diskDriver,
     pool: async (laboratory) => diskPool(diskOf(laboratory), "gpt"),
     volume: (name) => volume(name, { capacityBytes: 5n * MIBIBYTE, format: "none" }),
-    firstName,
+    names,
     hasOverhead: true,
   });
 
@@ -29,7 +32,7 @@ if (missing(partitionRequirements) === null) {
     pool: async (laboratory) => diskPool(diskOf(laboratory), "dos"),
     // The first begins 1,024 bytes into a cylinder, and ends with one.
     volume: (name) => volume(name, { capacityBytes: 20n * CYLINDER_BYTES - 1_024n, format: "linux" }),
-    firstName,
+    names,
     hasOverhead: true,
   });
 }

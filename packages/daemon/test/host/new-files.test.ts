@@ -22,6 +22,26 @@ onFileSystems(["ext4", "xfs", "btrfs", "tmpfs"], (place, type) => {
     expect(readFileSync(`${path}/volume`).subarray(0, 8).toString()).toBe("content\0");
   });
 
+  it("a small one is made whole in one call, with what it holds", async () => {
+    const { directory, path } = place();
+    const content = [
+      { offsetBytes: 0n, bytes: Buffer.from("begin"), lengthBytes: 4_096 },
+      { offsetBytes: 65_536n, bytes: Buffer.from("end"), lengthBytes: 3 },
+    ];
+    const facts = await directory.createWhole("whole", { ...plain, owner: 1_234, sizeBytes: 70_000n }, content);
+    expect(facts).toEqual(await directory.lookup("whole"));
+    expect(facts).toMatchObject({ kind: "file", sizeBytes: 70_000n, mode: 0o644, owner: 1_234 });
+    const expected = Buffer.alloc(70_000);
+    expected.write("begin");
+    expected.write("end", 65_536);
+    expect(readFileSync(`${path}/whole`).equals(expected)).toBe(true);
+    expect(await failureOf(directory.createWhole("whole", plain, []))).toBe("EEXIST in link");
+    expect(readFileSync(`${path}/whole`).equals(expected)).toBe(true);
+    const tooFar = [{ offsetBytes: 2n ** 63n - 1n, bytes: Buffer.from("x"), lengthBytes: 1 }];
+    expect(await failureOf(directory.createWhole("other", plain, tooFar))).toMatch(/^E(INVAL|FBIG) in write$/);
+    expect(readdirSync(path)).toEqual(["whole"]);
+  });
+
   it("one that is closed before leaves nothing", async () => {
     const { directory, path } = place();
     const file = await directory.createUnnamed({ ...plain, sizeBytes: 4_096n });
@@ -154,6 +174,8 @@ describe("where the file system has no nameless files", () => {
     expect(host.home).toBe("remote");
     await using directory = await host.openDirectory(mount.mountPoint);
     expect(await failureOf(directory.createUnnamed(plain))).toBe("EOPNOTSUPP in create");
+    expect(await failureOf(directory.createWhole("whole", plain, []))).toBe("EOPNOTSUPP in create");
+    expect(readdirSync(`${root}/source`)).toEqual([]);
     const temporary = temporaryName();
     const file = await directory.createNamed(temporary, { ...plain, mode: 0o640, sizeBytes: 10n });
     await file.write(0n, Buffer.from("abc"));

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, renameSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { fuseRequirements, mountFuse } from "../../../../tests/support/fuse.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
-import { hostLimits } from "../../dist/host/index.js";
+import { type Directory, hostLimits } from "../../dist/host/index.js";
 import { hopsOf } from "./hops.ts";
 import { codeOf, scratchDirectory, testHosts, text, timesOpen } from "./support.ts";
 
@@ -99,6 +99,91 @@ it("is not found where it was removed, nor taken for a new one", async () => {
   mkdirSync(`${place}/pool`);
   await using directory = await open();
   expect(await directory.names()).toEqual([]);
+});
+
+describe("opened lazily", () => {
+  const lazily = async (): Promise<Directory> =>
+    (await hosts.forPath(`${place}/pool`)).openDirectory(`${place}/pool`, { lazily: true });
+  const replaceIt = (): void => {
+    mkdirSync(`${place}/other`);
+    writeFileSync(`${place}/other/file`, "second one");
+    renameSync(`${place}/pool`, `${place}/moved`);
+    renameSync(`${place}/other`, `${place}/pool`);
+  };
+  const sizeIn = async (directory: Directory): Promise<bigint> => (await directory.lookup("file")).sizeBytes;
+
+  it("costs one trip for the path and the entry together", async () => {
+    await look();
+    const hops = await hopsOf(async () => {
+      await using directory = await lazily();
+      await directory.lookup("file");
+    });
+    expect(hops).toBe(1);
+  });
+
+  it("is what the path leads to when it is first used, by whatever call", async () => {
+    await look();
+    await using first = await lazily();
+    await using second = await lazily();
+    await using third = await lazily();
+    await using fourth = await lazily();
+    replaceIt();
+    expect(await sizeIn(first)).toBe(10n);
+    expect(text(await second.readFile("file", 100))).toBe("second one");
+    expect(await third.identity()).toEqual(await first.identity());
+    await fourth.removeFile("file");
+    expect(existsSync(`${place}/pool/file`)).toBe(false);
+    expect(existsSync(`${place}/moved/file`)).toBe(true);
+  });
+
+  it("stays what it was once it was used", async () => {
+    await look();
+    await using directory = await lazily();
+    expect(await sizeIn(directory)).toBe(5n);
+    replaceIt();
+    expect(await sizeIn(directory)).toBe(5n);
+  });
+
+  it("fails as the opening would have where the path leads nowhere", async () => {
+    await look();
+    await using directory = await lazily();
+    renameSync(`${place}/pool`, `${place}/moved`);
+    expect(await codeOf(directory.lookup("file"))).toBe("ENOENT");
+    expect(await codeOf(directory.names())).toBe("ENOENT");
+  });
+
+  it("does nothing, however often it is asked, where it is to be the one that it was", async () => {
+    await look();
+    await using directory = await lazily();
+    await using remembered = await open();
+    await directory.insist(await remembered.identity());
+    replaceIt();
+    for (let times = 0; times < 2; times++) {
+      expect(await codeOf(directory.removeFile("file"))).toBe("ESTALE");
+      expect(await codeOf(directory.names())).toBe("ESTALE");
+    }
+    expect(existsSync(`${place}/pool/file`)).toBe(true);
+    expect(existsSync(`${place}/moved/file`)).toBe(true);
+  });
+
+  it("may be insisted on to be the new one", async () => {
+    await look();
+    await using directory = await lazily();
+    replaceIt();
+    await using now = await open();
+    await directory.insist(await now.identity());
+    expect(await sizeIn(directory)).toBe(10n);
+    expect(await codeOf(directory.insist({ device: 1n, inode: 1n }))).toBe("ESTALE");
+  });
+
+  it("cannot be given to a program before it was used", async () => {
+    await look();
+    await using directory = await lazily();
+    const command = { program: "cat", args: [{ in: directory, name: "file" }] };
+    expect(await codeOf(hosts.local.run(command))).toBe("EINVAL");
+    await directory.lookup("file");
+    expect((await hosts.local.run(command)).stdout).toBe("first");
+  });
 });
 
 it("many at once open it once each time", async () => {

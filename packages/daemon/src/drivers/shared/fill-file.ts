@@ -5,7 +5,9 @@ import { temporaryName } from "../../host/index.js";
 import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
 import { createImageFile } from "./create-image.js";
 import { createRaw } from "./create-raw.js";
+import { refuseExisting } from "./existing-entry.js";
 import { failingAs, isErrno } from "./failure.js";
+import { fillAtOnce } from "./fill-at-once.js";
 import { DEFAULT_VOLUME_MODE, giveTo, shownMode } from "./new-file.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { asPlainFile } from "./refresh-file.js";
@@ -20,6 +22,9 @@ export async function fillFile(
   context: VolumeContext,
 ): Promise<FoundVolume | undefined> {
   const { format } = volume.target;
+  const atOnce = source === null && flags === 0 ? await fillAtOnce(pool, volume, context) : null;
+  if (atOnce !== null) return atOnce;
+  await refuseExisting(pool, volume, context);
   if (format === "dir") checkDirectory(volume, source?.document ?? null, flags);
   if (format === "ploop") throw ploopToolsMissing();
   await using directory = await failingAs(

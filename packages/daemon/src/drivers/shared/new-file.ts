@@ -1,6 +1,7 @@
 import type { Permissions, VolumeDocument } from "@cistern/documents";
 import { ErrorDomain, type LibvirtError } from "@cistern/protocol";
 import {
+  type ContentPiece,
   type Directory,
   type File,
   type FileFacts,
@@ -82,6 +83,32 @@ export async function withNewFile(
   }
 }
 
+/**
+ * Makes a small volume's file whole, in one trip: as `withNewFile`, for content that is there beforehand. null where the file
+ * system has no nameless files: nothing was done, and `withNewFile` has to do it.
+ */
+export async function makeWholeFile(
+  directory: Directory,
+  volume: VolumeDocument,
+  { job: { signal } }: VolumeContext,
+  { sizeBytes, content }: WholeFilePlan,
+): Promise<FileFacts | null> {
+  const mode = volume.target.permissions.mode ?? DEFAULT_VOLUME_MODE;
+  const detail = `Failed to create file '${pathOf(volume)}'`;
+  throwIfCalledOff(signal, detail);
+  try {
+    return await directory.createWhole(volume.name, requestFor(volume, mode, sizeBytes), content, { signal });
+  } catch (thrown) {
+    if (thrown instanceof HostError && thrown.code === "EOPNOTSUPP" && thrown.step === "create") return null;
+    throw creationFailure(thrown, volume, mode);
+  }
+}
+
+export interface WholeFilePlan {
+  readonly sizeBytes: bigint;
+  readonly content: readonly ContentPiece[];
+}
+
 /** A name that could not be made durable is taken back. */
 async function publish(
   directory: Directory,
@@ -150,6 +177,8 @@ function creationFailure(thrown: unknown, volume: VolumeDocument, mode: number):
       return failure(thrown, `unable to set security context '${permissions.label}' on '${path}'`);
     case "size":
       return failure(thrown, `cannot extend file '${path}'`);
+    case "write":
+      return failure(thrown, `cannot write to file '${path}'`);
     default:
       return failure(thrown, `Failed to create file '${path}'`);
   }

@@ -8,7 +8,7 @@ import { readBackingFile, refreshBacking, withBackingFile } from "./backing-stor
 import { failure, isErrno } from "./failure.js";
 import { contentOf, type FileContent } from "./file-content.js";
 import { lookedAt } from "./seen-volume.js";
-import { openTargetRaw, pathOf, targetPath } from "./target-directory.js";
+import { openTargetLazily, openTargetRaw, pathOf, targetPath } from "./target-directory.js";
 import { permissionsOf, sizesOf, timestampsOf } from "./volume-document.js";
 
 /**
@@ -23,7 +23,7 @@ export async function refreshFile(
 ): Promise<FoundVolume> {
   const path = pathOf(found.document);
   try {
-    await using directory = await openTargetRaw(pool, host);
+    await using directory = await openTargetLazily(pool, host);
     if (probe) return { document: await probed(directory, pool, found.document, host), evidence: null };
     const { document, evidence } = await restated(directory, found);
     return { document: await refreshBacking(document, host), evidence };

@@ -3,7 +3,7 @@ import { ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { type Directory, removeTree } from "../../host/index.js";
 import type { VolumeContext } from "../driver.js";
 import { failure, isErrno } from "./failure.js";
-import { openTargetRaw, pathOf } from "./target-directory.js";
+import { openTargetLazily, pathOf } from "./target-directory.js";
 
 /**
  * Deletes a volume of a directory. One that is gone already is no error; a directory must be empty. What counts is what
@@ -19,7 +19,7 @@ export async function removeFile(
   const path = pathOf(volume);
   const isDirectory = volume.type === "dir" || volume.type === "ploop";
   try {
-    await using directory = await openTargetRaw(pool, host);
+    await using directory = await openTargetLazily(pool, host);
     // A ploop image is a directory of a few files.
     if (volume.type === "ploop") await removeTree(directory, volume.name);
     else if (isDirectory) await removeDirectory(directory, volume.name);

@@ -1,5 +1,5 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import { type Command, describeFailure, type Host, type RunOptions } from "../../host/index.js";
+import { type Command, type CommandResult, describeFailure, type Host, type RunOptions } from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
 import { failure, isErrno } from "./failure.js";
 
@@ -12,17 +12,30 @@ export async function runCommand(
   command: Command,
   options: RunOptions & { readonly whenMissing?: LibvirtError } = {},
 ): Promise<string> {
-  const { whenMissing, ...runOptions } = options;
+  const result = await commandResult(host, command, options);
+  if (result.exitStatus === 0) return result.stdout;
+  throw commandFailure(result);
+}
+
+/** The same where failing is an answer too: fails only where the program did not run to its end. */
+export async function commandResult(
+  host: Host,
+  command: Command,
+  { whenMissing, ...options }: RunOptions & { readonly whenMissing?: LibvirtError } = {},
+): Promise<CommandResult> {
   try {
-    const result = await host.run(command, runOptions);
-    if (result.exitStatus === 0) return result.stdout;
-    throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, describeFailure(result));
+    return await host.run(command, options);
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) {
       throw whenMissing ?? failure(thrown, `Cannot find '${command.program}' in path`, ErrorDomain.NONE);
     }
     throw failure(thrown, `Cannot run '${command.program}'`, ErrorDomain.NONE);
   }
+}
+
+/** 1/0 with the command line, how it ended and what it said. */
+export function commandFailure(result: CommandResult): LibvirtError {
+  return LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, describeFailure(result));
 }
 
 /** How a program runs for a job: it ends with it, and the job knows of it. */

@@ -32,6 +32,13 @@ export async function openTargetRaw(pool: PoolDocument, host: Host): Promise<Dir
   return host.openDirectory(path);
 }
 
+/** For one call or few: whether the directory is there is found out by the first one (`OpenDirectoryOptions.lazily`). */
+export async function openTargetLazily(pool: PoolDocument, host: Host): Promise<Directory> {
+  const path = targetPath(pool);
+  if (!path.startsWith("/")) throw nothingAt(path);
+  return host.openDirectory(path, { lazily: true });
+}
+
 /** A document may hold a relative target; to a daemon there is nothing there. */
 export function nothingAt(relativePath: string): HostError {
   return new HostError("ENOENT", ENOENT, `${relativePath} is not absolute`);

@@ -76,7 +76,7 @@ export function sizesOf(
 }
 
 /** A target of which nothing but place and format is known. */
-export function plainTarget(path: string, format: string): VolumeTarget {
+export function plainTarget(path: string, format: string | null): VolumeTarget {
   return {
     path,
     format,

@@ -5,12 +5,14 @@ import { withDeadline } from "../deadline.js";
 import { hostError, hostErrorFrom } from "../errors.js";
 import type {
   CallOptions,
+  ContentPiece,
   Directory,
   DirectoryIdentity,
   EntryLook,
   File,
   FileFacts,
   Host,
+  HostError,
   NewFileRequest,
   OpenRequest,
   PublishOptions,
@@ -24,7 +26,10 @@ import { atomicWriteName } from "../temporary-names.js";
 import { closeDescriptor, type Descriptor, ownDescriptor } from "./descriptor.js";
 import { LocalFile } from "./local-file.js";
 import type { NativeArguments, NativeCallName, NativeResult, NewFile } from "./native-calls.js";
+import { PathMoved } from "./native-lane.js";
 import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
+import type { PathGuard } from "./path-guard.js";
+import type { OpenedDirectory } from "./remembered-directories.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 
 /**
@@ -34,20 +39,20 @@ import type { Elsewhere, LocalServices } from "./services.js";
 export class LocalDirectory implements Directory {
   readonly #services: LocalServices;
   readonly path: string;
-  readonly #descriptor: Descriptor;
-  readonly #identity: DirectoryIdentity | null;
+  #descriptor: Descriptor;
+  /** Where it is known. */
+  #identity: DirectoryIdentity | null;
+  /** The only one that it may be; null: it does not matter. */
+  #insisted: DirectoryIdentity | null = null;
+  /** To be seen before anything is done: whether the path leads to what is open. */
+  #guard: PathGuard | null;
 
-  /** `identity`: where it is known already. */
-  constructor(
-    services: LocalServices,
-    path: string,
-    descriptor: Descriptor,
-    identity: DirectoryIdentity | null = null,
-  ) {
+  constructor(services: LocalServices, path: string, { descriptor, identity, isChecked }: OpenedDirectory) {
     this.#services = services;
     this.path = path;
     this.#descriptor = descriptor;
     this.#identity = identity;
+    this.#guard = isChecked || identity === null ? null : { path, ...identity };
   }
 
   get host(): Host {
@@ -56,6 +61,7 @@ export class LocalDirectory implements Directory {
 
   /** Keeps the descriptor open until `release`. */
   hold(): { readonly fd: number; readonly release: () => void } {
+    if (this.#guard !== null) throw hostError("EINVAL", `"${this.path}" was opened lazily`);
     return this.#descriptor.hold();
   }
 
@@ -64,8 +70,17 @@ export class LocalDirectory implements Directory {
   }
 
   async identity(options?: CallOptions): Promise<DirectoryIdentity> {
+    if (this.#guard !== null) await this.#call("Looking at", options, async () => {});
     const { device, inode } = this.#identity ?? (await this.facts(options));
     return { device, inode };
+  }
+
+  async insist(identity: DirectoryIdentity, options?: CallOptions): Promise<void> {
+    const known = this.#identity;
+    // What is open is another one, but the path may lead to the right one by now.
+    if (this.#guard !== null && known !== null && !isSame(known, identity)) await this.identity(options);
+    if (!isSame(this.#identity ?? (await this.identity(options)), identity)) throw this.#stale();
+    this.#insisted = identity;
   }
 
   space(options?: CallOptions): Promise<SpaceFacts> {
@@ -154,6 +169,18 @@ export class LocalDirectory implements Directory {
     return this.#create(name, newFile(request), options, shownPath(this.path, request, name));
   }
 
+  createWhole(
+    name: string,
+    request: NewFileRequest,
+    content: readonly ContentPiece[],
+    options?: CallOptions,
+  ): Promise<FileFacts> {
+    const args = (directory: number) => ({ directory, name, request: newFile(request), pieces: content });
+    // Its caller was told that there is no such file.
+    const late = () => void this.removeFile(name).catch(() => undefined);
+    return this.#native("Making", this.#patience("file", options), "createWhole", args, name, late);
+  }
+
   publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {
     const { sync = "none", signal } = options ?? {};
     const call = async (directory: number): Promise<FileFacts> => {
@@ -176,7 +203,12 @@ export class LocalDirectory implements Directory {
   async openDirectory(name: string, options?: CallOptions): Promise<Directory> {
     const args = (directory: number) => ({ directory, name, flags: directoryFlags | constants.O_NOFOLLOW });
     const fd = await this.#native("Opening", options, "openEntry", args, name, this.#closeLate);
-    return new LocalDirectory(this.#services, joinPath(this.path, name), ownDescriptor(fd, this.#services.lanes));
+    const descriptor = ownDescriptor(fd, this.#services.lanes);
+    return new LocalDirectory(this.#services, joinPath(this.path, name), {
+      descriptor,
+      identity: null,
+      isChecked: true,
+    });
   }
 
   makeDirectory(name: string, mode: number, options?: CallOptions): Promise<void> {
@@ -350,11 +382,48 @@ export class LocalDirectory implements Directory {
     late?: (result: NativeResult<Name>) => void,
   ): Promise<NativeResult<Name>> {
     const path = name === undefined ? this.path : joinPath(this.path, name);
-    const perform = async (fd: number) => {
+    const perform = async (fd: number): Promise<NativeResult<Name>> => {
       if (name !== undefined) bytesOfName(name);
-      return this.#services.lanes.quick.perform(call, args(fd), `${doing} "${path}" failed`, options?.signal);
+      const guard = this.#guard;
+      const what = `${doing} "${path}" failed`;
+      try {
+        const result = await this.#services.lanes.quick.perform(call, args(fd), what, options?.signal, guard);
+        if (this.#guard === guard) this.#guard = null;
+        return result;
+      } catch (failure) {
+        if (!(failure instanceof PathMoved)) throw failure;
+        await this.#openAnew(guard);
+        return this.#descriptor.use(perform);
+      }
     };
-    return this.#call(doing, options, perform, late, name);
+    return this.#guarded(doing, options, perform, late, name);
+  }
+
+  /** In place of what is open: the path leads elsewhere. */
+  async #openAnew(guard: PathGuard | null): Promise<void> {
+    // Another call may have done it meanwhile.
+    if (this.#guard !== guard) return;
+    const { descriptor, identity } = await this.#services.openAnew(this.path);
+    const facts = identity ?? (await this.#identify(descriptor));
+    if (this.#insisted !== null && !isSame(facts, this.#insisted)) {
+      descriptor.close().catch(() => undefined);
+      throw this.#stale();
+    }
+    const before = this.#descriptor;
+    this.#descriptor = descriptor;
+    this.#identity = { device: facts.device, inode: facts.inode };
+    this.#guard = null;
+    // Calls that began before may be at work with it.
+    before.close().catch(() => undefined);
+  }
+
+  #identify(descriptor: Descriptor): Promise<DirectoryIdentity> {
+    const { quick } = this.#services.lanes;
+    return descriptor.use((fd) => quick.perform("factsOfOpen", { fd }, `"${this.path}" cannot be looked at`));
+  }
+
+  #stale(): HostError {
+    return hostError("ESTALE", `"${this.path}" is not the directory that it was`);
   }
 
   #entryCall<T>(
@@ -374,12 +443,39 @@ export class LocalDirectory implements Directory {
     late?: (result: T) => void,
     name?: string,
   ): Promise<T> {
+    const settled = async (fd: number): Promise<T> => {
+      const guard = this.#guard;
+      if (guard === null) return call(fd);
+      const { path } = guard;
+      const what = `"${path}" cannot be looked at`;
+      const now = await this.#services.lanes.quick.perform("identify", { path }, what).catch(() => null);
+      if (now !== null && isSame(now, guard)) {
+        if (this.#guard === guard) this.#guard = null;
+        return call(fd);
+      }
+      await this.#openAnew(guard);
+      return this.#descriptor.use(call);
+    };
+    return this.#guarded(doing, options, settled, late, name);
+  }
+
+  #guarded<T>(
+    doing: string,
+    options: CallOptions | undefined,
+    call: (fd: number) => Promise<T>,
+    late?: (result: T) => void,
+    name?: string,
+  ): Promise<T> {
     const result = this.#descriptor.use(call).catch((thrown: unknown) => {
       throw hostErrorFrom(thrown);
     });
     const path = name === undefined ? this.path : joinPath(this.path, name);
     return withDeadline(`${doing} "${path}"`, result, hostLimits.localCallMs, options, late);
   }
+}
+
+function isSame(one: DirectoryIdentity, other: DirectoryIdentity): boolean {
+  return one.device === other.device && one.inode === other.inode;
 }
 
 const exclusiveFlags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_NOCTTY;

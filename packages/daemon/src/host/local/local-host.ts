@@ -12,6 +12,7 @@ import type {
   FileFacts,
   Host,
   MountFacts,
+  OpenDirectoryOptions,
   RunOptions,
   ScannedEntry,
   ScanRequest,
@@ -58,7 +59,7 @@ export class LocalHost implements Host, LocalServices {
     return this;
   }
 
-  openDirectory(path: string, options?: CallOptions): Promise<Directory> {
+  openDirectory(path: string, options?: OpenDirectoryOptions): Promise<Directory> {
     return this.#at<Directory>(
       path,
       options,
@@ -68,8 +69,7 @@ export class LocalHost implements Host, LocalServices {
           `Opening "${path}"`,
           options,
           async () => {
-            const { descriptor, identity } = await this.#open(path);
-            return new LocalDirectory(this, path, descriptor, identity);
+            return new LocalDirectory(this, path, await this.#open(path, options?.lazily));
           },
           (late) => void late.close(),
         ),
@@ -169,10 +169,15 @@ export class LocalHost implements Host, LocalServices {
     return host === this ? null : { host, path };
   }
 
+  openAnew(path: string): Promise<OpenedDirectory> {
+    return this.#open(path, false);
+  }
+
   /** Storage that can hang is asked each time: its mount must not be held longer than it is used. */
-  async #open(path: string): Promise<OpenedDirectory> {
-    if (this.#parts.router !== null) return this.#remembered.open(path);
-    return { descriptor: ownDescriptor(await openDirectory(path, this.lanes), this.lanes), identity: null };
+  async #open(path: string, lazily?: boolean): Promise<OpenedDirectory> {
+    if (this.#parts.router !== null) return this.#remembered.open(path, lazily);
+    const descriptor = ownDescriptor(await openDirectory(path, this.lanes), this.lanes);
+    return { descriptor, identity: null, isChecked: true };
   }
 
   async #at<T>(

@@ -3,12 +3,13 @@ import { constants } from "node:fs";
 import { constants as osConstants } from "node:os";
 import { hostLimits } from "../../limits.js";
 import { copiesOnWrite } from "../file-system-types.js";
-import type { BlockRange, FileFacts, HostStep } from "../host.js";
+import type { BlockRange, ContentPiece, FileFacts, HostStep } from "../host.js";
 import { bytesOfName, bytesOfPath } from "../names.js";
 import * as native from "../native.js";
 import * as system from "../system-calls.js";
 import { factsOfStatx, kindOfMode } from "./facts.js";
 import { accessFlags, safeFlags } from "./open-flags.js";
+import type { PathGuard } from "./path-guard.js";
 
 /**
  * What the threads of `native-lane.ts` can do, by name: synchronous calls, several of them in one where they belong
@@ -77,6 +78,27 @@ export const nativeCalls = {
     const bytes = nameBytes(name);
     const fd = checked(system.openAt(directory, bytes, request.flags | exclusiveFlags, request.mode & 0o600), "create");
     return prepared(fd, request, () => system.removeFile(directory, bytes));
+  },
+
+  createWhole({
+    directory,
+    name,
+    request,
+    pieces,
+  }: Entry & { request: NewFile; pieces: readonly ContentPiece[] }): FileFacts {
+    const bytes = nameBytes(name);
+    const fd = nativeCalls.createUnnamed({ directory, request });
+    try {
+      for (const piece of pieces) checked(system.writeAt(fd, wholePiece(piece), piece.offsetBytes), "write");
+      checked(system.linkOpen(fd, directory, bytes), "link");
+      const synced = system.sync(fd);
+      // A name that could not be made durable is taken back.
+      if (synced < 0) system.removeFile(directory, bytes);
+      checked(synced, "sync");
+      return factsOfOpen(fd);
+    } finally {
+      system.close(fd);
+    }
   },
 
   publish({ directory, name, fd, sync }: Entry & { fd: number; sync: SyncDepth }): FileFacts {
@@ -188,6 +210,13 @@ export const nativeCalls = {
   },
 } as const;
 
+/** Whether a guard's path still leads to its directory. */
+export function leadsThere({ path, device, inode }: PathGuard): boolean {
+  if (system.statPath(terminated(bytesOfPath(path)), statx) < 0) return false;
+  const now = factsOfStatx(statxWords, statxQuads, 0, null);
+  return now.device === device && now.inode === inode;
+}
+
 export type NativeCalls = typeof nativeCalls;
 export type NativeCallName = keyof NativeCalls;
 export type NativeArguments<Name extends NativeCallName> = Parameters<NativeCalls[Name]>[0];
@@ -275,6 +304,13 @@ let buffer: Buffer | null = null;
 function checked(result: number, step?: HostStep): number {
   if (result < 0) throw new NativeFailure(-result, step);
   return result;
+}
+
+function wholePiece({ bytes, lengthBytes }: ContentPiece): Uint8Array {
+  if (bytes.length === lengthBytes) return bytes;
+  const whole = Buffer.alloc(lengthBytes);
+  whole.set(bytes);
+  return whole;
 }
 
 function terminated(bytes: Buffer): Buffer {

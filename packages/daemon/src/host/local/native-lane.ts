@@ -2,6 +2,12 @@ import { hostError, hostErrorOfErrno } from "../errors.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
 import type { NativeAnswer, NativeQuestion } from "./native-messages.js";
 import { NativeThread } from "./native-thread.js";
+import type { PathGuard } from "./path-guard.js";
+
+/** A call was not made, because its guard's path leads elsewhere by now. */
+export class PathMoved extends Error {
+  override readonly name = "PathMoved";
+}
 
 interface Waiting {
   readonly question: NativeQuestion;
@@ -27,15 +33,17 @@ export class NativeLane {
     return this.#closed;
   }
 
-  /** `what`: the message of a failure. A call that has not begun when `signal` says so is not made: ECANCELED. */
+  /** `what`: the message of a failure. Where the `guard` does not hold, nothing is done: `PathMoved`. A call that has not begun when `signal` says so is not made: ECANCELED. */
   async perform<Name extends NativeCallName>(
     name: Name,
     args: NativeArguments<Name>,
     what: string,
     signal?: AbortSignal,
+    guard: PathGuard | null = null,
   ): Promise<NativeResult<Name>> {
     // One name with its arguments; the compiler does not see which.
-    const answer = await this.#answerTo([name, args] as unknown as NativeQuestion, what, signal);
+    const answer = await this.#answerTo([name, args, guard] as unknown as NativeQuestion, what, signal);
+    if ("moved" in answer) throw new PathMoved();
     if ("errno" in answer) throw hostErrorOfErrno(answer.errno, what, answer.step);
     if ("message" in answer) throw hostError("EIO", `${what}: ${answer.message}`);
     return answer.value as NativeResult<Name>;

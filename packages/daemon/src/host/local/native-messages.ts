@@ -1,5 +1,6 @@
 import type { HostStep } from "../host.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
+import type { PathGuard } from "./path-guard.js";
 
 /** Memory that a native thread shares with the main thread: two counters, then one message at a time, each way. */
 export interface SharedMemory {
@@ -7,17 +8,19 @@ export interface SharedMemory {
   readonly message: SharedArrayBuffer;
 }
 
-/** 4-byte units of `counters`. A side that raises its counter has put a message of that length there. */
-export const counter = { asked: 0, answered: 1, length: 2 } as const;
+/** 4-byte units of `counters`. A side that raises its counter has put a message there (native-codec.ts). */
+export const counter = { asked: 0, answered: 1 } as const;
 
-export const counterBytes = 12;
+export const counterBytes = 8;
 
 export type NativeQuestion = {
-  [Name in NativeCallName]: readonly [Name, NativeArguments<Name>];
+  [Name in NativeCallName]: readonly [Name, NativeArguments<Name>, PathGuard | null];
 }[NativeCallName];
 
 export type NativeAnswer =
   | { readonly value: NativeResult<NativeCallName> }
+  /** Nothing was done: the guard's path leads elsewhere, or nowhere. */
+  | { readonly moved: true }
   | { readonly errno: number; readonly step: HostStep | undefined }
   /** No failure of a system call. */
   | { readonly message: string };

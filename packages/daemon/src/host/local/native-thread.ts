@@ -1,8 +1,8 @@
 /// <reference lib="es2024.sharedmemory" />
-import { deserialize, serialize } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
+import { MessageReader, MessageWriter } from "./native-codec.js";
 import { counter, counterBytes, type NativeAnswer, type NativeQuestion, type SharedMemory } from "./native-messages.js";
 
 /**
@@ -13,7 +13,8 @@ import { counter, counterBytes, type NativeAnswer, type NativeQuestion, type Sha
 export class NativeThread {
   readonly #worker: Worker;
   readonly #counters: Int32Array;
-  readonly #message: Uint8Array;
+  readonly #writer: MessageWriter;
+  readonly #reader: MessageReader;
   #answered = 0;
   #failure: Error | null = null;
   #fail: (reason: Error) => void = () => undefined;
@@ -25,7 +26,9 @@ export class NativeThread {
       message: new SharedArrayBuffer(hostLimits.nativeMessageBytes),
     };
     this.#counters = new Int32Array(memory.counters);
-    this.#message = new Uint8Array(memory.message);
+    const message = new Uint8Array(memory.message);
+    this.#writer = new MessageWriter(message);
+    this.#reader = new MessageReader(message);
     this.#worker = new Worker(new URL("./native-worker.js", import.meta.url), { execArgv: [], workerData: memory });
     this.#worker.unref();
     const fail = (cause: unknown) => {
@@ -54,8 +57,7 @@ export class NativeThread {
       this.#worker.unref();
     }
     this.#answered += 1;
-    // A copy: what is read from it may refer to its memory.
-    return deserialize(this.#message.slice(0, this.#counters[counter.length])) as NativeAnswer;
+    return this.#reader.read() as NativeAnswer;
   }
 
   /** Does not wait: a thread inside a system call ends when that does. */
@@ -70,10 +72,11 @@ export class NativeThread {
   }
 
   #put(question: NativeQuestion): void {
-    const bytes = serialize(question);
-    if (bytes.length > this.#message.length) throw hostError("E2BIG", "A native call has too long arguments");
-    this.#message.set(bytes);
-    this.#counters[counter.length] = bytes.length;
+    try {
+      this.#writer.write(question);
+    } catch (failure) {
+      throw hostError("E2BIG", "A native call has too long arguments", failure);
+    }
     Atomics.add(this.#counters, counter.asked, 1);
     Atomics.notify(this.#counters, counter.asked);
   }

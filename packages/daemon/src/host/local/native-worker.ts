@@ -1,6 +1,6 @@
-import { deserialize, serialize } from "node:v8";
 import { workerData } from "node:worker_threads";
-import { NativeFailure, nativeCalls } from "./native-calls.js";
+import { leadsThere, NativeFailure, nativeCalls } from "./native-calls.js";
+import { MessageReader, MessageWriter } from "./native-codec.js";
 import { counter, type NativeAnswer, type NativeQuestion, type SharedMemory } from "./native-messages.js";
 
 /**
@@ -9,22 +9,28 @@ import { counter, type NativeAnswer, type NativeQuestion, type SharedMemory } fr
  */
 const { counters: countersMemory, message: messageMemory } = workerData as SharedMemory;
 const counters = new Int32Array(countersMemory);
-const message = new Uint8Array(messageMemory);
+const reader = new MessageReader(new Uint8Array(messageMemory));
+const writer = new MessageWriter(new Uint8Array(messageMemory));
 
 for (let asked = 0; ; asked += 1) {
   // Being woken is not yet a question: the other side may have been late to tell of the one before.
   while (Atomics.load(counters, counter.asked) === asked) Atomics.wait(counters, counter.asked, asked);
-  // A copy: what is read from it may refer to its memory.
-  const question = deserialize(message.slice(0, counters[counter.length])) as NativeQuestion;
-  const answer = serialize(perform(question));
-  message.set(answer);
-  counters[counter.length] = answer.length;
+  send(perform(reader.read() as NativeQuestion));
   Atomics.add(counters, counter.answered, 1);
   Atomics.notify(counters, counter.answered);
 }
 
-function perform([name, args]: NativeQuestion): NativeAnswer {
+function send(answer: NativeAnswer): void {
   try {
+    writer.write(answer);
+  } catch (failure) {
+    writer.write({ message: String(failure) } satisfies NativeAnswer);
+  }
+}
+
+function perform([name, args, guard]: NativeQuestion): NativeAnswer {
+  try {
+    if (guard !== null && !leadsThere(guard)) return { moved: true };
     // The question's type says that these belong together; a union of functions cannot be told so.
     return { value: (nativeCalls[name] as (args: unknown) => NativeAnswer & never)(args) };
   } catch (failure) {

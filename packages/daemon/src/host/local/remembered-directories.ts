@@ -8,6 +8,8 @@ export interface OpenedDirectory {
   readonly descriptor: Descriptor;
   /** null: not looked at. */
   readonly identity: DirectoryIdentity | null;
+  /** Whether the path was seen to lead there. */
+  readonly isChecked: boolean;
 }
 
 /**
@@ -24,11 +26,16 @@ export class RememberedDirectories {
     this.#lanes = lanes;
   }
 
-  /** The directory at `path`, following symlinks, as `open` would give it. */
-  async open(path: string): Promise<OpenedDirectory> {
+  /**
+   * The directory at `path`, following symlinks, as `open` would give it. `lazily`: a remembered one without that look; to
+   * whom it is given has to look.
+   */
+  async open(path: string, lazily = false): Promise<OpenedDirectory> {
     const known = this.#byPath.get(path);
-    const lease = known === undefined ? null : await this.#leaseIfSame(path, known);
-    if (lease !== null) return lease;
+    if (known !== undefined) {
+      const lease = lazily ? await this.#leaseUnchecked(known) : await this.#leaseIfSame(path, known);
+      if (lease !== null) return lease;
+    }
     const opening = this.#openShared(path);
     this.#remember(path, opening);
     try {
@@ -36,7 +43,8 @@ export class RememberedDirectories {
       // It may have taken so long that its time is over.
       const lease = shared.lease();
       if (lease !== null) return lease;
-      return { descriptor: ownDescriptor(await openDirectory(path, this.#lanes), this.#lanes), identity: null };
+      const descriptor = ownDescriptor(await openDirectory(path, this.#lanes), this.#lanes);
+      return { descriptor, identity: null, isChecked: true };
     } catch (failure) {
       if (this.#byPath.get(path) === opening) this.#byPath.delete(path);
       throw failure;
@@ -59,6 +67,11 @@ export class RememberedDirectories {
     if (now !== null && now.device === shared.device && now.inode === shared.inode) return lease;
     await lease.descriptor.close();
     return null;
+  }
+
+  async #leaseUnchecked(opening: Promise<SharedDirectory>): Promise<OpenedDirectory | null> {
+    const lease = (await opening.catch(() => null))?.lease() ?? null;
+    return lease === null ? null : { ...lease, isChecked: false };
   }
 
   async #openShared(path: string): Promise<SharedDirectory> {
@@ -130,7 +143,7 @@ class SharedDirectory {
       this.#leases -= 1;
       return this.#closeIfUnused();
     });
-    return { descriptor, identity: { device: this.device, inode: this.inode } };
+    return { descriptor, identity: { device: this.device, inode: this.inode }, isChecked: true };
   }
 
   end(): Promise<void> {

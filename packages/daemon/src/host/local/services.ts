@@ -1,6 +1,7 @@
 import type { CallOptions, Host, ScannedEntry, ScanRequest } from "../host.js";
 import type { ScannedDirectory } from "../scan.js";
 import type { NativeLanes } from "./native-lane.js";
+import type { OpenedDirectory } from "./remembered-directories.js";
 
 /** What open directories and files of the local home need of it. */
 export interface LocalServices {
@@ -8,6 +9,8 @@ export interface LocalServices {
   readonly lanes: NativeLanes;
   /** Another home the path belongs to; null when it belongs here. */
   elsewhere(path: string): Promise<Elsewhere | null>;
+  /** The directory at a path as it is now. */
+  openAnew(path: string): Promise<OpenedDirectory>;
   scan(
     directory: ScannedDirectory,
     request: ScanRequest,

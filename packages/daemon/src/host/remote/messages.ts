@@ -115,6 +115,7 @@ export const servedMethods = {
     "open",
     "createUnnamed",
     "createNamed",
+    "createWhole",
     "publishEntry",
     "openDirectory",
     "makeDirectory",

@@ -3,6 +3,7 @@ import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
 import type {
   CallOptions,
+  ContentPiece,
   Directory,
   DirectoryIdentity,
   EntryLook,
@@ -45,6 +46,12 @@ export class RemoteDirectory implements Directory {
 
   identity(options?: CallOptions): Promise<DirectoryIdentity> {
     return this.#call("identity", "Looking at", null, [], options);
+  }
+
+  async insist(identity: DirectoryIdentity, options?: CallOptions): Promise<void> {
+    const { device, inode } = await this.identity(options);
+    if (device === identity.device && inode === identity.inode) return;
+    throw hostError("ESTALE", `"${this.path}" is not the directory that it was`);
   }
 
   space(options?: CallOptions): Promise<SpaceFacts> {
@@ -138,6 +145,15 @@ export class RemoteDirectory implements Directory {
   async createNamed(name: string, request: NewFileRequest, options?: CallOptions): Promise<File> {
     const { handle } = await this.#call("createNamed", "Making", name, [request], options);
     return new RemoteFile(this.host, this.child, handle, shownPath(this.path, request, name));
+  }
+
+  createWhole(
+    name: string,
+    request: NewFileRequest,
+    content: readonly ContentPiece[],
+    options?: CallOptions,
+  ): Promise<FileFacts> {
+    return this.#call("createWhole", "Making", name, [request, content], this.#patience("file", options));
   }
 
   async publish(file: File, name: string, options?: CallOptions & PublishOptions): Promise<FileFacts> {

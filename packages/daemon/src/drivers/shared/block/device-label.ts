@@ -69,11 +69,23 @@ function probeFailed(text: string, cause?: unknown): LibvirtError {
 
 const END_BYTES = 1_048_576n;
 
-/** Overwrites the first and the last MiB with zeros, where labels are. Of a smaller device, all of it. */
+/** Refuses a device that something else uses: 38 with EBUSY. Changes nothing. */
+export async function checkDeviceIsFree(path: string, host: Host, signal?: AbortSignal): Promise<void> {
+  const options = signal === undefined ? {} : { signal };
+  await using _device = await openDevice(host, path, "exclusive", {
+    ...options,
+    detail: `cannot use device '${path}'`,
+  });
+}
+
+/**
+ * Overwrites the first and the last MiB with zeros, where labels are. Of a smaller device, all of it. One that something else
+ * uses is left alone: EBUSY.
+ */
 export async function clearDeviceEnds(path: string, host: Host, signal?: AbortSignal): Promise<void> {
   const options = signal === undefined ? {} : { signal };
   const detail = `cannot clear the labels of device '${path}'`;
-  await using device = await openDevice(host, path, "read-write", { ...options, detail });
+  await using device = await openDevice(host, path, "exclusive", { ...options, detail });
   const sizeBytes = await failingAs(detail, device.sizeBytes(options));
   const length = sizeBytes < END_BYTES ? sizeBytes : END_BYTES;
   await failingAs(detail, device.overwrite(0n, length, "zeros", options));

@@ -10,12 +10,14 @@ import { failingAs, throwIfCalledOff } from "../failure.js";
 import { isImage } from "../fill-file.js";
 import { PREALLOCATE_METADATA, REFLINK } from "../fill-flags.js";
 import { pathOf } from "../target-directory.js";
+import { copyWithoutZeros } from "./copy-without-zeros.js";
 import { openDevice } from "./device.js";
 
 /**
  * Writes the first content of a volume that is a device, which lies at `devicePath` (its own path, or a temporary one) and
  * is at least as long as its capacity. Without a source and a key nothing is written: whatever the storage shows is there.
- * A copy shows what its source shows: where that has holes, zeros.
+ * A copy shows what its source shows: where that has holes, zeros. With `showsZeros` the device does so already wherever nothing
+ * was written, and has room for what is written only: of the source everything but zeros is.
  */
 export async function fillDevice(
   pool: PoolDocument,
@@ -24,6 +26,7 @@ export async function fillDevice(
   source: CloneSource | null,
   flags: number,
   context: VolumeContext,
+  { showsZeros = false }: { readonly showsZeros?: boolean } = {},
 ): Promise<void> {
   if ((flags & PREALLOCATE_METADATA) !== 0) {
     const text = "metadata preallocation is not supported for block volumes";
@@ -45,7 +48,7 @@ export async function fillDevice(
     const output = { file: device, name: posix.basename(devicePath) };
     await writeImageInto(pool, { ...volume, type: "block" }, from, output, context);
   } else if (from !== null) {
-    await copy(from, device, volume, context);
+    await (showsZeros ? copyData : copy)(from, device, volume, context);
   }
   await failingAs(`cannot sync data to volume '${pathOf(volume)}'`, device.syncData({ signal }));
 }
@@ -72,6 +75,20 @@ async function copy(
   await zeroHoles(device, holesBetween(extents, lengthBytes), names.targetPath, context);
   const dataBytes = extents.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
   await copyExtents(input, device, extents, dataBytes, names, () => {});
+}
+
+async function copyData(
+  source: VolumeDocument,
+  device: File,
+  volume: VolumeDocument,
+  context: VolumeContext,
+): Promise<void> {
+  const from = await openSource(source, context.host);
+  await using _directory = from.directory;
+  await using input = await openSourceFile(source, from);
+  const names = { sourcePath: pathOf(source), targetPath: pathOf(volume), context };
+  const extents = await dataExtents(input, { ...names, lengthBytes: source.capacityBytes });
+  await copyWithoutZeros(input, device, extents, names);
 }
 
 function holesBetween(extents: readonly Extent[], lengthBytes: bigint): Extent[] {

@@ -1,0 +1,104 @@
+import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import { type Host, HostError } from "../../host/host.js";
+import { hostLimits } from "../../host/index.js";
+import { factsOf, parseSerial, parseSerialAndPort, serialOf } from "../../tools/scsi-id.js";
+import type { FoundVolume, PoolScan } from "../driver.js";
+import { withDeviceFacts } from "../shared/block/device.js";
+import { deviceVolume } from "../shared/block/device-volume.js";
+import { settle } from "../shared/block/settle.js";
+import { stablePath } from "../shared/block/stable-path.js";
+import { targetPath } from "../shared/target-directory.js";
+import type { Sysfs } from "./sysfs.js";
+
+const DEVICES = "bus/scsi/devices";
+/** SCSI device types that have a block device: disk and CD-ROM. */
+const BLOCK_TYPES: ReadonlySet<string> = new Set(["0", "5"]);
+
+export interface LunScan {
+  readonly pool: PoolDocument;
+  readonly hostNumber: number;
+  /** LUNs of a Fibre Channel host may be seen through several ports: then the port belongs to the key. */
+  readonly keyHasPort: boolean;
+  readonly host: Host;
+  readonly sysfs: Sysfs;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The LUNs of one SCSI host as volumes. One without a stable path in the pool's target, or without a medium, is left out. Of
+ * several that tell the same serial (one disk by several paths), the first has it for a key, each other its own path.
+ */
+export async function scanLuns(scan: LunScan): Promise<PoolScan> {
+  await settle(scan.host, scan.signal);
+  const volumes: FoundVolume[] = [];
+  const keys = new Set<string>();
+  let sizeBytes = 0n;
+  const luns = await lunsOf(scan);
+  for (let first = 0; first < luns.length; first += hostLimits.lunsAtOnce) {
+    const some = luns.slice(first, first + hostLimits.lunsAtOnce);
+    for (const volume of await Promise.all(some.map((lun) => lunVolume(lun, scan)))) {
+      if (volume === null) continue;
+      const document = keys.has(volume.key ?? "") ? { ...volume, key: volume.target.path } : volume;
+      keys.add(document.key ?? "");
+      volumes.push({ document, evidence: null });
+      sizeBytes += document.capacityBytes;
+    }
+  }
+  const sizes = { capacityBytes: sizeBytes, allocationBytes: sizeBytes, availableBytes: 0n };
+  return { ...sizes, pool: scan.pool, volumes };
+}
+
+interface Lun {
+  /** HOST:BUS:TARGET:LUN, as the kernel calls it. */
+  readonly address: string;
+  readonly blockDevice: string;
+}
+
+/** In the order of their addresses. */
+async function lunsOf({ hostNumber, sysfs }: LunScan): Promise<Lun[]> {
+  const addresses = ((await sysfs.names(DEVICES)) ?? []).filter((name) => isAddressOf(hostNumber, name));
+  addresses.sort(byNumbers);
+  const luns: Lun[] = [];
+  for (const address of addresses) {
+    if (!BLOCK_TYPES.has((await sysfs.read(`${DEVICES}/${address}`, "type")) ?? "")) continue;
+    const [blockDevice] = (await sysfs.names(`${DEVICES}/${address}/block`)) ?? [];
+    if (blockDevice !== undefined) luns.push({ address, blockDevice });
+  }
+  return luns;
+}
+
+function isAddressOf(hostNumber: number, name: string): boolean {
+  return /^\d+:\d+:\d+:\d+$/.test(name) && name.startsWith(`${hostNumber}:`);
+}
+
+function byNumbers(left: string, right: string): number {
+  const [a, b] = [left.split(":"), right.split(":")];
+  const differs = a.findIndex((part, index) => part !== b[index]);
+  return differs === -1 ? 0 : Number(BigInt(a[differs] ?? 0) - BigInt(b[differs] ?? 0));
+}
+
+/** null: it has no stable path, or there is nothing to read in it. */
+async function lunVolume({ address, blockDevice }: Lun, scan: LunScan): Promise<VolumeDocument | null> {
+  const { pool, host, signal } = scan;
+  const devicePath = `/dev/${blockDevice}`;
+  const path = await stablePath(pool, devicePath, host, signal);
+  if (path === null || (path === devicePath && targetPath(pool) !== "/dev")) return null;
+  const name = `unit:${address.slice(address.indexOf(":") + 1)}`;
+  const volume = deviceVolume(name, path, await serialKey(devicePath, scan));
+  try {
+    return await withDeviceFacts(volume, host, signal);
+  } catch (thrown) {
+    const { cause } = thrown as Error;
+    // An empty CD drive. libvirt stops the whole pool for it.
+    if (cause instanceof HostError && cause.code === "ENOMEDIUM") return null;
+    throw thrown;
+  }
+}
+
+/** null: the device tells no serial (or the program that asks it is missing or hangs); then its path is the key. */
+async function serialKey(devicePath: string, { keyHasPort, host, signal }: LunScan): Promise<string | null> {
+  const command = keyHasPort ? factsOf(devicePath) : serialOf(devicePath);
+  const result = await host.run(command, { signal, timeoutMs: hostLimits.deviceProbeMs }).catch(() => null);
+  if (result === null || result.exitStatus !== 0) return null;
+  return keyHasPort ? parseSerialAndPort(result.stdout) : parseSerial(result.stdout);
+}

@@ -1,0 +1,145 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { LabDaemon } from "../guest/daemon.js";
+import {
+  type FibreChannelPair,
+  fibreChannelAttribute,
+  fibreChannelHosts,
+  fibreChannelPair,
+} from "../guest/fibre-channel.js";
+import { backingStore } from "../guest/lio.js";
+import { run } from "../guest/run.js";
+import { scsiHosts } from "../guest/scsi.js";
+import { startUdev } from "../guest/udev.js";
+
+const MiB = 1024 * 1024;
+const BY_ID = "/dev/disk/by-id";
+const VIRTUAL = { wwnn: "20000000c9831b4b", wwpn: "10000000c9831b4b" };
+
+describe("scsi pools of Fibre Channel hosts", () => {
+  let lab: LabDaemon;
+  let pair: FibreChannelPair;
+
+  beforeAll(async () => {
+    startUdev();
+    pair = await fibreChannelPair([backingStore("f1", 32 * MiB, "FC0001"), backingStore("f2", 16 * MiB, "FC0002")]);
+    lab = await LabDaemon.start();
+  });
+  afterEach(() => lab.clear());
+  afterAll(() => lab.daemon.stop());
+
+  const names = (host: string) => ({
+    wwnn: fibreChannelAttribute(host, "node_name").slice(2),
+    wwpn: fibreChannelAttribute(host, "port_name").slice(2),
+  });
+
+  it("shows the LUNs of a real host, which a stop leaves alone", async () => {
+    await definePool(lab, "p", names(pair.initiator));
+    await lab.virsh("pool-start", "p");
+    expect(await lab.volumes("p")).toEqual(["unit:0:0:0", "unit:0:0:1"]);
+    const pool = await lab.virsh("pool-dumpxml", "p");
+    expect(pool).toContain(`<capacity unit='bytes'>${48 * MiB}</capacity>`);
+    expect(pool).not.toContain("managed");
+    const volume = await lab.virsh("vol-dumpxml", "unit:0:0:0", "--pool", "p");
+    expect(volume).toMatch(new RegExp(`<path>${BY_ID}/.*</path>`));
+    // The port belongs to the key: a LUN may be seen through several.
+    expect(volume).toMatch(/<key>36001405fc0001.*_PORT0<\/key>/);
+    const content = lab.path("content");
+    run("dd", ["if=/dev/urandom", `of=${content}`, "bs=1M", "count=16", "status=none"]);
+    await lab.virsh("vol-upload", "unit:0:0:1", content, "--pool", "p");
+    await lab.virsh("vol-download", "unit:0:0:1", lab.path("back"), "--pool", "p");
+    run("cmp", [content, lab.path("back")]);
+    await lab.virsh("pool-destroy", "p");
+    expect(fibreChannelHosts()).toEqual([pair.initiator, pair.target].sort());
+  });
+
+  it.each([
+    ["by name", () => `parent='scsi_${pair.initiator}'`, () => pair.initiator],
+    [
+      "by its names",
+      () => `parent_wwnn='${names(pair.initiator).wwnn}' parent_wwpn='${names(pair.initiator).wwpn}'`,
+      () => pair.initiator,
+    ],
+    ["by its fabric", () => "parent_fabric_wwn='0000000000000000'", () => first()],
+    ["that has room", () => "", () => first()],
+    ["by name, managed", () => `parent='${pair.initiator}' managed='yes'`, () => pair.initiator],
+  ])("makes a virtual host on the parent %s, and deletes it with the stop", async (_, attributes, parent) => {
+    await definePool(lab, "p", VIRTUAL, attributes());
+    await lab.virsh("pool-start", "p");
+    const made = virtualHost();
+    expect(run("readlink", ["-f", `/sys/class/fc_host/${made}`])).toContain(`/${parent()}/vport-`);
+    expect(await lab.virsh("pool-dumpxml", "p")).toContain("managed='yes'");
+    expect(await lab.virsh("pool-dumpxml", "p", "--inactive")).toContain(
+      attributes().includes("managed") ? "managed" : "",
+    );
+    expect(await lab.volumes("p")).toEqual([]);
+    await lab.virsh("pool-destroy", "p");
+    expect(virtualHost()).toBe("none");
+  });
+
+  it("knows after a restart that the virtual host is its own", async () => {
+    await definePool(lab, "p", VIRTUAL, `parent='${pair.initiator}'`);
+    await lab.virsh("pool-start", "p");
+    await lab.restart();
+    expect(await lab.active()).toEqual(["p"]);
+    await lab.virsh("pool-destroy", "p");
+    expect(virtualHost()).toBe("none");
+  });
+
+  it("leaves a virtual host that somebody else made, unless it is to manage it", async () => {
+    writeFileSync(`/sys/class/fc_host/${pair.initiator}/vport_create`, `${VIRTUAL.wwpn}:${VIRTUAL.wwnn}`);
+    await definePool(lab, "p", VIRTUAL);
+    await lab.virsh("pool-start", "p");
+    await lab.virsh("pool-destroy", "p");
+    expect(virtualHost()).not.toBe("none");
+    await definePool(lab, "p", VIRTUAL, `parent='${pair.target}'`);
+    expect(await lab.refused("pool-start", "p")).toContain("does not match parent");
+    await definePool(lab, "p", VIRTUAL, "managed='yes'");
+    await lab.virsh("pool-start", "p");
+    await lab.virsh("pool-destroy", "p");
+    expect(virtualHost()).toBe("none");
+  });
+
+  it("refuses a parent for a real host, and a parent that is none", async () => {
+    await definePool(lab, "p", names(pair.initiator), `parent='${pair.target}'`);
+    expect(await lab.refused("pool-start", "p")).toContain("are assigned to an HBA");
+    await definePool(lab, "p", VIRTUAL, "parent='host0'");
+    expect(await lab.refused("pool-start", "p")).toContain("specified for vHBA does not exist");
+  });
+
+  it("finds hosts by their PCI address too", async () => {
+    const [host = ""] = scsiHosts();
+    const link = run("readlink", ["-f", `/sys/class/scsi_host/${host}`]);
+    const [, bus, slot, pciFunction] = /\/0000:(..):(..)\.(.)\/ata1\//.exec(link) ?? [];
+    const address = `<address domain='0x0000' bus='0x${bus}' slot='0x${slot}' function='0x${pciFunction}'/>`;
+    const adapter = `<adapter type='scsi_host'><parentaddr unique_id='1'>${address}</parentaddr></adapter>`;
+    await lab.define("p", document("p", adapter));
+    await lab.virsh("pool-start", "p");
+    expect(await lab.volumes("p")).toEqual([]);
+    expect(await lab.virsh("pool-dumpxml", "p")).toContain(`slot='0x${slot}'`);
+  });
+
+  function first(): string {
+    return [pair.initiator, pair.target].sort()[0] ?? "";
+  }
+
+  /** The one that is neither of the two; "none". */
+  function virtualHost(): string {
+    return fibreChannelHosts().find((host) => host !== pair.initiator && host !== pair.target) ?? "none";
+  }
+});
+
+function document(name: string, adapter: string): string {
+  const target = `<target><path>${existsSync(BY_ID) ? BY_ID : "/dev/disk/by-path"}</path></target>`;
+  return `<pool type='scsi'><name>${name}</name><source>${adapter}</source>${target}</pool>`;
+}
+
+async function definePool(
+  lab: LabDaemon,
+  name: string,
+  { wwnn, wwpn }: { readonly wwnn: string; readonly wwpn: string },
+  attributes = "",
+): Promise<void> {
+  const adapter = `<adapter type='fc_host' ${attributes} wwnn='${wwnn}' wwpn='${wwpn}'/>`;
+  await lab.define(name, document(name, adapter));
+}
