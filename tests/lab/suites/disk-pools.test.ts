@@ -48,7 +48,10 @@ function poolXml(name: string, device: string, format: string, target = "/dev"):
 function volumeXml(name: string, megabytes: number, format: string): string {
   const path = `/tmp/volume-${name}.xml`;
   const target = `<target><format type='${format}'/></target>`;
-  writeFileSync(path, `<volume><name>${name}</name><capacity unit='MB'>${megabytes}</capacity>${target}</volume>`);
+  writeFileSync(
+    path,
+    `<volume><name>${name}</name><capacity unit='bytes'>${Math.round(megabytes * 1_000_000)}</capacity>${target}</volume>`,
+  );
   return path;
 }
 
@@ -106,7 +109,7 @@ function transcript(uri: string): string[] {
   create("g", "sda1", 10, "none");
   create("g", "sda2", 11.0001, "linux");
   say("vol-list", "g");
-  say("vol-create-from", "g", volumeXml("sda3", 10, "none"), "sda1");
+  say("vol-create-from", "g", volumeXml("sda3", 10, "none"), "sda1", "--inputpool", "g");
   say("vol-dumpxml", "sda3", "g");
   say("vol-delete", "sda2", "g");
   say("pool-dumpxml", "g");
