@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { run, runDaemon } from "../guest/run.js";
 import type { GuestOptions, Lane } from "../lanes/guest.js";
 import { PROJECT } from "../lanes/job.js";
 import { qemuLane } from "../lanes/qemu.js";
@@ -59,6 +60,13 @@ describe("a guest's time limit", () => {
     context.skip(reason !== undefined, reason);
     const late = runIn(umlLane, "sleep 100", { timeLimitMs: 1_000 });
     await expect(late).rejects.toMatchObject({ code: "time-limit", message: expect.stringContaining("1000 ms") });
+  });
+});
+
+describe("a fixture", () => {
+  it("refuses to change the machine that people work on", () => {
+    expect(() => run("true")).toThrow("npm run lab");
+    expect(() => runDaemon("true")).toThrow("npm run lab");
   });
 });
 
