@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -33,17 +33,21 @@ describe.each([umlLane, qemuLane])("the lane $name", { timeout: TEST_TIMEOUT_MS 
 
   it("brings output, results and status back as they were, and leaves nothing", async () => {
     const results = mkdtempSync(join(place, "results-"));
+    const layer = mkdtempSync(join(place, "layer-"));
+    mkdirSync(join(layer, "usr"));
+    writeFileSync(join(layer, "usr/lab-layer"), " laid over");
     const script = [
       "head -c 1000000 /dev/urandom >/run/lab/job/results/bytes && cat /run/lab/job/results/bytes",
-      'printf "%s %s" "$GREETING" "$(pwd)" >&2',
+      'printf "%s %s" "$GREETING" "$(pwd)" >&2 && cat /usr/lab-layer >&2',
       "touch package.json /lab-was-here && exit 7",
     ].join("\n");
-    const { status, stdout, stderr } = await runIn(lane, script, { environment: { GREETING: "it's me" }, results });
+    const options = { environment: { GREETING: "it's me" }, results, layers: [layer] };
+    const { status, stdout, stderr } = await runIn(lane, script, options);
     expect(status).toBe(7);
     expect(digest(stdout)).toBe(digest(readFileSync(join(results, "bytes"))));
-    expect(String(stderr)).toBe(`it's me ${PROJECT}`);
+    expect(String(stderr)).toBe(`it's me ${PROJECT} laid over`);
     expect(existsSync("/lab-was-here")).toBe(false);
-    rmSync(results, { recursive: true });
+    for (const own of [results, layer]) rmSync(own, { recursive: true });
     expect(readdirSync(place)).toEqual([]);
   });
 
