@@ -34,7 +34,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "pool-scsi", lane: "uml", minutes: 10, programs: ["udevadm", "virsh"] },
   { name: "pool-mpath", lane: "uml", minutes: 10, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
   { name: "pool-fc", lane: "qemu", minutes: 15, programs: ["udevadm", "virsh", "ip"] },
-  { name: "disk-pools", lane: "uml", minutes: 15, programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"] },
+  { name: "disk-pools", lane: "uml", minutes: 25, programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"] },
 ];
 
 /** Whether its guest needs ZFS: its name says so, by which scripts/lab.mjs goes too when it decides to build it. */
