@@ -72,7 +72,7 @@ export const WANTED_DIFFERENCES: readonly WantedDifference[] = [
   })),
 
   // Types that have no backend yet
-  ...["fs", "disk"].flatMap((type) =>
+  ...["fs"].flatMap((type) =>
     ["create", "start"].map((call) => ({
       script: "other-backends-start.py",
       step: `${type}: ${call}`,

@@ -212,7 +212,7 @@ describe("disk pools through the whole daemon", () => {
     await cisternd.start();
     run("sh", [
       "-c",
-      `virsh -q -c '${uriOf("storage", cisternd.socket)}' vol-create-from cut ${volumeXml("sda2", 60, "none")} sda1 >/tmp/cut 2>&1 &`,
+      `virsh -q -c '${uriOf("storage", cisternd.socket)}' vol-create-from cut ${volumeXml("sda2", 60, "none")} sda1 --inputpool cut >/tmp/cut 2>&1 &`,
     ]);
     await waitFor("the new partition", () => existsSync("/dev/sda2"), 60_000);
     expect(names("cut")).toEqual(["sda1", "sda2"]);

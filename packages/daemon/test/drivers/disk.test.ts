@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, symlinkS
 import { basename } from "node:path";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { covers } from "../../../../tests/support/covers.js";
 import { attachLoop, partitionRequirements } from "../../../../tests/support/loop.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
 import { diskDriver } from "../../dist/drivers/disk.js";
@@ -334,6 +335,7 @@ describe.skipIf(reason !== null)("pools of disks, on loop devices", { timeout: 1
     });
 
     test("what cannot be removed again stays on record, and the next daemon does it", async () => {
+      covers("disk", "real", "volume.undo");
       const pool = await labelled("gpt");
       await make(pool, nth(1));
       const context = await failing((command) => {
@@ -420,6 +422,7 @@ describe.skipIf(reason !== null)("pools of disks, on loop devices", { timeout: 1
     };
 
     test("a copy of a file that has holes shows zeros where the disk held something else", async () => {
+      covers("disk", "real", "volume.createFrom");
       const pool = await labelled("gpt");
       writeFileSync(laboratory.path("old"), Buffer.alloc(40 * 1024 * 1024, "old"));
       const first = await make(pool, nth(1), { capacityBytes: 40n * MiB });

@@ -84,11 +84,15 @@ export class Laboratory {
     this.#controller.abort(new Error("the test gave up"));
   }
 
+  /** Whatever fails on the way, what is the machine's goes back. */
   async close(): Promise<void> {
-    await this.#privateDirectory?.close();
-    await this.hosts.close();
-    for (const resource of this.#kept.reverse()) resource[Symbol.dispose]();
-    rmSync(this.root, { recursive: true, force: true });
+    try {
+      await this.#privateDirectory?.close();
+      await this.hosts.close();
+    } finally {
+      for (const resource of this.#kept.reverse()) resource[Symbol.dispose]();
+      rmSync(this.root, { recursive: true, force: true });
+    }
   }
 }
 
