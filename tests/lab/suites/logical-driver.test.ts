@@ -8,6 +8,7 @@ import { complies } from "../../../packages/daemon/test/drivers/compliance.js";
 import { pool, volume, type Wanted } from "../../../packages/daemon/test/drivers/documents.js";
 import { create, errorOf, Laboratory, scan } from "../../../packages/daemon/test/drivers/laboratory.js";
 import { standIn } from "../../../packages/daemon/test/drivers/stand-in.js";
+import { covers } from "../../support/covers.js";
 import { type LoopDisk, loopDisk } from "../guest/loop.js";
 import { prepareLvm } from "../guest/lvm.js";
 import { attempt, run } from "../guest/run.js";
@@ -211,6 +212,7 @@ describe("a volume group", () => {
     });
 
     test("among the sources of pools", async () => {
+      covers("logical", "real", "pool.discover");
       await build();
       const sources = await logicalDriver.discover?.(null, host, new AbortController().signal);
       expect(sources?.map((source) => [source.name, source.format, source.devices.map(({ path }) => path)])).toEqual([
@@ -389,6 +391,7 @@ describe("a volume group", () => {
       });
 
       test("nothing that a dead daemon left half-made", async () => {
+        covers("logical", "real", "volume.undo");
         const unit = { kind: "unit", poolType: "logical", place: name(), identity: "x" } as const;
         run("lvcreate", ["-q", "--yes", "-n", "cistern-new-0123456789abcdef", "-L", "4M", name()]);
         const undo = (left: string, place = name()): Promise<string> =>
