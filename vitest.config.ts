@@ -11,6 +11,8 @@ export default defineConfig({
   test: {
     // A guest's output looks like a terminal, on which vitest would draw its progress anew every second.
     reporters: inGuest ? [["default", { summary: false }], SUMMARY] : ["default"],
+    // One process less to start, which takes long in a guest; its one test file needs no second one.
+    ...(inGuest ? { pool: "threads" as const } : {}),
     projects: findSuites(import.meta.dirname).map(({ name, include }) => ({
       test: {
         name,

@@ -12,6 +12,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build, installPackages } from "./steps/install.mjs";
 import { runLab } from "./steps/lab.mjs";
+import { writePoolTypes } from "./steps/pool-types.mjs";
 import { fail, requireNode } from "./steps/requirements.mjs";
 import { readFacts, summarise } from "./steps/results.mjs";
 import { installSystemPackages } from "./steps/system-packages.mjs";
@@ -36,7 +37,9 @@ try {
     env: { CISTERN_TEST_RESULTS: factsPath },
   });
   const outcome = { name: "lab", seconds: (performance.now() - startedMs) / 1000, status, timedOut };
-  const { text, passed } = summarise([outcome], readFacts(factsPath), process.env["CI"] === "true");
+  const facts = readFacts(factsPath);
+  const { text, passed } = summarise([outcome], facts, process.env["CI"] === "true");
+  if (passed) await writePoolTypes(root, facts);
   process.stdout.write(`${text}\n`);
   process.exitCode = passed ? 0 : 1;
 } finally {

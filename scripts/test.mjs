@@ -14,6 +14,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build, installPackages } from "./steps/install.mjs";
 import { runLab } from "./steps/lab.mjs";
+import { writePoolTypes } from "./steps/pool-types.mjs";
 import { fail, requireNode } from "./steps/requirements.mjs";
 import { readFacts, summarise } from "./steps/results.mjs";
 import { run } from "./steps/run.mjs";
@@ -58,6 +59,7 @@ try {
   const facts = readFacts(factsPath);
   for (const [name, reason] of leftOut()) process.stdout.write(`\nLeft out by --fast: ${name}, because it ${reason}.`);
   const { text, passed } = summarise(outcomes, facts, process.env["CI"] === "true");
+  if (passed && !interrupted) await writePoolTypes(root, facts);
   process.stdout.write(`${text}\n`);
   process.exitCode = interrupted ? 130 : passed ? 0 : 1;
 } finally {

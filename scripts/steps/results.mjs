@@ -3,7 +3,8 @@
 import { existsSync, readFileSync } from "node:fs";
 
 /**
- * @typedef {{ kind: "test", suite: string, name: string, state: "passed" | "failed" | "skipped" | "pending", reason?: string }
+ * @typedef {{ kind: "test", suite: string, name: string, state: "passed" | "failed" | "skipped" | "pending", reason?: string,
+ *       file?: string, covers?: string }
  *   | { kind: "broken", suite: string, name: string }
  *   | { kind: "count", suite: string, text: string }} Fact
  *

@@ -7,7 +7,8 @@ import { basename, join } from "node:path";
 import { unpackContrib } from "./contrib-packages.mjs";
 import { run } from "./run.mjs";
 
-const BUILD_TIMEOUT_MS = 25 * 60_000;
+/** Many times what it takes: a busy machine must not make an hour of work vain. */
+const BUILD_TIMEOUT_MS = 60 * 60_000;
 const PACKAGES = [
   ...["zfs-dkms", "zfsutils-linux"],
   ...["libnvpair3linux", "libuutil3linux", "libzfs4linux", "libzpool5linux"],

@@ -5,11 +5,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cisterndUnavailable } from "../support/cisternd.js";
 import { libvirtdUnavailable } from "../support/libvirtd.js";
-import { type Difference, describeDifference, describeOutcome, findDifferences } from "./difference.js";
+import { describeDifference } from "./difference.js";
+import { Judge } from "./judge.js";
 import { normaliseSteps } from "./normalise.js";
 import { cleanSide, runProgram, runScript, type Step } from "./script-run.js";
 import { type DaemonName, forget, openSide, type Side } from "./side.js";
-import { WANTED_DIFFERENCES, type WantedDifference } from "./wanted-differences.js";
+import { WANTED_DIFFERENCES } from "./wanted-differences.js";
 import { makeWorkFileSystem } from "./work-file-system.js";
 
 /** COMPATIBILITY_OURS=libvirtd compares libvirtd with itself: that there is no difference then proves the harness. */
@@ -20,7 +21,7 @@ const print = process.env["COMPATIBILITY_PRINT"] !== undefined;
 const reportFile = process.env["COMPATIBILITY_REPORT"];
 
 const reason = libvirtdUnavailable() ?? (ours === "cisternd" ? cisterndUnavailable() : undefined);
-const wantedDifferences = ours === "cisternd" ? WANTED_DIFFERENCES : [];
+const verdicts = new Judge(ours === "cisternd" ? WANTED_DIFFERENCES : []);
 const SCRIPT_TIMEOUT_MS = 150_000;
 const CLOCK_ATTEMPTS = 3;
 
@@ -29,10 +30,6 @@ const programs = await filesIn("programs", /\.py$/);
 
 let base: string;
 let sides: readonly [original: Side, ours: Side];
-let scriptsRun = 0;
-let stepsCompared = 0;
-const used = new Set<WantedDifference>();
-const unwanted: Difference[] = [];
 
 describe("libvirtd 9.0.0 and cisternd answer alike", () => {
   beforeAll(async () => {
@@ -52,10 +49,10 @@ describe("libvirtd 9.0.0 and cisternd answer alike", () => {
     for (const side of sides ?? []) await side.close();
     await rm(base, { recursive: true, force: true });
     console.log(
-      `compatibility: ${scriptsRun} scripts, ${stepsCompared} steps compared, ${used.size} wanted differences, ` +
-        `${unwanted.length} unwanted`,
+      `compatibility: ${verdicts.scripts} scripts, ${verdicts.steps} steps compared, ` +
+        `${verdicts.usedCount} wanted differences, ${verdicts.unwanted.length} unwanted`,
     );
-    if (reportFile) await writeFile(reportFile, `${unwanted.map(describeDifference).join("\n\n")}\n`);
+    if (reportFile) await writeFile(reportFile, `${verdicts.unwanted.map(describeDifference).join("\n\n")}\n`);
   });
 
   test.for(scripts)("%s", { timeout: SCRIPT_TIMEOUT_MS }, async (file, context) => {
@@ -72,9 +69,9 @@ describe("libvirtd 9.0.0 and cisternd answer alike", () => {
 
   test("every wanted difference is one that shows", (context) => {
     if (reason !== undefined) context.skip(reason);
-    const ran = scriptsRun === scripts.length + programs.length;
+    const ran = verdicts.scripts === scripts.length + programs.length;
     if (!ran) context.skip("not all scripts ran");
-    expect(wantedDifferences.filter((entry) => !used.has(entry))).toEqual([]);
+    expect(verdicts.unused).toEqual([]);
   });
 });
 
@@ -105,25 +102,11 @@ async function withClock(run: () => Promise<Step[][]>): Promise<Step[][]> {
 
 function judge(script: string, original: readonly Step[], mine: readonly Step[]): void {
   if (print) console.log(original.map((step) => `${step.label}\n    ${JSON.stringify(step.outcome)}`).join("\n"));
-  scriptsRun += 1;
-  stepsCompared += original.length;
-  const unexpected = findDifferences(script, original, mine).filter((difference) => !isWanted(difference));
-  unwanted.push(...unexpected);
+  const unexpected = verdicts.judge(script, original, mine);
   const end = original.find((step) => step.label === "(end)");
   expect(end, `the script fails on libvirtd itself: ${JSON.stringify(end)}`).toBeUndefined();
   expect(original.length, "the script has steps").toBeGreaterThan(0);
   expect(unexpected.map(describeDifference).join("\n\n")).toBe("");
-}
-
-function isWanted(difference: Difference): boolean {
-  const entry = wantedDifferences.find(
-    (wanted) =>
-      wanted.script === difference.script &&
-      wanted.step === difference.step &&
-      describeOutcome(difference.ours).includes(wanted.ours),
-  );
-  if (entry) used.add(entry);
-  return entry !== undefined;
 }
 
 /** Leaves nothing of a script behind for the next; a daemon that keeps something begins anew with empty directories. */

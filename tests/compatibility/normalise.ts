@@ -5,16 +5,20 @@ const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g
 const TIME = /<(atime|mtime|ctime|btime)>\d+(?:\.\d+)?</g;
 /** Where libvirt's schemas lie; errors of validation name the schema with its place. */
 export const SCHEMAS = "/usr/share/libvirt/schemas/";
+/** LVM's own kind, and in the names that device-mapper makes of the group's and the volume's. */
+const LVM_UUID = /\b\w{6}(?:-\w{4}){5}-\w{6}\b|\bLVM-\w{64}\b/g;
 /** UUIDs that scripts give; all others are random and are numbered in the order in which they appear. */
 const GIVEN_UUID = /^(?:11111111-|5e7a1f0)/;
 
 /**
- * Makes a side's steps comparable: the daemon's own directories get libvirt's names, random UUIDs numbers, times one
+ * Makes a side's steps comparable: the daemon's own directories get libvirt's names, random UUIDs (and LVM's) numbers, times one
  * letter, and names of temporary files lose their random part. Nothing else is touched.
  */
 export function normaliseSteps(side: Pick<Side, "root">, steps: readonly Step[]): Step[] {
   const uuids = new Map<string, string>();
-  const text = (value: string) => normaliseText(value, side.root, uuids);
+  const lvmUuids = new Map<string, string>();
+  const text = (value: string) =>
+    normaliseText(value, side.root, uuids).replace(LVM_UUID, (uuid) => numbered(uuid, "LVM", lvmUuids));
   const value = (item: unknown): unknown => {
     if (typeof item === "string") return text(item);
     if (Array.isArray(item)) return item.map(value);
@@ -27,18 +31,26 @@ export function normaliseSteps(side: Pick<Side, "root">, steps: readonly Step[])
 }
 
 function normaliseText(input: string, root: string, uuids: Map<string, string>): string {
-  return input
-    .replaceAll(`${root}/etc/`, "/etc/libvirt/")
-    .replaceAll(`${root}/run/`, "/run/libvirt/")
-    .replaceAll("/var/run/libvirt/", "/run/libvirt/")
-    .replaceAll(root, "@ROOT@")
-    .replaceAll(SCHEMAS, "")
-    .replace(UUID, (uuid) => {
-      if (GIVEN_UUID.test(uuid)) return uuid;
-      const known = uuids.get(uuid) ?? `@UUID${uuids.size + 1}@`;
-      uuids.set(uuid, known);
-      return known;
-    })
-    .replace(TIME, (whole, name) => (whole.endsWith(">0<") ? whole : `<${name}>T<`))
-    .replace(/(\.secret\.)\w{6}\b/g, "$1XXXXXX");
+  return (
+    input
+      .replaceAll(`${root}/etc/`, "/etc/libvirt/")
+      .replaceAll(`${root}/run/`, "/run/libvirt/")
+      .replaceAll("/var/run/libvirt/", "/run/libvirt/")
+      .replaceAll(root, "@ROOT@")
+      .replaceAll(SCHEMAS, "")
+      // One directory since Debian 12; libvirt says the name that it was built with.
+      .replaceAll(/(?<![\w/])\/sbin\//g, "/usr/sbin/")
+      .replace(UUID, (uuid) => {
+        if (GIVEN_UUID.test(uuid)) return uuid;
+        return numbered(uuid, "UUID", uuids);
+      })
+      .replace(TIME, (whole, name) => (whole.endsWith(">0<") ? whole : `<${name}>T<`))
+      .replace(/(\.secret\.)\w{6}\b/g, "$1XXXXXX")
+  );
+}
+
+function numbered(uuid: string, kind: string, known: Map<string, string>): string {
+  const name = known.get(uuid) ?? `@${kind}${known.size + 1}@`;
+  known.set(uuid, name);
+  return name;
 }

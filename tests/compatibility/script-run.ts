@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { Side } from "./side.js";
 
-const LIBRARY = fileURLToPath(new URL("lib", import.meta.url));
+/** Also from where the lab is compiled to, which is as deep below the project. */
+const LIBRARY = resolve(import.meta.dirname, "../../tests/compatibility/lib");
 const PYTHON = "/usr/bin/python3";
 const PERL = "/usr/bin/perl";
 const SCRIPT_TIMEOUT_MS = 120_000;
@@ -56,7 +56,7 @@ async function run(
     stdio: ["pipe", "pipe", "pipe"],
   });
   const ended = once(child, "close");
-  const timer = setTimeout(() => child.kill("SIGKILL"), SCRIPT_TIMEOUT_MS);
+  const timer = setTimeout(() => child.kill("SIGKILL"), side.scriptTimeoutMs ?? SCRIPT_TIMEOUT_MS);
   let complaint = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     if (complaint.length < STDERR_LIMIT_CHARS) complaint += text;
@@ -96,6 +96,7 @@ function environment(side: Side, work: string): NodeJS.ProcessEnv {
     COMPAT_URI_RO: uri(side.socketReadOnly),
     COMPAT_ETC: join(side.root, "etc"),
     COMPAT_RUN: join(side.root, "run"),
+    ...side.environment,
   };
 }
 

@@ -15,6 +15,10 @@ export interface Side {
   readonly socketReadOnly: string;
   readonly namespace: MountNamespace;
   readonly daemon: DaemonProcess;
+  /** How long a script may take; without it two minutes. */
+  readonly scriptTimeoutMs?: number;
+  /** What else scripts are told. */
+  readonly environment?: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 

@@ -83,8 +83,8 @@ export const WANTED_DIFFERENCES: readonly WantedDifference[] = [
   {
     script: "other-backends-start.py",
     step: "zfs: start",
-    ours: "missing backend for pool type 12 (zfs)",
-    orderedBy: `${ABSENT_BACKEND}; quirk 16: a zfs pool starts without ZFS: fix`,
+    ours: "zpool",
+    orderedBy: "quirk 16: a zfs pool starts without ZFS: fix (report error when zpool missing)",
   },
   ...["rw: pool capabilities", "ro: pool capabilities"].map((step) => ({
     script: "capabilities.py",

@@ -74,7 +74,7 @@ function unavailable(suite: LabSuite): string | null {
 }
 
 /** What scripts/steps/zfs.mjs has built for the kernel of the lane "qemu", or undefined. */
-function zfsLayer(): string | undefined {
+export function zfsLayer(): string | undefined {
   const layer = join(PROJECT, ".lab", `zfs-${installedKernel()}`);
   return existsSync(layer) ? layer : undefined;
 }

@@ -10,6 +10,13 @@ export function loopRequirements(type: LoopType): Requirements {
   return { root: true, programs: [`mkfs.${type}`, "losetup", "mount"], paths: ["/dev/loop-control"] };
 }
 
+/** For a loop device with partitions, and whoever makes them. */
+export const partitionRequirements: Requirements = {
+  root: true,
+  programs: ["parted", "losetup"],
+  paths: ["/dev/loop-control"],
+};
+
 /** A real file system in an image file, mounted through a loop device. */
 export interface LoopMount extends Disposable {
   readonly mountPoint: string;
@@ -38,17 +45,33 @@ export function mountLoop(type: LoopType, sizeBytes = defaultBytes): LoopMount {
   return { mountPoint, unmount, [Symbol.dispose]: unmount };
 }
 
+export interface LoopOptions {
+  /** Whether the kernel makes devices of its partitions. */
+  readonly hasPartitions?: boolean;
+  readonly sectorBytes?: number;
+}
+
 /** A block device of `sizeBytes`, over a file. */
-export function attachLoop(sizeBytes: number): { readonly device: string } & Disposable {
+export function attachLoop(sizeBytes: number, options: LoopOptions = {}): { readonly device: string } & Disposable {
   const directory = mkdtempSync(`${tmpdir()}/cistern-loop-`);
-  writeFileSync(`${directory}/image`, "");
-  truncateSync(`${directory}/image`, sizeBytes);
-  const device = execFileSync("losetup", ["--find", "--show", `${directory}/image`], { encoding: "utf8" }).trim();
-  return {
-    device,
-    [Symbol.dispose]: () => {
-      execFileSync("losetup", ["--detach", device]);
-      rmSync(directory, { recursive: true });
-    },
-  };
+  try {
+    writeFileSync(`${directory}/image`, "");
+    truncateSync(`${directory}/image`, sizeBytes);
+    const more = [
+      ...(options.hasPartitions === true ? ["--partscan"] : []),
+      ...(options.sectorBytes === undefined ? [] : ["--sector-size", `${options.sectorBytes}`]),
+    ];
+    const attach = ["--find", "--show", ...more, `${directory}/image`];
+    const device = execFileSync("losetup", attach, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+    return {
+      device,
+      [Symbol.dispose]: () => {
+        execFileSync("losetup", ["--detach", device]);
+        rmSync(directory, { recursive: true });
+      },
+    };
+  } catch (error) {
+    rmSync(directory, { recursive: true });
+    throw error;
+  }
 }

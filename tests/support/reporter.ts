@@ -5,6 +5,7 @@ import type { Reporter, TestCase, TestModule } from "vitest/node";
  * Tells `npm test` what ran: one JSON line per fact in the file that CISTERN_TEST_RESULTS names.
  *
  *   {"kind":"test","suite":…,"name":…,"state":"passed"|"failed"|"skipped","reason":…}
+ *       of a passed test that says what it covers (covers.ts): "file", "covers": "zfs pool.build real,…"
  *   {"kind":"broken","suite":…,"name":…}          a file that could not be loaded, a hook that failed
  *   {"kind":"count","suite":…,"text":"vectors: 612 of 612 packets"}
  *
@@ -16,10 +17,14 @@ export default class SummaryReporter implements Reporter {
 
   onTestCaseResult(test: TestCase): void {
     const result = test.result();
+    const { covers } = test.meta();
     this.#write({
       kind: "test",
       name: nameOf(test),
       state: result.state,
+      ...(result.state === "passed" && covers !== undefined
+        ? { file: test.module.relativeModuleId, covers: covers.join(",") }
+        : {}),
       ...(result.state === "skipped" ? { reason: result.note ?? "gives no reason" } : {}),
     });
   }

@@ -7,8 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type Connection, connect } from "@cistern/client";
 
 const EXECUTABLE = fileURLToPath(new URL("../../packages/daemon/bin/cisternd.js", import.meta.url));
-/** In a guest programs start five times slower, and guests share the machine. */
-const READY_MS = process.env["CISTERN_LAB_LANE"] === undefined ? 30_000 : 120_000;
+const READY_MS = 120_000;
 const STOP_MS = 30_000;
 const LOG_BYTES = 200_000;
 

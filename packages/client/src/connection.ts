@@ -14,7 +14,7 @@ import { type CallOptions, Channel } from "./channel.js";
 import { EventHub, type PoolEvent, type SecretEvent } from "./events.js";
 import type { Job } from "./job.js";
 import { LIMITS } from "./limits.js";
-import { OwnProgram, type PoolCommitment, type VolumeInspection } from "./own-program.js";
+import { type AutostartFailure, OwnProgram, type PoolCommitment, type VolumeInspection } from "./own-program.js";
 import { Pool } from "./pool.js";
 import type { StreamPort } from "./streams/stream-port.js";
 import { connectUnix } from "./transports/unix.js";
@@ -234,6 +234,11 @@ export class Connection implements Caller {
   /** What guests were promised of a pool, beside what it has. */
   async poolCommitment(pool: Pool, options?: CallOptions): Promise<PoolCommitment> {
     return this.#own.poolCommitment(pool.reference, options);
+  }
+
+  /** Why a pool that should have been started by itself does not run yet; null: it runs, or nobody tries to start it. */
+  async autostartFailure(pool: Pool, options?: CallOptions): Promise<AutostartFailure | null> {
+    return this.#own.autostartFailure(pool.reference, options);
   }
 
   /** What the headers of a volume's image say, and each file of its backing chain. Problems found there are no errors. */

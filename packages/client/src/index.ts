@@ -2,7 +2,7 @@ export type { CallOptions } from "./channel.js";
 export { Connection, type ConnectOptions, connect, type PoolFilter } from "./connection.js";
 export { POOL_LIFECYCLE, type PoolEvent, type PoolLifecycle, type SecretEvent } from "./events.js";
 export type { Job, JobKind, JobRequester, JobState } from "./job.js";
-export type { PoolCommitment, VolumeInspection } from "./own-program.js";
+export type { AutostartFailure, PoolCommitment, VolumeInspection } from "./own-program.js";
 export {
   type CloneVolumeSettings,
   type CreateVolumeSettings,

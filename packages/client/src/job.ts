@@ -88,6 +88,6 @@ export function readJob(wire: WireJob): Job {
 }
 
 /** null: not yet. */
-function readTime(microseconds: bigint): Date | null {
+export function readTime(microseconds: bigint): Date | null {
   return microseconds === 0n ? null : new Date(Number(microseconds / 1000n));
 }

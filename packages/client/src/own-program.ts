@@ -12,7 +12,7 @@ import {
 import type { Caller } from "./caller.js";
 import type { CallOptions } from "./channel.js";
 import type { EventHub } from "./events.js";
-import { type Job, readJob } from "./job.js";
+import { type Job, readJob, readTime } from "./job.js";
 
 /** What guests were promised of a pool. */
 export interface PoolCommitment {
@@ -24,6 +24,17 @@ export interface PoolCommitment {
   readonly warnRatio: number | null;
   /** Above it the daemon refuses to create. null: it never does. */
   readonly refuseRatio: number | null;
+}
+
+/** An autostart that has not come about yet, and is tried again. */
+export interface AutostartFailure {
+  /** Since the boot. */
+  readonly attempts: number;
+  readonly lastAttemptAt: Date;
+  /** null: it is being tried. */
+  readonly nextAttemptAt: Date | null;
+  /** Why the last attempt failed; `code` and `domain` are libvirt's. */
+  readonly error: { readonly code: number; readonly domain: number; readonly message: string };
 }
 
 /** What is in a volume, and on what it rests. Words that are not documented there come from newer daemons. */
@@ -73,6 +84,19 @@ export class OwnProgram {
       availableBytes: wire.available,
       warnRatio: wire.warnRatio === 0 ? null : wire.warnRatio / PER_MILLE,
       refuseRatio: wire.refuseRatio === 0 ? null : wire.refuseRatio / PER_MILLE,
+    };
+  }
+
+  /** null: the pool runs, or nobody tries to start it. */
+  async autostartFailure(pool: PoolReference, options?: CallOptions): Promise<AutostartFailure | null> {
+    const { failure } = await this.#call(cistern.poolGetAutostart, { pool }, options);
+    if (failure === null) return null;
+    const { attempts, lastAttempt, nextAttempt, error } = failure;
+    return {
+      attempts,
+      lastAttemptAt: readTime(lastAttempt) ?? new Date(0),
+      nextAttemptAt: readTime(nextAttempt),
+      error,
     };
   }
 

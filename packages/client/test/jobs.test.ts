@@ -186,6 +186,21 @@ it("what a pool has promised is told in bytes and ratios", async () => {
   expect(await connection.poolCommitment(found)).toEqual({ ...facts, warnRatio: null, refuseRatio: 2.25 });
 });
 
+it("an autostart that failed says why, and when it is tried again", async () => {
+  const error = { code: 38, domain: 18, message: "cannot open directory '/late': No such file or directory" };
+  const failure = { attempts: 3, lastAttempt: 1_800_000_000_000_000n, nextAttempt: 1_800_000_008_000_000n, error };
+  const answers = [{ failure }, { failure: { ...failure, nextAttempt: 0n } }, { failure: null }];
+  server.on(cistern.poolGetAutostart, (args) => {
+    expect(args).toEqual({ pool });
+    return answers.shift() ?? null;
+  });
+  const found = new Pool(connection, pool);
+  const facts = { attempts: 3, lastAttemptAt: new Date(1_800_000_000_000), error };
+  expect(await connection.autostartFailure(found)).toEqual({ ...facts, nextAttemptAt: new Date(1_800_000_008_000) });
+  expect(await connection.autostartFailure(found)).toEqual({ ...facts, nextAttemptAt: null });
+  expect(await connection.autostartFailure(found)).toBeNull();
+});
+
 it("what is in a volume comes as it is", async () => {
   const inspection: WireInspection = { pool: "images", volume: "a.img", image: null, chain: [], isComplete: true };
   const reference = { pool: "images", name: "a.img", key: "/a.img" };
@@ -206,6 +221,7 @@ describe("a daemon that does not know the program", () => {
     ["cancelling", () => connection.cancelJob(1)],
     ["limiting", () => connection.setJobBandwidth(1, 1n)],
     ["asking what was promised", () => connection.poolCommitment(new Pool(connection, pool))],
+    ["asking about autostart", () => connection.autostartFailure(new Pool(connection, pool))],
     ["inspecting", () => connection.inspectVolume(new Volume(connection, volume))],
   ])("is no Cistern daemon: %s", async (_what, call) => {
     for (const procedure of Object.values(cistern)) {

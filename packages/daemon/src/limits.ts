@@ -60,6 +60,12 @@ export const limits = {
   loggedReasonLength: 2_000,
   /** How long a change of a pool waits for the one before it. Longer than any hung storage's deadline, shorter than patience. */
   poolLockMs: 120_000,
+  /** After an autostart that failed: a disk or a server that comes late is often there after a moment … */
+  autostartFirstPauseMs: 2_000,
+  /** … and then less and less often, but no later than somebody who waits would try by hand (autostart_retry_seconds). */
+  autostartLongestPauseMs: 120_000,
+  /** How long an administrator's command waits for an attempt to be undone that it interrupts; then it is told "is starting up". */
+  autostartGiveUpMs: 5_000,
   /** Heavy jobs (clones, wipes, allocations) that run at one time; further ones wait. More would only share the disks. */
   jobsAtOnce: 32,
   /** The same of one pool: a pool with much to do leaves turns to the others. */
@@ -104,6 +110,14 @@ export const limits = {
   secretChangeMs: 60_000,
   /** libvirt's secret daemon answers from memory; one that takes longer hangs, and pools wait for it. */
   secretDaemonMs: 15_000,
+  /** Asking ZFS, or naming, sizing or dropping one volume: two disk flushes. On a suspended zpool it never ends. */
+  zfsCommandMs: 120_000,
+  /** udev looks at a volume that was written to; it is done within this time, or somebody else has it open. */
+  zvolBusyMs: 5_000,
+  /** Until the node of a new volume has appeared, when udev says it is done. */
+  zvolDeviceMs: 10_000,
+  /** How often that is looked at. */
+  zvolPollMs: 100,
   /** The longest pause between attempts to reach a secret daemon that is gone, for its events. */
   secretDaemonPauseMs: 30_000,
 } as const;
@@ -112,6 +126,15 @@ export const limits = {
 export const hostLimits = {
   /** A local metadata call. Longer than any disk that still works takes, even one that retries bad sectors. */
   localCallMs: 120_000,
+  /** A mount: a server that does not answer is given up. mount.nfs itself would go on for two minutes. */
+  mountMs: 60_000,
+  /** Taking a file system away: what was written to it is flushed first, on a slow disk or network for minutes. */
+  unmountMs: 300_000,
+  /** A file system that is busy for so long is really in use; until then it is tried again, at this distance. */
+  unmountBusyMs: 2_000,
+  unmountPauseMs: 100,
+  /** A look-up of a name, or a question to a server, by a small program. */
+  questionMs: 20_000,
   /** Until udev has made the nodes and links of devices; a rule that hangs must not hang a pool. */
   settleMs: 30_000,
   /** Devices of one pool that are opened at one time during a scan. */
@@ -185,6 +208,8 @@ export const hostLimits = {
   scanBatchesAhead: 4,
   /** Bytes a scan reads per file, head and windows together. */
   scanBytesPerEntry: 1_048_576,
+  /** Owners in whose names a scan reads what root may not: each costs a process of 60 MB for a while. */
+  scanOwners: 4,
   /** Symlinks of one scan that lead to remote storage are looked at so many at a time. */
   scanElsewhereAtOnce: 4,
   /**

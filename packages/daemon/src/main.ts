@@ -2,6 +2,7 @@ import { cpus, homedir, hostname, totalmem } from "node:os";
 import { POOL_TYPES, writeConnectCapabilities, writePoolCapabilities } from "@cistern/documents";
 import {
   acquireLock,
+  autostartPausesOf,
   type Configuration,
   clearSocketFile,
   exitStatus,
@@ -34,6 +35,7 @@ import { EventLoopDelay } from "./monitoring/event-loop.js";
 import { Metrics } from "./monitoring/metrics.js";
 import { DocumentParser } from "./parsing/parser.js";
 import type { PoolBackends } from "./pools/activation.js";
+import { Autostart } from "./pools/autostart.js";
 import { PoolCommitments } from "./pools/commitment.js";
 import { Discovery } from "./pools/discovery.js";
 import { PoolEvents } from "./pools/events.js";
@@ -192,6 +194,7 @@ async function start(): Promise<Daemon> {
     jobs,
     report: {
       problem: (what, pool, error) => logger.error({ pool, err: error }, `could not ${what} pool '${pool}'`),
+      news: (text, facts) => logger.info(facts, text),
     },
     stopping: stopping.signal,
     driverOf: (pool) => driverOf(pool.type),
@@ -212,9 +215,10 @@ async function start(): Promise<Daemon> {
   };
   const registry = new PoolRegistry();
   const poolEvents = new PoolEvents();
-  const pools = new Pools(registry, backends, parser, poolEvents);
+  const autostart = new Autostart(registry, backends, poolEvents, () => autostartPausesOf(current));
+  const pools = new Pools(registry, backends, parser, poolEvents, autostart);
   const volumes = new Volumes(pools, backends);
-  const restoring = restorePools(registry, backends).catch((error: unknown) => {
+  const restoring = restorePools(registry, backends, autostart).catch((error: unknown) => {
     logger.error({ err: error }, "could not restore the pools");
   });
   await atMost(restoring, limits.startupPatienceMs);
@@ -279,7 +283,7 @@ async function start(): Promise<Daemon> {
       } catch (error) {
         logger.error({ err: error }, "the configuration was not reloaded");
       }
-      await Promise.all([secrets.reload(), reloadPools(registry, backends)]).catch((error: unknown) => {
+      await Promise.all([secrets.reload(), reloadPools(registry, backends, autostart)]).catch((error: unknown) => {
         logger.error({ err: error }, "reloading failed");
       });
     },

@@ -120,6 +120,7 @@ describe("the tables", () => {
       "43697374 6 JOB_SET_BANDWIDTH",
       "43697374 7 POOL_GET_COMMITMENT",
       "43697374 8 VOLUME_INSPECT",
+      "43697374 10 POOL_GET_AUTOSTART",
     ]);
     expect(cisternEvents.jobEvent).toMatchObject({ program: 0x43697374, number: 9, name: "JOB_EVENT" });
   });

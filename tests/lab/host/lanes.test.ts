@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { run, runDaemon } from "../guest/run.js";
 import type { GuestOptions, Lane } from "../lanes/guest.js";
 import { PROJECT } from "../lanes/job.js";
 import { qemuLane } from "../lanes/qemu.js";
@@ -32,17 +33,21 @@ describe.each([umlLane, qemuLane])("the lane $name", { timeout: TEST_TIMEOUT_MS 
 
   it("brings output, results and status back as they were, and leaves nothing", async () => {
     const results = mkdtempSync(join(place, "results-"));
+    const layer = mkdtempSync(join(place, "layer-"));
+    mkdirSync(join(layer, "usr"));
+    writeFileSync(join(layer, "usr/lab-layer"), " laid over");
     const script = [
       "head -c 1000000 /dev/urandom >/run/lab/job/results/bytes && cat /run/lab/job/results/bytes",
-      'printf "%s %s" "$GREETING" "$(pwd)" >&2',
+      'printf "%s %s" "$GREETING" "$(pwd)" >&2 && cat /usr/lab-layer >&2',
       "touch package.json /lab-was-here && exit 7",
     ].join("\n");
-    const { status, stdout, stderr } = await runIn(lane, script, { environment: { GREETING: "it's me" }, results });
+    const options = { environment: { GREETING: "it's me" }, results, layers: [layer] };
+    const { status, stdout, stderr } = await runIn(lane, script, options);
     expect(status).toBe(7);
     expect(digest(stdout)).toBe(digest(readFileSync(join(results, "bytes"))));
-    expect(String(stderr)).toBe(`it's me ${PROJECT}`);
+    expect(String(stderr)).toBe(`it's me ${PROJECT} laid over`);
     expect(existsSync("/lab-was-here")).toBe(false);
-    rmSync(results, { recursive: true });
+    for (const own of [results, layer]) rmSync(own, { recursive: true });
     expect(readdirSync(place)).toEqual([]);
   });
 
@@ -59,6 +64,13 @@ describe("a guest's time limit", () => {
     context.skip(reason !== undefined, reason);
     const late = runIn(umlLane, "sleep 100", { timeLimitMs: 1_000 });
     await expect(late).rejects.toMatchObject({ code: "time-limit", message: expect.stringContaining("1000 ms") });
+  });
+});
+
+describe("a fixture", () => {
+  it("refuses to change the machine that people work on", () => {
+    expect(() => run("true")).toThrow("npm run lab");
+    expect(() => runDaemon("true")).toThrow("npm run lab");
   });
 });
 

@@ -31,7 +31,12 @@ case $lane in
     ;;
   qemu)
     modprobe virtio_blk
-    # Their names hold the number of their device on the bus.
+    # The host makes the ports one after the other; their names hold the number of their device on the bus.
+    attempts=50
+    until [ -c "$(echo /dev/vport*p2)" ] || [ $attempts -eq 0 ]; do
+      sleep 0.05
+      attempts=$((attempts - 1))
+    done
     out=$(echo /dev/vport*p1) err=$(echo /dev/vport*p2)
     if ! [ -c "$out" ] || ! [ -c "$err" ]; then echo "The ports for output are missing." && echo o >/proc/sysrq-trigger; fi
     ;;

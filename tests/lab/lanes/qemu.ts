@@ -44,8 +44,22 @@ export const qemuLane: Lane = {
     const lane = openSync(job.path("lane"), "a");
     try {
       writeInitialRoot(version, job.path("qemu-init.sh"), job.path("initrd"));
-      servers.push(serve(job, "root", "/", "always", lane), serve(job, "job", job.directory, "none", lane));
-      await Promise.all([waitForSocket(job, "root", servers[0]), waitForSocket(job, "job", servers[1])]);
+      const shares = [
+        { name: "root", directory: "/", cache: "always" },
+        { name: "job", directory: job.directory, cache: "none" },
+        ...layerNames(options).map((name, index) => ({
+          name,
+          directory: options.layers?.[index] ?? "/",
+          cache: "always",
+        })),
+      ];
+      await Promise.all(
+        shares.map(({ name, directory, cache }) => {
+          const server = serve(job, name, directory, cache, lane);
+          servers.push(server);
+          return waitForSocket(job, name, server);
+        }),
+      );
       const child = spawn("setpriv", ["--pdeathsig", "KILL", QEMU, ...machine(job, version, options)], {
         detached: true,
         stdio: ["ignore", lane, lane, "pipe", "pipe"],
@@ -63,6 +77,10 @@ export const qemuLane: Lane = {
     }
   },
 };
+
+function layerNames({ layers = [] }: GuestOptions): readonly string[] {
+  return layers.map((_, index) => `layer${index}`);
+}
 
 /** Starts the server of one directory. It ends by itself when its guest does. */
 function serve(job: Job, name: string, directory: string, cache: string, log: number): ChildProcess {
@@ -96,7 +114,7 @@ function machine(job: Job, version: string, options: GuestOptions): readonly str
   const memoryMb = options.memoryMb ?? DEFAULT_MEMORY_MB;
   const kernelLine = [
     ...["console=ttyS0", "quiet", "panic=-1", "no_timer_check", "mitigations=off", "nokaslr", "random.trust_cpu=on"],
-    ...(options.layers === undefined ? [] : [`lab.layers=${options.layers.join(":")}`]),
+    ...(options.layers === undefined ? [] : [`lab.layers=${options.layers.length}`]),
   ];
   const share = (name: string) => [
     ...["-chardev", `socket,id=${name},path=${job.path(`${name}.socket`)}`],
@@ -112,6 +130,7 @@ function machine(job: Job, version: string, options: GuestOptions): readonly str
     ...["-chardev", "socket,id=stderr,fd=4", "-device", "virtserialport,chardev=stderr,nr=2"],
     ...share("root"),
     ...share("job"),
+    ...layerNames(options).flatMap(share),
     ...(options.disks ?? []).flatMap((file) => ["-drive", `file=${file},format=raw,if=virtio`]),
   ];
 }

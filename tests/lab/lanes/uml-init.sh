@@ -8,15 +8,24 @@ layers=
 for word in $(cat /proc/cmdline); do
   case $word in
     lab.job=*) job=${word#lab.job=} ;;
-    lab.layers=*) layers=${word#lab.layers=}: ;;
+    lab.layers=*) layers=${word#lab.layers=} ;;
   esac
 done
 kernel=$(uname -r)
 mount -t tmpfs -o size=90% tmpfs /run
 mkdir /run/upper /run/work /run/root
 insmod "/usr/lib/uml/modules/$kernel/kernel/fs/overlayfs/overlay.ko"
+# A mount of its own for each layer: one that lies inside another is refused. The last is laid first.
+lower=/
+while [ -n "$layers" ]; do
+  layer=${layers##*:}
+  case $layers in *:*) layers=${layers%:*} ;; *) layers= ;; esac
+  place=$(mktemp -d /run/layer.XXXXXX)
+  mount -r -t hostfs -o "$layer" none "$place"
+  lower=$place:$lower
+done
 root=/run/root
-mount -t overlay -o "lowerdir=$layers/,upperdir=/run/upper,workdir=/run/work" overlay $root
+mount -t overlay -o "lowerdir=$lower,upperdir=/run/upper,workdir=/run/work" overlay $root
 mount --move /proc $root/proc
 mount -t sysfs sysfs $root/sys
 mount -t devtmpfs dev $root/dev

@@ -1,9 +1,10 @@
-import type { CallOptions, Connection, Pool, PoolCommitment, PoolInfo } from "@cistern/client";
+import type { AutostartFailure, CallOptions, Connection, Pool, PoolCommitment, PoolInfo } from "@cistern/client";
 import { ErrorCode, LibvirtError } from "@cistern/protocol";
 import type { Command } from "commander";
 import { type Context, findPool } from "../context.js";
 import { directoryPoolXml, readDocument } from "../documents.js";
 import { UsageError } from "../exit-status.js";
+import { formatDuration } from "../output/duration.js";
 import { formatSize } from "../output/size.js";
 import { type Column, formatFacts, formatTable, yesNo } from "../output/table.js";
 import { printable } from "../output/text.js";
@@ -203,8 +204,16 @@ async function info(context: Context, name: string): Promise<void> {
     if (row === null) return void (await connection.lookupPool(name, context.call));
     const isRunning = row.state === "running";
     const volumes = isRunning ? (await pool.listVolumes(context.call)).length : null;
-    const commitment = isRunning ? await commitmentOf(pool, connection, context.call) : null;
-    const facts = { ...row, type: document.type, targetPath: document.target.path, volumes, commitment };
+    const commitment = isRunning ? await ifCistern(() => connection.poolCommitment(pool, context.call)) : null;
+    const failure = isRunning ? null : await ifCistern(() => connection.autostartFailure(pool, context.call));
+    const facts = {
+      ...row,
+      type: document.type,
+      targetPath: document.target.path,
+      volumes,
+      commitment,
+      autostartFailure: failure,
+    };
     context.printResult(facts, () =>
       formatFacts({
         Name: row.name,
@@ -213,6 +222,8 @@ async function info(context: Context, name: string): Promise<void> {
         State: row.state,
         Persistent: yesNo(row.persistent),
         Autostart: yesNo(row.autostart),
+        "Not started": failure === null ? null : failure.error.message,
+        Attempts: failure === null ? null : formatAttempts(failure),
         Target: document.target.path,
         Volumes: volumes === null ? null : String(volumes),
         Capacity: volumes === null ? null : formatSize(row.capacityBytes),
@@ -225,13 +236,20 @@ async function info(context: Context, name: string): Promise<void> {
 }
 
 /** null: the daemon is no Cistern, and cannot tell. */
-async function commitmentOf(pool: Pool, connection: Connection, call: CallOptions): Promise<PoolCommitment | null> {
+async function ifCistern<T>(ask: () => Promise<T>): Promise<T | null> {
   try {
-    return await connection.poolCommitment(pool, call);
+    return await ask();
   } catch (error) {
     if (error instanceof LibvirtError && error.code === ErrorCode.NO_SUPPORT) return null;
     throw error;
   }
+}
+
+/** "3, the next in 14 s". */
+function formatAttempts({ attempts, nextAttemptAt }: AutostartFailure): string {
+  if (nextAttemptAt === null) return `${attempts}, which is under way`;
+  const seconds = Math.max(0, (nextAttemptAt.getTime() - Date.now()) / 1000);
+  return `${attempts}, the next in ${formatDuration(seconds)}`;
 }
 
 /** "30.00 GiB (150 % of the capacity; the daemon warns above 120 %, refuses above 200 %)". */

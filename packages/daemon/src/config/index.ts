@@ -4,7 +4,7 @@ export { loadConfiguration, readConfiguration, reloadConfiguration } from "./con
 export { ConfigurationError, exitStatus, exitStatusOf, InUseError, UsageError } from "./errors.js";
 export { acquireLock, type HeldLock, type LockDescriptor } from "./lock.js";
 export { findPlaces, type Places, type PlacesMode, type Surroundings } from "./places.js";
-export { jobSettingsOf, overcommitRatiosOf, volumePolicyOf } from "./policies.js";
+export { autostartPausesOf, jobSettingsOf, overcommitRatiosOf, volumePolicyOf } from "./policies.js";
 export { prepareDirectories } from "./prepare.js";
 export {
   type Configuration,

@@ -1,3 +1,4 @@
+import { limits } from "../limits.js";
 import type { PoolSettings } from "./pool-settings.js";
 import type { Configuration } from "./settings.js";
 
@@ -11,6 +12,14 @@ function settingOf<Field extends keyof PoolSettings & keyof Configuration>(
 ): NonNullable<PoolSettings[Field]> | Configuration[Field] {
   const own = Object.hasOwn(configuration.pools, pool) ? configuration.pools[pool]?.[field] : undefined;
   return own ?? configuration[field];
+}
+
+/** What the configuration says about autostart that fails. */
+export function autostartPausesOf({ autostartRetrySeconds }: Configuration) {
+  return {
+    firstMs: limits.autostartFirstPauseMs,
+    longestMs: autostartRetrySeconds === 0 ? null : autostartRetrySeconds * 1000,
+  };
 }
 
 /** What the configuration says about jobs, in the form in which the daemon's rooms take it. */

@@ -19,6 +19,8 @@ export interface Configuration<Account = number> {
   /** 0: the connection ends at the first unanswered interval. */
   readonly keepaliveCount: number;
   readonly remoteStorageTimeoutSeconds: number;
+  /** The longest pause between attempts to autostart a pool; 0: there is one attempt. */
+  readonly autostartRetrySeconds: number;
   readonly maxJobs: number;
   readonly maxJobsPerPool: number;
   /** MiB a second of each job; 0: not limited. */
@@ -132,6 +134,12 @@ export const settings: Settings = {
     standard: 30,
     ...integerBetween(1, 3_600),
     reloads: false,
+  },
+  autostartRetrySeconds: {
+    key: "autostart_retry_seconds",
+    standard: limits.autostartLongestPauseMs / 1000,
+    ...integerBetween(0, 86_400),
+    reloads: true,
   },
   maxJobs: { key: "max_jobs", standard: limits.jobsAtOnce, ...integerBetween(1, 1_024), reloads: true },
   maxJobsPerPool: {

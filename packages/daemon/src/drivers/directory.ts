@@ -1,18 +1,13 @@
 import type { StorageDriver } from "./driver.js";
-import { allocateFile } from "./shared/allocate-file.js";
 import { buildTarget, checkBuildFlags, deleteTarget, nothingToFormat } from "./shared/build-directory.js";
-import { fillFile } from "./shared/fill-file.js";
-import { openForDownload, openForUpload, wipeEntry } from "./shared/open-volume.js";
-import { refreshFile } from "./shared/refresh-file.js";
-import { removeFile } from "./shared/remove-file.js";
-import { resizeFile } from "./shared/resize-file.js";
+import { FILE_TRAITS, fileVolumes } from "./shared/file-volumes.js";
 import { scanDirectory } from "./shared/scan-directory.js";
 import { targetPath } from "./shared/target-directory.js";
 
 /** Pools of type "dir": a directory whose entries are the volumes. There is nothing to start. */
 export const directoryDriver: StorageDriver = {
   type: "dir",
-  traits: { volumeKind: "file", allowsZeroCapacity: true, clones: true },
+  traits: FILE_TRAITS,
 
   async check(pool, host) {
     return host.facts(targetPath(pool)).then(
@@ -37,14 +32,5 @@ export const directoryDriver: StorageDriver = {
 
   delete: deleteTarget,
 
-  volumes: {
-    allocate: allocateFile,
-    fill: fillFile,
-    refresh: refreshFile,
-    remove: removeFile,
-    resize: resizeFile,
-    wipe: wipeEntry,
-    openForDownload,
-    openForUpload,
-  },
+  volumes: fileVolumes,
 };

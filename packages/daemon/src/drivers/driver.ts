@@ -21,6 +21,11 @@ export interface StorageDriver {
   check(pool: PoolDocument, host: Host, wasActive?: boolean): Promise<boolean>;
   /** The pool's sizes and its volumes. `known`: what the last scan found, by name. */
   scan(pool: PoolDocument, host: Host, known: KnownVolumes, signal: AbortSignal): Promise<PoolScan>;
+  /**
+   * Where making or removing a volume changes what is known of the pool and of other volumes (their names, what is free
+   * between them): looks at it again after such a change. Absent: the volume's allocation is all that has changed.
+   */
+  rescan?(pool: PoolDocument, host: Host, after: VolumeChange, signal: AbortSignal): Promise<PoolScan>;
   /** A start that fails leaves nothing behind. */
   start?(pool: PoolDocument, host: Host, context: PoolContext): Promise<Started>;
   /** `made`: what the start has told; empty for a pool that was found usable without one. */
@@ -32,6 +37,12 @@ export interface StorageDriver {
   discover?(wanted: PoolSource | null, host: Host, signal: AbortSignal): Promise<readonly PoolSource[]>;
   /** Absent where volumes are only found (mpath, scsi). */
   readonly volumes?: VolumeOperations;
+}
+
+/** `known`: the volumes with what only their documents say (a format), which a refresh would not find. */
+export interface VolumeChange {
+  readonly change: "made" | "removed";
+  readonly known: KnownVolumes;
 }
 
 /** What bringing a pool up or down is handed besides its document. */
@@ -108,6 +119,8 @@ export type SecretLookup = (lookup: { readonly uuid: string } | { readonly usage
 /** What a volume operation is given besides its documents. */
 export interface VolumeContext {
   readonly host: Host;
+  /** Opens the source of a clone where `host` is another user's; absent: `host` does. */
+  readonly sourceHost?: Host;
   readonly job: Job;
   readonly secret: SecretLookup;
   /** Whether the volume may be a symlink: only then is one followed. Absent: it may not. */

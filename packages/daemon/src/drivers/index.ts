@@ -4,12 +4,17 @@ import type { UnitTrace } from "../jobs/job.js";
 import { type AbsentDriver, absentDriver, missingBackend } from "./absent.js";
 import { directoryDriver } from "./directory.js";
 import { type DiscoveryContext, findSourcesWith } from "./discovery/find-sources.js";
+import { diskDriver } from "./disk.js";
 import type { StorageDriver } from "./driver.js";
+import { fileSystemDriver } from "./file-system.js";
 import { iscsiDriver } from "./iscsi.js";
 import { logicalDriver } from "./logical.js";
 import { mpathDriver } from "./mpath.js";
+import { networkFileSystemDriver } from "./network-file-system.js";
 import { scsiDriver } from "./scsi.js";
 import { undoUnitWith } from "./undo-unit.js";
+import { vstorageDriver } from "./vstorage.js";
+import { zfsDriver } from "./zfs.js";
 
 export type { Chain } from "../images/chain.js";
 export type { ChainLink, ChainProblem, ChainProblemKind, FormatOrigin, PoolPlace } from "../images/chain-link.js";
@@ -33,18 +38,18 @@ export { type Operation, unsupported } from "./unsupported.js";
 /** Every pool type has an entry, or this file does not compile. */
 export const drivers = {
   dir: directoryDriver,
-  fs: absentDriver("fs"),
-  netfs: absentDriver("netfs"),
+  fs: fileSystemDriver,
+  netfs: networkFileSystemDriver,
   logical: logicalDriver,
-  disk: absentDriver("disk"),
+  disk: diskDriver,
   iscsi: iscsiDriver,
   scsi: scsiDriver,
   mpath: mpathDriver,
   rbd: absentDriver("rbd"),
   sheepdog: absentDriver("sheepdog"),
   gluster: absentDriver("gluster"),
-  zfs: absentDriver("zfs"),
-  vstorage: absentDriver("vstorage"),
+  zfs: zfsDriver,
+  vstorage: vstorageDriver,
   "iscsi-direct": absentDriver("iscsi-direct"),
 } satisfies { readonly [Type in PoolType]: StorageDriver | AbsentDriver };
 

@@ -31,6 +31,9 @@ export const logicalDriver: StorageDriver = {
 
   scan: (pool, host, _known, signal) => scanGroup(pool, host, signal),
 
+  /** Snapshots go with their origin, and what is left of the group is LVM's to count. */
+  rescan: (pool, host, _after, signal) => scanGroup(pool, host, signal),
+
   async start(pool, host, { signal }) {
     await findGroup(pool, host, signal);
     await runCommand(host, activateGroup(groupOf(pool)));

@@ -63,6 +63,12 @@ export interface ReadOptions extends CallOptions {
   readonly into?: Uint8Array;
 }
 
+/** A user of this machine, as servers are told who calls. */
+export interface Identity {
+  readonly owner: number;
+  readonly group: number;
+}
+
 export interface Host {
   /** "local", or "remote" for the child process. */
   readonly home: "local" | "remote";
@@ -81,10 +87,21 @@ export interface Host {
   /** What is mounted where, in the order of the kernel's table: of several on one mount point the last is seen. */
   mounts(options?: CallOptions): Promise<readonly MountFacts[]>;
   /**
+   * What is mounted just at this path, symlinks followed; null: it is no mount point. Asks no storage that can hang, so that
+   * it can be told of a server that does not answer.
+   */
+  mountAt(path: string, options?: CallOptions): Promise<MountFacts | null>;
+  /**
    * A host may keep a directory open for a moment after it was closed, for whoever asks for it again; then its file system
    * cannot be unmounted. This ends it for the directory at `path`. To be called when a pool is done with its storage.
    */
   letGo?(path: string): Promise<void>;
+  /**
+   * The home of a path in which another user makes the calls: a server may refuse root what it lets the owner do
+   * (root_squash). On this machine's own storage, and for the commands that are run there, it keeps root's power to read
+   * and write. null: there is nothing to gain (local storage obeys root), or this process may not become somebody else.
+   */
+  as?(path: string, identity: Identity): Promise<Host | null>;
 }
 
 export interface MountFacts {
@@ -383,6 +400,8 @@ export interface Command {
   readonly program: string;
   readonly args: readonly CommandArgument[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Something goes on in the background when it has ended, and is to outlive this process (the server of a FUSE mount). */
+  readonly leavesRunning?: boolean;
 }
 /**
  * A file is passed to a program by inherited descriptor, never by a path that somebody could swap.

@@ -1,4 +1,4 @@
-import { mkdtemp, readlink, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { hostLimits } from "../limits.js";
 import { handleOf } from "./command-line.js";
@@ -6,8 +6,8 @@ import type { Command, CommandResult, Host, RunOptions } from "./host.js";
 import { LocalHost } from "./local/local-host.js";
 import { localRun } from "./local/local-run.js";
 import { NativeLane } from "./local/native-lane.js";
-import { type Location, locate, type MountTable, MountTableReader } from "./mounts.js";
-import { bytesOfPath, bytesOfText, textOfBytes } from "./names.js";
+import { type Location, locate, type MountTable, MountTableReader, readLinkOrNull } from "./mounts.js";
+import { bytesOfPath } from "./names.js";
 import { MARKER_VARIABLE } from "./orphans.js";
 import { RemoteHosts } from "./remote/remote-hosts.js";
 import { ScanThreads } from "./scan.js";
@@ -53,12 +53,17 @@ export class Hosts {
       lanes: this.#lanes,
       scans: this.#scans,
       run: (command, runOptions) => this.#run(command, runOptions),
+      as: async (path, identity) => {
+        const location = await this.locate(path);
+        return location.home === "local" ? null : this.#remotes.as(location.mount, identity);
+      },
       evidenceAgeNs: hostLimits.evidenceAgeNs,
     });
     this.#remotes = new RemoteHosts({
       callMs: options.remoteTimeoutMs ?? hostLimits.remoteCallMs,
       temporaryDirectory,
       environment: this.#environment,
+      run: (command, runOptions) => this.#run(command, runOptions),
     });
   }
 
@@ -120,14 +125,6 @@ export class Hosts {
     if (this.#options.temporaryDirectory !== undefined) return Promise.resolve(this.#options.temporaryDirectory);
     this.#temporary ??= mkdtemp(`${tmpdir()}/cistern-`);
     return this.#temporary;
-  }
-}
-
-async function readLinkOrNull(path: string): Promise<string | null> {
-  try {
-    return textOfBytes(await readlink(bytesOfText(path), { encoding: "buffer" }));
-  } catch {
-    return null;
   }
 }
 

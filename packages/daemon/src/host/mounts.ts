@@ -1,8 +1,9 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readlink } from "node:fs/promises";
+import { posix } from "node:path";
 import { hostLimits } from "../limits.js";
 import { hostError } from "./errors.js";
 import { whyHangProne } from "./file-system-types.js";
-import { textOfLatin1 } from "./names.js";
+import { bytesOfText, textOfBytes, textOfLatin1 } from "./names.js";
 import * as native from "./native.js";
 
 /**
@@ -25,9 +26,30 @@ export interface Mount {
 
 /** The table as it is now. It asks no server. */
 export async function readMounts(): Promise<Mount[]> {
+  return (await readTable()).split("\n").flatMap((line) => parseLine(line) ?? []);
+}
+
+/** The mount that begins at `path`, by the table as it is now. */
+export async function readMountAt(path: string): Promise<Mount | null> {
+  const walk = mountPointAt(new MountTable(await readTable()), path);
+  let step = walk.next();
+  while (!step.done) step = walk.next(await readLinkOrNull(step.value));
+  return step.value;
+}
+
+/** The content of a symlink; null where there is none. */
+export async function readLinkOrNull(path: string): Promise<string | null> {
+  try {
+    return textOfBytes(await readlink(bytesOfText(path), { encoding: "buffer" }));
+  } catch {
+    return null;
+  }
+}
+
+async function readTable(): Promise<string> {
   const file = await open(mountInfoPath, "r");
   try {
-    return (await textOf(file)).split("\n").flatMap((line) => parseLine(line) ?? []);
+    return await textOf(file);
   } finally {
     await file.close();
   }
@@ -77,13 +99,39 @@ export type Location =
   | { readonly home: "local" }
   | { readonly home: "remote"; readonly mount: Mount; readonly path: string };
 
+/** The walks are generators: they yield the local paths whose link content they want, and are sent it, or null. */
+type Walk<Result> = Generator<string, Result, string | null>;
+
+/** Which storage a path leads to. */
+export function* locate(table: MountTable, path: string): Walk<Location> {
+  const reached = yield* follow(table, path);
+  if (reached?.mount == null || reached.isLocal) return { home: "local" };
+  return { home: "remote", mount: reached.mount, path: reached.path };
+}
+
+/** The mount that begins just where a path leads to. */
+export function* mountPointAt(table: MountTable, path: string): Walk<Mount | null> {
+  const reached = yield* follow(table, path);
+  if (reached?.mount == null) return null;
+  const { mount } = reached;
+  return mount.mountPoint === (posix.normalize(reached.path).replace(/\/$/, "") || "/") ? mount : null;
+}
+
+/** How far a path was followed. */
+interface Reached {
+  readonly mount: Mount | null;
+  readonly isLocal: boolean;
+  /** Without symlinks, up to where a mount of a hang-prone type begins; from there on as it was given. */
+  readonly path: string;
+}
+
 /**
- * The walk as a generator: it yields the local paths whose link content it wants, and is sent the content, or null where
- * there is no symlink (an ordinary entry, or nothing: what does not exist is judged by its nearest existing ancestor).
+ * null: too many symlinks. Where there is no symlink, there is an ordinary entry, or nothing: what does not exist is judged
+ * by its nearest existing ancestor.
  */
-export function* locate(table: MountTable, path: string): Generator<string, Location, string | null> {
+function* follow(table: MountTable, path: string): Walk<Reached | null> {
   let mount = table.root;
-  if (mount !== null && whyHangProne(mount.type) !== null) return { home: "remote", mount, path };
+  if (mount !== null && whyHangProne(mount.type) !== null) return { mount, isLocal: false, path };
   // Mounts left behind by "..": the mount each prefix of `current` is on.
   let current: { readonly path: string; readonly mount: Mount | null }[] = [{ path: "", mount }];
   const pending = path.split("/").reverse();
@@ -100,7 +148,7 @@ export function* locate(table: MountTable, path: string): Generator<string, Loca
     mount = table.enter(here.mount, next);
     if (mount !== null) {
       if (whyHangProne(mount.type) !== null)
-        return { home: "remote", mount, path: [next, ...pending.reverse()].join("/") };
+        return { mount, isLocal: false, path: [next, ...pending.reverse()].join("/") };
       current.push({ path: next, mount });
       continue;
     }
@@ -111,11 +159,12 @@ export function* locate(table: MountTable, path: string): Generator<string, Loca
     }
     links += 1;
     // The real call will say ELOOP.
-    if (links > hostLimits.symlinksInPath) return { home: "local" };
+    if (links > hostLimits.symlinksInPath) return null;
     if (link.startsWith("/")) current = [{ path: "", mount: table.root }];
     pending.push(...link.split("/").reverse());
   }
-  return { home: "local" };
+  const last = current.at(-1);
+  return { mount: last?.mount ?? null, isLocal: true, path: last?.path || "/" };
 }
 
 const mountInfoPath = "/proc/self/mountinfo";

@@ -6,15 +6,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { hostLimits } from "../limits.js";
 import { type CommandLine, commandLine, type PreparedArgument } from "./command-line.js";
 import { hostError, hostErrorFrom, hostErrorOfErrno } from "./errors.js";
-import type { CommandResult, RunOptions } from "./host.js";
+import type { CommandResult, Identity, RunOptions } from "./host.js";
 import { textOfBytes } from "./names.js";
-import { startTimeOf } from "./orphans.js";
+import { MARKER_VARIABLE, startTimeOf } from "./orphans.js";
 import { findProgram } from "./programs.js";
 
 export interface PreparedCommand {
   readonly program: string;
   readonly args: readonly PreparedArgument[];
   readonly environment?: Readonly<Record<string, string>>;
+  readonly leavesRunning?: boolean;
 }
 
 export interface RunSurroundings {
@@ -25,6 +26,8 @@ export interface RunSurroundings {
   readonly environment?: Readonly<Record<string, string>>;
   /** Told the process group, for somebody who must kill it when this process cannot. */
   readonly started?: (processGroup: number) => void;
+  /** As whom the program runs, with root's power over local files; absent: as this process. */
+  readonly identity?: Identity;
 }
 
 /**
@@ -40,24 +43,31 @@ export async function runCommand(
   const program = await findProgram(command.program);
   const line = await commandLine(program, command.args, surroundings.temporaryDirectory);
   try {
-    return await runLine(line, command.environment ?? {}, options ?? {}, surroundings, await guard());
+    return await runLine(line, environmentOf(command, surroundings), options ?? {}, surroundings);
   } finally {
     await line.dispose();
   }
 }
 
+function environmentOf({ environment, leavesRunning }: PreparedCommand, surroundings: RunSurroundings) {
+  const all: Record<string, string | undefined> = { ...process.env, ...surroundings.environment, LC_ALL: "C" };
+  // By its marker, what it leaves running would be taken for an orphan.
+  if (leavesRunning === true) delete all[MARKER_VARIABLE];
+  return { ...all, ...environment };
+}
+
 async function runLine(
   line: CommandLine,
-  environment: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string | undefined>>,
   options: RunOptions,
   surroundings: RunSurroundings,
-  guard: readonly string[],
 ): Promise<CommandResult> {
   if (options.signal?.aborted) throw hostError("ECANCELED", `"${line.line}" was given up`, options.signal.reason);
-  const [program = line.program, ...args] = [...guard, line.program, ...line.args];
+  const guarded = await guard(surroundings.identity);
+  const [program = line.program, ...args] = [...guarded, line.program, ...line.args];
   const child = spawn(program, args, {
     cwd: "/",
-    env: { ...process.env, ...surroundings.environment, LC_ALL: "C", ...environment },
+    env: environment,
     detached: true,
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...line.inherited],
   });
@@ -109,10 +119,26 @@ let guardPath: Promise<string | null> | null = null;
  * What is put before a command so that the kernel kills it when this process dies, however it dies (PR_SET_PDEATHSIG, which
  * stays over exec). setpriv (util-linux) becomes the program, so that nothing else is seen of it; without it, nothing is.
  */
-async function guard(): Promise<readonly string[]> {
+async function guard(identity: Identity | undefined): Promise<readonly string[]> {
+  const path = await findGuard();
+  if (path === null) return [];
+  return [path, ...(identity === undefined ? [] : becoming(identity)), "--pdeathsig", "KILL", "--"];
+}
+
+/** null: there is no setpriv. */
+export function findGuard(): Promise<string | null> {
   guardPath ??= findProgram("setpriv").catch(() => null);
-  const path = await guardPath;
-  return path === null ? [] : [path, "--pdeathsig", "KILL", "--"];
+  return guardPath;
+}
+
+/**
+ * The program is the user in every respect, but may open what on this machine only root may: passphrases and images of
+ * other pools are handed to it. A server does not see that, and the user cannot look into it.
+ */
+function becoming({ owner, group }: Identity): readonly string[] {
+  const powers = "-all,+dac_override,+dac_read_search";
+  const ids = ["--reuid", `${owner}`, "--regid", `${group}`, "--keep-groups"];
+  return [...ids, "--inh-caps", powers, "--ambient-caps", powers];
 }
 
 /** One that has ended by now needs no announcement. */

@@ -99,21 +99,41 @@ async function undo(
   const { path } = trace.directory;
   try {
     if (silent.has(path)) throw new Error("the storage does not answer");
-    await using directory = await (await hostAt(path)).openDirectory(path);
-    const { inode } = await directory.facts();
-    if (inode !== trace.directory.inode) {
-      // What was there may be mounted later.
-      return notYet(job, `${what}; '${path}' is another directory now`, new Error("not the directory of the record"));
-    }
-    try {
-      return { text: `${what}; ${await undoIn(directory, trace)}` };
-    } catch (error) {
-      if (isGone(error)) return { text: `${what}; nothing is left of it` };
-      throw error;
-    }
+    return await asWhoMay(path, hostAt, async (host) => {
+      await using directory = await host.openDirectory(path);
+      const { inode } = await directory.facts();
+      if (inode !== trace.directory.inode) {
+        // What was there may be mounted later.
+        return notYet(job, `${what}; '${path}' is another directory now`, new Error("not the directory of the record"));
+      }
+      try {
+        return { text: `${what}; ${await undoIn(directory, trace)}` };
+      } catch (error) {
+        if (isGone(error)) return { text: `${what}; nothing is left of it` };
+        throw error;
+      }
+    });
   } catch (error) {
     if (error instanceof HostError && error.code === "ETIMEDOUT") silent.add(path);
     return notYet(job, `${what}; what it left in '${path}' could not be undone`, error);
+  }
+}
+
+/** A server may refuse root what it lets the directory's owner do. */
+async function asWhoMay<T>(
+  path: string,
+  hostAt: RecoverySurroundings["hostAt"],
+  work: (host: Host) => Promise<T>,
+): Promise<T> {
+  const host = await hostAt(path);
+  try {
+    return await work(host);
+  } catch (error) {
+    if (!(error instanceof HostError && (error.code === "EACCES" || error.code === "EPERM"))) throw error;
+    const { owner, group } = await host.facts(path);
+    const other = owner === 0 ? null : await host.as?.(path, { owner, group });
+    if (other == null) throw error;
+    return work(other);
   }
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, LibvirtError } from "@cistern/protocol";
-import type { PoolContext, PoolScan, PoolSecretLookup, StorageDriver } from "../drivers/driver.js";
+import type { PoolContext, PoolScan, PoolSecretLookup, StorageDriver, VolumeChange } from "../drivers/driver.js";
 import type { Host } from "../host/index.js";
 import type { Jobs } from "../jobs/jobs.js";
 import { anchoredHost, anchoringHost, type DirectoryIdentity, ESTALE } from "./anchored-host.js";
@@ -14,6 +14,8 @@ import { VolumeTable } from "./volume-table.js";
 export interface PoolReport {
   /** "could not WHAT pool 'NAME'"; the daemon goes on without it. */
   problem(what: string, pool: string, error: unknown): void;
+  /** What the daemon does by itself, for the log. */
+  news(text: string, facts: Readonly<Record<string, unknown>>): void;
 }
 
 /** What bringing pools up and down needs from the rest of the daemon. */
@@ -114,11 +116,36 @@ export async function scanAgain(pool: Pool, backends: PoolBackends): Promise<voi
   await scanWith(await hostForChanges(pool, backends), pool, backends, backends.stopping);
 }
 
+/**
+ * After a volume was made or removed, where that changes more than sums. The change itself has been made: when the look fails,
+ * that is reported, and the pool stays with what was known. False: the driver has nothing to look for. The caller holds the lock.
+ */
+export async function scanAfterChange(
+  pool: Pool,
+  change: VolumeChange["change"],
+  backends: PoolBackends,
+): Promise<boolean> {
+  const { rescan } = backends.driverOf(pool.live);
+  if (rescan === undefined) return false;
+  const after = { change, known: pool.volumes };
+  try {
+    const host = await hostForChanges(pool, backends);
+    await takeScan(pool, () => rescan(pool.live, host, after, backends.stopping));
+  } catch (error) {
+    backends.report.problem("refresh, after a volume was changed,", pool.name, error);
+  }
+  return true;
+}
+
 async function scanWith(host: Host, pool: Pool, backends: PoolBackends, signal: AbortSignal): Promise<void> {
   const driver = backends.driverOf(pool.live);
+  await takeScan(pool, () => driver.scan(pool.live, host, pool.volumes, signal));
+}
+
+async function takeScan(pool: Pool, look: () => Promise<PoolScan>): Promise<void> {
   pool.changes.scanBegins();
   try {
-    const scan = await driver.scan(pool.live, host, pool.volumes, signal);
+    const scan = await look();
     const table = await tableOf(scan, pool);
     // From here on nothing is awaited: whoever looks sees all of it or nothing.
     pool.changes.applyTo(table);

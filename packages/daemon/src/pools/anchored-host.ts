@@ -9,6 +9,7 @@ import type {
   FileAccess,
   FileFacts,
   Host,
+  Identity,
   MountFacts,
   OpenDirectoryOptions,
   RunOptions,
@@ -39,7 +40,9 @@ type Look = (directory: Directory, options: CallOptions | undefined) => Promise<
 
 function watching(pool: PoolDocument, host: Host, look: Look): Host {
   const { path } = pool.target;
-  return path === null || host.home !== "local" ? host : new WatchingHost(host, path, look);
+  // udev removes and makes the directories of device links (/dev/disk/by-path) as devices come and go; nobody else can.
+  if (path === null || host.home !== "local" || path.startsWith("/dev/")) return host;
+  return new WatchingHost(host, path, look);
 }
 
 /** Another host, with a look at one directory whenever it is opened. */
@@ -85,8 +88,14 @@ class WatchingHost implements Host {
   removeDirectory(path: string, options?: CallOptions): Promise<void> {
     return this.#host.removeDirectory(path, options);
   }
+  async as(path: string, identity: Identity): Promise<Host | null> {
+    return (await this.#host.as?.(path, identity)) ?? null;
+  }
   mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
     return this.#host.mounts(options);
+  }
+  mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
+    return this.#host.mountAt(path, options);
   }
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#host.run(command, options);

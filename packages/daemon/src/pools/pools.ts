@@ -15,12 +15,14 @@ import {
   scanAgain,
   scanInto,
 } from "./activation.js";
+import type { Autostart } from "./autostart.js";
 import type { PoolEvents } from "./events.js";
 import { Pool } from "./pool.js";
 import {
   checkFlags,
   isBusy,
   poolAlreadyActive,
+  poolNoLongerTried,
   poolNotActive,
   poolStarting,
   poolStillActive,
@@ -48,12 +50,20 @@ const BUILD_OVERWRITE = 8;
  */
 export class Pools {
   readonly registry: PoolRegistry;
+  readonly autostart: Autostart;
   readonly #backends: PoolBackends;
   readonly #parser: DocumentParser;
   readonly #events: PoolEvents;
 
-  constructor(registry: PoolRegistry, backends: PoolBackends, parser: DocumentParser, events: PoolEvents) {
+  constructor(
+    registry: PoolRegistry,
+    backends: PoolBackends,
+    parser: DocumentParser,
+    events: PoolEvents,
+    autostart: Autostart,
+  ) {
     this.registry = registry;
+    this.autostart = autostart;
     this.#backends = backends;
     this.#parser = parser;
     this.#events = events;
@@ -142,9 +152,11 @@ export class Pools {
     });
   }
 
+  /** A pool that waits for its source is not active, and is refused as such; but it does not wait any more. */
   async destroy(handle: PoolHandle): Promise<void> {
+    const waited = await this.autostart.giveUp(this.registry.resolve(handle));
     await this.#exclusively(handle, async (pool) => {
-      if (!pool.active) throw poolNotActive(pool);
+      if (!pool.active) throw waited ? poolNoLongerTried(pool) : poolNotActive(pool);
       refuseWhileBusy(pool);
       await deactivate(pool, this.#backends);
       this.#events.emit("stopped", pool);
@@ -165,6 +177,7 @@ export class Pools {
   }
 
   async undefine(handle: PoolHandle): Promise<void> {
+    await this.autostart.giveUp(this.registry.resolve(handle));
     await this.#exclusively(handle, async (pool) => {
       if (pool.active) throw poolStillActive(pool);
       refuseWhileBusy(pool);
@@ -222,6 +235,7 @@ export class Pools {
 
   async setAutostart(handle: PoolHandle, autostart: boolean): Promise<void> {
     const pool = this.registry.resolve(handle);
+    if (!autostart) await this.autostart.giveUp(pool);
     await pool.lock.run(async () => {
       this.#mustExist(pool);
       if (!pool.persistent) {
@@ -237,6 +251,7 @@ export class Pools {
     await this.#asJob("start", pool, requester, async ({ signal }) => {
       if (createFlags !== 0) await this.#build(pool, buildFlagsOf(createFlags));
       await activate(pool, this.#backends, signal);
+      await this.autostart.settle(pool);
     });
   }
 

@@ -17,6 +17,11 @@ export const noPoolWithName = (name: string): LibvirtError =>
   storage(ErrorCode.NO_STORAGE_POOL, `no storage pool with matching name '${name}'`);
 export const poolNotActive = (pool: Pool): LibvirtError =>
   storage(ErrorCode.OPERATION_INVALID, `storage pool '${pool.name}' is not active`);
+export const poolNoLongerTried = (pool: Pool): LibvirtError =>
+  storage(
+    ErrorCode.OPERATION_INVALID,
+    `storage pool '${pool.name}' is not active; its autostart is no longer tried again`,
+  );
 export const poolAlreadyActive = (pool: Pool): LibvirtError =>
   storage(ErrorCode.OPERATION_INVALID, `storage pool '${pool.name}' is already active`);
 export const poolStillActive = (pool: Pool): LibvirtError =>

@@ -1,31 +1,62 @@
 import type { PoolDocument } from "@cistern/documents";
-import { abandon, activate, isTimeout, type PoolBackends, scanInto } from "./activation.js";
+import { abandon, isTimeout, type PoolBackends, scanInto } from "./activation.js";
+import type { Autostart } from "./autostart.js";
 import { Pool } from "./pool.js";
 import type { PoolRegistry } from "./registry.js";
 
 /**
  * Pools as they were: first those that were active when the last daemon ended, then the definitions, then a look at
  * the storage of each (libvirt calls a pool active whose storage is found usable, even when it was not before), and
- * once per boot the autostart. A pool in trouble is reported and stays inactive; one that hangs delays nobody else.
+ * once per boot the autostart, or what an earlier daemon of this boot did not bring about of it. A pool in trouble is
+ * reported and stays inactive; one that hangs delays nobody else.
  */
-export async function restorePools(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
+export async function restorePools(
+  registry: PoolRegistry,
+  backends: PoolBackends,
+  autostart: Autostart,
+): Promise<void> {
   await loadStates(registry, backends);
   await loadDefinitions(registry, backends);
-  const firstSinceBoot = await backends.store.claimAutostart();
+  const due = await findDueStarts(registry, backends, autostart);
   await Promise.all(
     [...registry].map((pool) =>
       pool.lock.run(async () => {
         await findOutWhetherActive(pool, registry, backends);
-        if (firstSinceBoot) await autostartPool(pool, backends);
+        if (due.has(pool)) await autostart.start(pool);
       }),
     ),
   );
 }
 
+/** What is owed is written down before the marker: a daemon that dies here leaves it to the next one. */
+async function findDueStarts(
+  registry: PoolRegistry,
+  { store }: PoolBackends,
+  autostart: Autostart,
+): Promise<ReadonlySet<Pool>> {
+  const due = new Set<Pool>();
+  if (!(await store.autostartBegan())) {
+    for (const pool of registry) if (pool.autostart && !pool.active) due.add(pool);
+    await Promise.all([...due].map((pool) => autostart.owe(pool)));
+    await store.markAutostart();
+    return due;
+  }
+  for (const [name, { uuid, attempts }] of await store.loadOwedStarts()) {
+    const pool = registry.findByName(name);
+    if (pool?.uuid === uuid && pool.autostart) {
+      due.add(pool);
+      await autostart.owe(pool, attempts);
+    } else {
+      await store.removeOwedStart(name);
+    }
+  }
+  return due;
+}
+
 /** SIGHUP: definitions made by hand are taken in, and what should run is started, whatever the marker says. */
-export async function reloadPools(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
+export async function reloadPools(registry: PoolRegistry, backends: PoolBackends, autostart: Autostart): Promise<void> {
   await loadDefinitions(registry, backends);
-  await Promise.all([...registry].map((pool) => pool.lock.run(() => autostartPool(pool, backends))));
+  await Promise.all([...registry].map((pool) => pool.lock.run(() => autostart.start(pool))));
 }
 
 async function loadStates(registry: PoolRegistry, backends: PoolBackends): Promise<void> {
@@ -78,13 +109,4 @@ async function findOutWhetherActive(pool: Pool, registry: PoolRegistry, backends
 async function isUsable(pool: Pool, backends: PoolBackends): Promise<boolean> {
   if (!backends.hasDriver(pool.live)) return false;
   return backends.driverOf(pool.live).check(pool.live, await backends.hostOf(pool.live), pool.active);
-}
-
-async function autostartPool(pool: Pool, backends: PoolBackends): Promise<void> {
-  if (!pool.autostart || pool.active) return;
-  try {
-    await activate(pool, backends);
-  } catch (error) {
-    backends.report.problem("autostart", pool.name, error);
-  }
 }

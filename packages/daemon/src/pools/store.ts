@@ -28,6 +28,13 @@ export interface ActivePool {
   readonly made: readonly string[];
 }
 
+/** A start that was due in this boot and has not come about. */
+export interface OwedStart {
+  readonly uuid: string;
+  /** In vain so far. */
+  readonly attempts: number;
+}
+
 const AUTOSTARTED_MARKER = "autostarted";
 const PRIVATE = 0o600;
 
@@ -138,17 +145,55 @@ export class PoolStore {
     }
   }
 
-  /** True once per boot: the run directory, and the marker in it, do not outlive a reboot. */
-  async claimAutostart(): Promise<boolean> {
+  /** Whether autostart was begun in this boot: the run directory, and the marker in it, do not outlive a reboot. */
+  async autostartBegan(): Promise<boolean> {
+    await using state = await this.#openIfThere("state");
+    if (state === null) return false;
+    try {
+      await state.lookup(AUTOSTARTED_MARKER, { follow: true });
+      return true;
+    } catch (error) {
+      if (error instanceof HostError && error.code === "ENOENT") return false;
+      throw error;
+    }
+  }
+
+  async markAutostart(): Promise<void> {
     await using state = await this.#open("state");
     try {
       const marker = await state.open(AUTOSTARTED_MARKER, { access: "write", create: "exclusive", mode: PRIVATE });
       await marker.close();
-      return true;
     } catch (error) {
-      if (error instanceof HostError && error.code === "EEXIST") return false;
-      throw error;
+      if (!(error instanceof HostError && error.code === "EEXIST")) throw error;
     }
+  }
+
+  async saveOwedStart(
+    { name, uuid }: { readonly name: string; readonly uuid: string },
+    attempts: number,
+  ): Promise<void> {
+    await this.#save("state", owedFileOf(name), `${JSON.stringify({ uuid, attempts })}\n`);
+  }
+
+  async removeOwedStart(name: string): Promise<void> {
+    await using state = await this.#openIfThere("state");
+    if (state !== null) await removeIfThere(state, owedFileOf(name));
+  }
+
+  /** By the pool's name. What cannot be read is reported, and is not owed. */
+  async loadOwedStarts(): Promise<ReadonlyMap<string, OwedStart>> {
+    const owed = new Map<string, OwedStart>();
+    await using state = await this.#openIfThere("state");
+    if (state === null) return owed;
+    for (const file of (await state.names()).filter((name) => name.endsWith(OWED_SUFFIX))) {
+      try {
+        const content = decodeUtf8(await state.readFile(file, limits.storedDocumentBytes));
+        owed.set(file.slice(0, -OWED_SUFFIX.length), readOwedStart(JSON.parse(content)));
+      } catch (error) {
+        this.#reportSkipped(`${state.path}/${file}`, error);
+      }
+    }
+    return owed;
   }
 
   async #save(place: keyof PoolPlaces, file: string, content: string): Promise<void> {
@@ -225,6 +270,14 @@ async function isAutostarted(name: string, links: Directory, definitions: Direct
 
 const fileOf = (poolName: string): string => `${poolName}.xml`;
 const madeFileOf = (poolName: string): string => `${poolName}.made.json`;
+const OWED_SUFFIX = ".autostart.json";
+const owedFileOf = (poolName: string): string => `${poolName}${OWED_SUFFIX}`;
+
+function readOwedStart(value: unknown): OwedStart {
+  const { uuid, attempts } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof uuid === "string" && typeof attempts === "number") return { uuid, attempts };
+  throw new Error("it does not say whose start is owed");
+}
 
 async function removeIfThere(directory: Directory, name: string): Promise<void> {
   try {

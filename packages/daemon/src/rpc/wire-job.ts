@@ -27,7 +27,7 @@ export function toWireJob(facts: JobFacts): WireJob {
   };
 }
 
-function wireError(thrown: Error): WireJob["error"] {
+export function wireError(thrown: Error): NonNullable<WireJob["error"]> {
   const { code, domain, message } = LibvirtError.from(thrown);
   return { code, domain, message: cut(message) };
 }
@@ -40,7 +40,7 @@ function cutOptional(text: string | null): string | null {
   return text === null ? null : cut(text);
 }
 
-function microseconds(date: Date | null): bigint {
+export function microseconds(date: Date | null): bigint {
   return date === null ? 0n : whole(date.getTime()) * 1000n;
 }
 

@@ -32,3 +32,8 @@ export function parseSignatures(output: string): Signatures {
   }
   return { superblock: values.get("TYPE") ?? null, partitionTable: values.get("PTTYPE") ?? null };
 }
+
+/** The identifier that a partition table bears (dos, gpt), in the same output: "PTUUID=6c1f1e34". null: it has none. */
+export function parseTableUuid(output: string): string | null {
+  return /^PTUUID=(\S+)$/m.exec(output)?.[1] ?? null;
+}

@@ -5,6 +5,7 @@ import { unsupported } from "../drivers/index.js";
 import { QUICK_JOB } from "../jobs/job.js";
 import type { Requester } from "../jobs/job-facts.js";
 import type { DocumentParser } from "../parsing/parser.js";
+import { scanAfterChange } from "../pools/activation.js";
 import { promisedOf } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolHandle, Pools } from "../pools/pools.js";
@@ -153,7 +154,11 @@ export class VolumeCreation {
       await asJob(this.#backends, pool, task, (context) => this.#write(pool, volume, source, flags, context));
       volume.building = false;
       pool.changes.built(volume);
-      moveAllocation(pool, volume.document.allocationBytes);
+      if (this.#backends.driverOf(pool.live).rescan === undefined) {
+        moveAllocation(pool, volume.document.allocationBytes);
+      } else {
+        await this.#scanAfter(pool);
+      }
       return { pool, volume };
     } catch (error) {
       pool.volumes.remove(volume);
@@ -162,6 +167,15 @@ export class VolumeCreation {
     } finally {
       volume.growing = null;
       pool.jobs--;
+    }
+  }
+
+  /** The volume is made, whatever becomes of this. */
+  async #scanAfter(pool: Pool): Promise<void> {
+    try {
+      await pool.lock.run(() => scanAfterChange(pool, "made", this.#backends));
+    } catch (error) {
+      this.#backends.report.problem("refresh, after a volume was made,", pool.name, error);
     }
   }
 

@@ -33,7 +33,8 @@ export function resizedCapacity(
   availableBytes: bigint,
 ): ResizePlan {
   const capacityBytes = absolute(volume.capacityBytes, requestedBytes, flags);
-  if (capacityBytes < volume.allocationBytes) {
+  // What a technology keeps for a volume may be more than what the volume holds (a full ZFS volume): growing is no shrinking.
+  if (capacityBytes < volume.allocationBytes && capacityBytes < volume.capacityBytes) {
     throw LibvirtError.of(
       ErrorCode.INVALID_ARG,
       ErrorDomain.STORAGE,

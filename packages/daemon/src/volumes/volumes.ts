@@ -3,6 +3,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeOperations } from "../drivers/driver.js";
 import { DELETE_WITH_SNAPSHOTS, unsupported } from "../drivers/index.js";
 import type { Requester } from "../jobs/job-facts.js";
+import { scanAfterChange } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags, noVolumeWithName, poolNotActive } from "../pools/refusals.js";
@@ -119,7 +120,9 @@ export class Volumes {
           );
           pool.volumes.remove(volume);
           pool.changes.removed(volume);
-          moveAllocation(pool, -document.allocationBytes);
+          if (!(await scanAfterChange(pool, "removed", this.#backends))) {
+            moveAllocation(pool, -document.allocationBytes);
+          }
         });
       } finally {
         volume.removing = false;

@@ -49,6 +49,7 @@ max_client_requests = 8
 keepalive_interval = -1
 keepalive_count = 0
 remote_storage_timeout = 9
+autostart_retry_seconds = 16
 max_jobs = 10
 max_jobs_per_pool = 11
 job_bandwidth_mib = 12
@@ -86,6 +87,7 @@ overcommit_refuse_ratio = 1
       keepaliveIntervalSeconds: -1,
       keepaliveCount: 0,
       remoteStorageTimeoutSeconds: 9,
+      autostartRetrySeconds: 16,
       maxJobs: 10,
       maxJobsPerPool: 11,
       jobBandwidthMib: 12,

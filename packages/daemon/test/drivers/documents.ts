@@ -31,6 +31,18 @@ export function pool(type: PoolType, targetPath: string | null, more: Partial<Po
   };
 }
 
+/** A pool of a whole disk. `format`: the label; `targetPath`: where the stable names of its partitions are. */
+export function diskPool(
+  device: string,
+  format: string,
+  targetPath = "/dev",
+  partSeparator: boolean | null = null,
+): PoolDocument {
+  const plain = pool("disk", targetPath);
+  const devices = [{ path: device, partSeparator, freeExtents: [] }];
+  return { ...plain, source: { ...plain.source, devices, format } };
+}
+
 export interface Wanted {
   readonly capacityBytes?: bigint;
   /** Not said: fully allocated. */

@@ -29,7 +29,19 @@ export class Laboratory {
   /** Passphrases by uuid or usage. */
   readonly secrets = new Map<string, string>();
   readonly #controller = new AbortController();
+  readonly #kept: Disposable[] = [];
   #privateDirectory: Directory | null = null;
+
+  /** To be done when the laboratory closes; what was said last is done first. */
+  onClose(cleanup: () => void): void {
+    this.keep({ [Symbol.dispose]: cleanup });
+  }
+
+  /** Something of the machine's (a loop device): given back when the laboratory closes. */
+  keep<Kept extends Disposable>(resource: Kept): Kept {
+    this.#kept.push(resource);
+    return resource;
+  }
 
   get host(): Host {
     return this.hosts.local;
@@ -75,6 +87,7 @@ export class Laboratory {
   async close(): Promise<void> {
     await this.#privateDirectory?.close();
     await this.hosts.close();
+    for (const resource of this.#kept.reverse()) resource[Symbol.dispose]();
     rmSync(this.root, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { whyHangProne } from "../../dist/host/file-system-types.js";
-import { type Location, locate, MountTable } from "../../dist/host/mounts.js";
+import { type Location, locate, type Mount, MountTable, mountPointAt } from "../../dist/host/mounts.js";
 
 /** The walk with symlinks from a table; `touched` lists what it looked at. */
 function walk(
@@ -18,6 +18,14 @@ function walk(
   return { location: step.value, touched };
 }
 
+/** What is mounted just at a path. */
+function mountAt(path: string, links: Readonly<Record<string, string>> = {}): Mount | null {
+  const steps = mountPointAt(new MountTable(table), path);
+  let step = steps.next();
+  while (!step.done) step = steps.next(links[step.value] ?? null);
+  return step.value;
+}
+
 function mount(id: number, parent: number, point: string, type: string): string {
   return `${id} ${parent} 0:${id} / ${point} rw,relatime shared:1 - ${type} source rw\n`;
 }
@@ -31,6 +39,29 @@ const table =
   mount(6, 1, "/auto", "autofs") +
   mount(7, 6, "/auto", "ext4") +
   mount(8, 1, "/net", "autofs");
+
+describe("what is mounted at a path", () => {
+  const links = { "/link": "/data", "/deep": "srv/nfs/" };
+  it.each([
+    ["/", 1],
+    ["/data", 3],
+    ["/data/", 3],
+    ["//data/.", 3],
+    ["/link", 3],
+    ["/deep", 2],
+    ["/srv/nfs", 2],
+    ["/srv/nfs/.", 2],
+    ["/with blank", 5],
+    // The last of several on one mount point is the one that is seen.
+    ["/auto", 7],
+    ["/data/images", null],
+    ["/srv/nfs/pool", null],
+    ["/srv", null],
+    ["/absent", null],
+  ])("%s: mount %s", (path, id) => {
+    expect(mountAt(path, links)?.id ?? null).toBe(id);
+  });
+});
 
 describe("the home of a path", () => {
   it.each([

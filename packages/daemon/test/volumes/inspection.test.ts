@@ -5,6 +5,7 @@ import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
 import { Jobs } from "../../dist/jobs/jobs.js";
 import { DocumentParser } from "../../dist/parsing/parser.js";
 import { scanInto } from "../../dist/pools/activation.js";
+import { Autostart } from "../../dist/pools/autostart.js";
 import { PoolCommitments } from "../../dist/pools/commitment.js";
 import { PoolEvents } from "../../dist/pools/events.js";
 import { Pool } from "../../dist/pools/pool.js";
@@ -32,7 +33,7 @@ beforeEach(async () => {
   backends = {
     store: new PoolStore(laboratory.host, places, () => {}),
     jobs: new Jobs(),
-    report: { problem: () => {} },
+    report: { problem: () => {}, news: () => {} },
     stopping: new AbortController().signal,
     driverOf: () => directoryDriver,
     hasDriver: () => true,
@@ -49,7 +50,9 @@ beforeEach(async () => {
     secret,
     privateDirectory,
   };
-  const pools = new Pools(registry, backends, new DocumentParser(), new PoolEvents());
+  const events = new PoolEvents();
+  const autostart = new Autostart(registry, backends, events);
+  const pools = new Pools(registry, backends, new DocumentParser(), events, autostart);
   inspection = new Inspection(pools, new Volumes(pools, backends), backends);
 });
 afterEach(() => laboratory.close());

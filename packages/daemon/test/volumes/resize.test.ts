@@ -48,6 +48,12 @@ describe("the capacity that a resize asks for", () => {
     expect(() => resizedCapacity(volume, requested, flags, 1000n)).toThrow(message);
   });
 
+  it("lets a volume grow that takes more room than it holds, up to less than that room", () => {
+    const full = { ...volume, allocationBytes: 10_000n };
+    expect(resizedCapacity(full, 9_000n, 0, 0n).capacityBytes).toBe(9_000n);
+    expect(() => resizedCapacity(full, 8_000n, SHRINK, 0n)).toThrow("can't shrink capacity below existing allocation");
+  });
+
   it("refuses a capacity of nothing unless it is a difference or a leave to shrink", () => {
     expect(() => refuseZeroCapacity(0n, 0)).toThrow("cannot be zero without 'delta' or 'shrink' flags set");
     expect(() => refuseZeroCapacity(0n, DELTA)).not.toThrow();

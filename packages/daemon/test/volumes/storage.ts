@@ -6,6 +6,7 @@ import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import { Jobs } from "../../dist/jobs/jobs.js";
 import { DocumentParser } from "../../dist/parsing/parser.js";
 import { scanInto } from "../../dist/pools/activation.js";
+import { Autostart, type AutostartPauses, STANDARD_PAUSES } from "../../dist/pools/autostart.js";
 import { PoolCommitments } from "../../dist/pools/commitment.js";
 import { PoolEvents } from "../../dist/pools/events.js";
 import { Pool } from "../../dist/pools/pool.js";
@@ -22,33 +23,45 @@ import { Laboratory } from "../drivers/laboratory.js";
 export class Storage {
   readonly laboratory: Laboratory;
   readonly registry = new PoolRegistry();
+  readonly events = new PoolEvents();
+  readonly autostart: Autostart;
   readonly pools: Pools;
   readonly volumes: Volumes;
   readonly backends: VolumeBackends;
   /** As the administrator set it. */
   deletesBackingStores = false;
+  pauses: AutostartPauses = STANDARD_PAUSES;
+  /** What the log was told: "WHAT NAME: REASON", and news. */
+  readonly log: string[] = [];
+  /** Ends when the daemon does. */
+  readonly stoppingDaemon = new AbortController();
   #driver: StorageDriver = directoryDriver;
 
   private constructor(laboratory: Laboratory, backends: (storage: Storage) => VolumeBackends) {
     this.laboratory = laboratory;
     this.backends = backends(this);
-    this.pools = new Pools(this.registry, this.backends, new DocumentParser(), new PoolEvents());
+    this.autostart = new Autostart(this.registry, this.backends, this.events, () => this.pauses);
+    this.pools = new Pools(this.registry, this.backends, new DocumentParser(), this.events, this.autostart);
     this.volumes = new Volumes(this.pools, this.backends);
   }
 
-  static async open(): Promise<Storage> {
-    const laboratory = new Laboratory();
+  /** `laboratory`: of an earlier daemon, whose files this one finds. */
+  static async open(laboratory = new Laboratory()): Promise<Storage> {
     const { secret, privateDirectory } = await laboratory.context();
     const { host } = laboratory;
     const state = laboratory.path("state");
-    mkdirSync(state);
-    const places = { definitions: state, autostart: state, state };
+    mkdirSync(state, { recursive: true });
+    const places = { definitions: `${state}/definitions`, autostart: `${state}/autostart`, state: `${state}/run` };
     return new Storage(laboratory, (own) => {
       return {
         store: new PoolStore(host, places, () => {}),
         jobs: new Jobs(),
-        report: { problem: () => {} },
-        stopping: new AbortController().signal,
+        report: {
+          problem: (what, name, error) =>
+            own.log.push(`${what} ${name}: ${error instanceof Error ? error.message : error}`),
+          news: (text) => own.log.push(text),
+        },
+        stopping: own.stoppingDaemon.signal,
         driverOf: () => own.#driver,
         hasDriver: () => true,
         poolSecret: (lookup) => secret(lookup),
@@ -76,6 +89,10 @@ export class Storage {
 
   set scanning(scan: StorageDriver["scan"]) {
     this.#driver = { ...this.#driver, scan };
+  }
+
+  set starting(start: NonNullable<StorageDriver["start"]>) {
+    this.#driver = { ...this.#driver, start };
   }
 
   set stopping(stop: NonNullable<StorageDriver["stop"]>) {

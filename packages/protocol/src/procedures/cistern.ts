@@ -143,6 +143,26 @@ export const cistern = {
     result: struct({ inspection: wireInspection }),
     acl: ["storage_vol:read"],
   }),
+  /** Why a pool that should have been started by itself does not run yet, and when it is tried again. */
+  poolGetAutostart: cisternProcedure(10, "POOL_GET_AUTOSTART", "cisternPoolGetAutostart", {
+    args: struct({ pool: poolReference }),
+    result: struct({
+      /** Absent: it runs, or nobody tries to start it. */
+      failure: optional(
+        struct({
+          /** Since the boot. */
+          attempts: uint,
+          /** Microseconds since 1970. */
+          lastAttempt: unsignedHyper,
+          /** The same; 0: it is being tried. */
+          nextAttempt: unsignedHyper,
+          error: struct({ code: int, domain: int, message: jobText }),
+        }),
+      ),
+    }),
+    priority: true,
+    acl: ["storage_pool:read"],
+  }),
 } as const;
 
 /** What Cistern's own program tells by itself: packets of type MESSAGE, serial 0, one per watch. */

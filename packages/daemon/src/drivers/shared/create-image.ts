@@ -98,7 +98,7 @@ async function clone(
   context: VolumeContext,
 ): Promise<void> {
   const { volume, options, keys } = plan;
-  const { directory, name } = await openSource(source, context.host);
+  const { directory, name } = await openSource(source, context);
   await using _directory = directory;
   const input = { in: directory, name };
   if (keys.output === null && keys.input === null) {

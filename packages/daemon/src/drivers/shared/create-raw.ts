@@ -74,7 +74,7 @@ async function copy(
   flags: number,
   context: VolumeContext,
 ): Promise<void> {
-  const from = await openSource(source, context.host);
+  const from = await openSource(source, context);
   await using _directory = from.directory;
   await using input = await openSourceFile(source, from);
   const allocationBytes = allocationOf(volume);

@@ -4,6 +4,7 @@ import type { EmptyQcow2, Segment } from "../../images/qcow2-writer.js";
 import type { FoundVolume, VolumeContext } from "../driver.js";
 import { emptyQcow2Of } from "./create-qcow2.js";
 import { refuseExisting } from "./existing-entry.js";
+import { failingAs } from "./failure.js";
 import { planImage } from "./image-plan.js";
 import { makeWholeFile, type WholeFilePlan } from "./new-file.js";
 import { asImage, asPlainFile } from "./refresh-file.js";
@@ -32,7 +33,8 @@ export async function fillAtOnce(
   const small = isEmptyRaw(volume) ? emptyRaw(volume) : await emptyImage(pool, volume, context);
   if (small === null) return null;
   try {
-    await using directory = await openTargetLazily(pool, context.host);
+    const detail = `Failed to create file '${pathOf(volume)}'`;
+    await using directory = await failingAs(detail, openTargetLazily(pool, context.host));
     const request = { directory, bytes: bytesOf(small), detail: `cannot create image '${pathOf(volume)}'` };
     const facts = await tellingRoom(request, () => makeWholeFile(directory, volume, context, small));
     return facts === null ? null : { document: small.found(facts), evidence: null };

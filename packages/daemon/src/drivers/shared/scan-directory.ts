@@ -1,6 +1,6 @@
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorDomain } from "@cistern/protocol";
-import type { CallOptions, Directory, Host, ScanEvidence } from "../../host/host.js";
+import type { CallOptions, Directory, Host, ScanEvidence, ScannedEntry, ScanRequest } from "../../host/host.js";
 import { SCAN_HEAD_BYTES, SCAN_WINDOWS } from "../../images/reading-plan.js";
 import type { FoundVolume, KnownVolumes, PoolScan } from "../driver.js";
 import { BackingFiles, withBackingFile } from "./backing-stores.js";
@@ -9,6 +9,17 @@ import { lookCloser, type SeenVolume, seenVolume } from "./seen-volume.js";
 import { openTarget, targetPath } from "./target-directory.js";
 import { Turns } from "./turns.js";
 import { permissionsOf } from "./volume-document.js";
+
+const EPERM = 1;
+const EACCES = 13;
+
+/** Another way to entries that could not be read for lack of permission: as they are through another handle. */
+export type RefusedEntries = (
+  directory: Directory,
+  entries: readonly ScannedEntry[],
+  request: ScanRequest,
+  options: CallOptions,
+) => AsyncIterable<{ readonly directory: Directory; readonly entries: readonly ScannedEntry[] }>;
 
 /** Volumes gone through before looking at the clock. */
 const VOLUMES_PER_LOOK = 256;
@@ -23,10 +34,11 @@ export async function scanDirectory(
   host: Host,
   known: KnownVolumes,
   signal: AbortSignal,
+  refused: RefusedEntries | null = null,
 ): Promise<PoolScan> {
   const path = targetPath(pool);
   await using directory = await openTarget(pool, host);
-  const seen = await seenVolumes(directory, path, known, { signal });
+  const seen = await seenVolumes(directory, path, known, refused, { signal });
   const volumes = await withBackingStores(seen, host, { signal });
   const facts = await failingAs(`cannot stat path '${path}'`, directory.facts({ signal }));
   const space = await failingAs(`cannot statvfs path '${path}'`, directory.space({ signal }));
@@ -43,20 +55,30 @@ async function seenVolumes(
   directory: Directory,
   path: string,
   known: KnownVolumes,
+  refused: RefusedEntries | null,
   options: CallOptions,
 ): Promise<SeenVolume[]> {
   const request = { headBytes: SCAN_HEAD_BYTES, windows: SCAN_WINDOWS, known: await evidenceOf(known) };
   const seen: SeenVolume[] = [];
+  const notAllowed: ScannedEntry[] = [];
   const turns = new Turns();
+  const take = async (batch: readonly ScannedEntry[], by: Directory): Promise<void> => {
+    for (const entry of batch) {
+      let volume = seenVolume(entry, path, known);
+      if (volume === "look") volume = await lookCloser(by, entry, path, options);
+      if (volume !== null) seen.push(entry.isSymlink ? { ...volume, isSymlink: true } : volume);
+    }
+    // Batches that are already there come without a pause.
+    if (turns.isOver) await turns.next();
+  };
   try {
     for await (const batch of directory.scan(request, options)) {
-      for (const entry of batch) {
-        let volume = seenVolume(entry, path, known);
-        if (volume === "look") volume = await lookCloser(directory, entry, path, options);
-        if (volume !== null) seen.push(entry.isSymlink ? { ...volume, isSymlink: true } : volume);
-      }
-      // Batches that are already there come without a pause.
-      if (turns.isOver) await turns.next();
+      await take(batch, directory);
+      if (refused !== null) notAllowed.push(...batch.filter(({ errno }) => errno === EPERM || errno === EACCES));
+    }
+    if (refused === null || notAllowed.length === 0) return seen;
+    for await (const { directory: by, entries } of refused(directory, notAllowed, request, options)) {
+      await take(entries, by);
     }
   } catch (thrown) {
     throw failure(thrown, `cannot read directory '${path}'`, ErrorDomain.NONE);

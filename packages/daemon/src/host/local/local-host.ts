@@ -11,13 +11,14 @@ import type {
   FileAccess,
   FileFacts,
   Host,
+  Identity,
   MountFacts,
   OpenDirectoryOptions,
   RunOptions,
   ScannedEntry,
   ScanRequest,
 } from "../host.js";
-import { readMounts } from "../mounts.js";
+import { readMountAt, readMounts } from "../mounts.js";
 import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
 import { ownDescriptor } from "./descriptor.js";
@@ -36,6 +37,8 @@ export interface LocalHostParts {
   readonly lanes: NativeLanes;
   readonly scans: ScanThreads;
   readonly run: (command: Command, options: RunOptions | undefined) => Promise<CommandResult>;
+  /** The home of a path for another user; absent where everything is to be done here. */
+  readonly as?: (path: string, identity: Identity) => Promise<Host | null>;
   readonly evidenceAgeNs: bigint;
 }
 
@@ -148,8 +151,16 @@ export class LocalHost implements Host, LocalServices {
     return this.#parts.run(command, options);
   }
 
+  async as(path: string, identity: Identity): Promise<Host | null> {
+    return (await this.#parts.as?.(path, identity)) ?? null;
+  }
+
   mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
     return this.#call("Reading the mount table", options, readMounts);
+  }
+
+  mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
+    return this.#call("Reading the mount table", options, () => readMountAt(path));
   }
 
   scan(

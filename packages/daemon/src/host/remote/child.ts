@@ -2,7 +2,15 @@ import { open } from "node:fs/promises";
 import { hostLimits } from "../../limits.js";
 import type { PreparedArgument } from "../command-line.js";
 import { hostError, hostErrorFrom } from "../errors.js";
-import type { CommandResult, CopiedRange, FileFacts, PublishOptions, ScanEvidence, ScanRequest } from "../host.js";
+import type {
+  CommandResult,
+  CopiedRange,
+  FileFacts,
+  Identity,
+  PublishOptions,
+  ScanEvidence,
+  ScanRequest,
+} from "../host.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
 import { LocalHost } from "../local/local-host.js";
@@ -23,6 +31,8 @@ import {
  * storage does; the daemon then kills it. It ends when the daemon does, whose end of the channel closes.
  */
 
+const identity = becomeAnother(process.argv.slice(2).map(Number));
+
 const host = new LocalHost({
   router: null,
   lanes: { quick: new NativeLane(hostLimits.remoteQuickThreads), bulk: new NativeLane(hostLimits.bulkThreads) },
@@ -30,6 +40,27 @@ const host = new LocalHost({
   run: () => Promise.reject(hostError("ENOSYS", "Commands come by message")),
   evidenceAgeNs: hostLimits.remoteEvidenceAgeNs,
 });
+
+/**
+ * With two arguments, this process becomes that user before it does anything: servers see him in every call. It was started
+ * so that capabilities outlive the change (remote-child.ts), and its real and saved ids stay root's: without the first it
+ * could not open what the daemon hands over, without the second the user could send it signals.
+ */
+function becomeAnother([owner, group]: readonly number[]): Identity | null {
+  if (owner === undefined || group === undefined) return null;
+  try {
+    (process as ProcessWithGroups).initgroups(owner, group);
+  } catch {
+    // A user whom this machine does not know is in no other groups.
+    process.setgroups?.([group]);
+  }
+  process.setegid?.(group);
+  process.seteuid?.(owner);
+  return { owner, group };
+}
+
+/** What Node's types leave out. Throws for a user whom this machine does not know. */
+type ProcessWithGroups = NodeJS.Process & { initgroups(user: number, group: number): void };
 
 type Target = LocalHost | LocalDirectory | LocalFile;
 
@@ -167,7 +198,7 @@ async function close(object: Target): Promise<void> {
 /** While the command runs, the daemon hears that this process is alive; the command itself is watched by `runCommand`. */
 async function run({ id, args, signal }: CallContext): Promise<CommandResult> {
   const [command, temporaryDirectory] = args as [SentCommand, string];
-  const { program, environment, timeoutMs, inactivityMs, outputLimitBytes, input } = command;
+  const { program, environment, leavesRunning, timeoutMs, inactivityMs, outputLimitBytes, input } = command;
   const releases: (() => void)[] = [];
   const alive = setInterval(
     () => send({ type: "progress", id, doneBytes: null, totalBytes: null }),
@@ -177,7 +208,7 @@ async function run({ id, args, signal }: CallContext): Promise<CommandResult> {
     const prepared: PreparedArgument[] = [];
     for (const argument of command.args) prepared.push(await preparedArgument(argument, releases));
     return await runCommand(
-      { program, args: prepared, environment },
+      { program, args: prepared, environment, leavesRunning },
       {
         signal,
         ...(timeoutMs === null ? {} : { timeoutMs }),
@@ -186,7 +217,12 @@ async function run({ id, args, signal }: CallContext): Promise<CommandResult> {
         ...(command.wantsStart ? { started: (program) => send({ type: "program", id, program }) } : {}),
         ...(command.wantsOutput ? { output: (text) => send({ type: "output", id, text }) } : {}),
       },
-      { temporaryDirectory, inactivityMs, started: (processGroup) => send({ type: "started", id, processGroup }) },
+      {
+        temporaryDirectory,
+        inactivityMs,
+        started: (processGroup) => send({ type: "started", id, processGroup }),
+        ...(identity === null ? {} : { identity }),
+      },
     );
   } finally {
     clearInterval(alive);

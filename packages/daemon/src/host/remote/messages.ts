@@ -90,6 +90,7 @@ export interface SentCommand {
   readonly inactivityMs: number;
   readonly outputLimitBytes: number | null;
   readonly input: Uint8Array | null;
+  readonly leavesRunning: boolean;
   readonly wantsStart: boolean;
   readonly wantsOutput: boolean;
 }

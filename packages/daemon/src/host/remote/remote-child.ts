@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
-import { HostError, type ScannedEntry, type StartedProgram } from "../host.js";
+import { HostError, type Identity, type ScannedEntry, type StartedProgram } from "../host.js";
 import { killGroup } from "../run.js";
 import type { FromChild, OpenedHandle, ToChild } from "./messages.js";
 
@@ -19,6 +19,18 @@ export interface RemoteCall {
   readonly started?: ((child: StartedProgram) => void) | undefined;
   readonly output?: ((text: string) => void) | undefined;
   readonly batch?: (entries: readonly ScannedEntry[]) => void;
+}
+
+export interface RemoteChildParts {
+  /** For messages. */
+  readonly storage: string;
+  /** Whom it becomes; null: nobody else. */
+  readonly identity: (Identity & { readonly guard: string }) | null;
+  readonly environment: Readonly<Record<string, string>>;
+  /** It takes no more calls. */
+  readonly ended: () => void;
+  /** The process has vanished. */
+  readonly gone: () => void;
 }
 
 interface Pending {
@@ -47,8 +59,7 @@ export class RemoteChild {
   #idleTimer: NodeJS.Timeout | undefined;
   #lastWords = "";
 
-  /** `storage`: for messages. `ended`: it takes no more calls. `gone`: the process has vanished. */
-  constructor(storage: string, environment: Readonly<Record<string, string>>, ended: () => void, gone: () => void) {
+  constructor({ storage, identity, environment, ended, gone }: RemoteChildParts) {
     this.#storage = storage;
     this.#onEnded = ended;
     this.#ready = new Promise((resolve, reject) => {
@@ -56,12 +67,14 @@ export class RemoteChild {
       this.#failReady = reject;
     });
     this.#ready.catch(() => undefined);
-    this.#process = fork(new URL("./child.js", import.meta.url), [], {
+    const ids = identity === null ? [] : [`${identity.owner}`, `${identity.group}`];
+    this.#process = fork(new URL("./child.js", import.meta.url), ids, {
       serialization: "advanced",
       // Neither the terminal's signals nor the daemon's open output concern it.
       detached: true,
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       execArgv: [],
+      ...(identity === null ? {} : keepingCapabilities(identity.guard)),
       cwd: "/",
       env: { ...process.env, ...environment, UV_THREADPOOL_SIZE: String(hostLimits.remoteThreads) },
     });
@@ -278,6 +291,11 @@ export class RemoteChild {
     this.#idleTimer = setTimeout(() => this.isIdle && this.release(), hostLimits.remoteIdleMs);
     this.#idleTimer.unref();
   }
+}
+
+/** Started by setpriv (`guard`, its path), a change of the effective user takes no capabilities away, in no thread. */
+function keepingCapabilities(guard: string): { readonly execPath: string; readonly execArgv: string[] } {
+  return { execPath: guard, execArgv: ["--securebits", "+no_setuid_fixup", "--", process.execPath] };
 }
 
 function hostErrorOf({ code, errno, message, step }: Extract<FromChild, { type: "error" }>): HostError {

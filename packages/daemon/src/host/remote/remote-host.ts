@@ -12,12 +12,13 @@ import type {
   FileAccess,
   FileFacts,
   Host,
+  Identity,
   MountFacts,
   RunOptions,
 } from "../host.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
-import { readMounts } from "../mounts.js";
+import { readMountAt, readMounts } from "../mounts.js";
 import { joinPath } from "../names.js";
 import type { ChildRegistry } from "./child-registry.js";
 import type { HostResults, SentArgument, SentCommand } from "./messages.js";
@@ -33,22 +34,29 @@ export interface RemoteHostOptions {
   readonly temporaryDirectory: () => Promise<string>;
   /** Added to the children's, and so to that of the commands they run. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Runs a command that is handed nothing of this storage; absent: the child does. */
+  readonly run?: (command: Command, options: RunOptions | undefined) => Promise<CommandResult>;
+}
+
+export interface RemoteHostParts extends RemoteHostOptions {
+  readonly mountPoint: string;
+  readonly registry: ChildRegistry;
+  /** Who makes the calls, and setpriv's path; null: this process's user. */
+  readonly identity: (Identity & { readonly guard: string }) | null;
+  /** The same storage for another user. */
+  readonly as: (path: string, identity: Identity) => Promise<Host | null>;
 }
 
 /** The home of one mount of storage that can hang: each call is made by a child process, and ends at its deadline. */
 export class RemoteHost implements RemoteHome {
   readonly home = "remote";
-  readonly #mountPoint: string;
-  readonly #options: RemoteHostOptions;
-  readonly #registry: ChildRegistry;
+  readonly #options: RemoteHostParts;
   /** Killed, but not yet vanished. */
   readonly #abandoned = new Set<RemoteChild>();
   #child: RemoteChild | null = null;
 
-  constructor(mountPoint: string, options: RemoteHostOptions, registry: ChildRegistry) {
-    this.#mountPoint = mountPoint;
+  constructor(options: RemoteHostParts) {
     this.#options = options;
-    this.#registry = registry;
   }
 
   get isInUse(): boolean {
@@ -91,12 +99,19 @@ export class RemoteHost implements RemoteHome {
     return this.#call(this.#current(), "removeDirectory", `Removing "${path}"`, [path], options);
   }
 
+  as(path: string, identity: Identity): Promise<Host | null> {
+    return this.#options.as(path, identity);
+  }
+
   /**
    * Runs the command in the child that has its handles open, so that they are inherited. Handles of other processes are
-   * opened there through /proc/PID/fd. `timeoutMs` limits the command; this call ends when the child shows no life.
+   * opened there through /proc/PID/fd. One that is handed nothing of this storage (and may be there to unmount it) needs
+   * no child, which may hang. `timeoutMs` limits the command; this call ends when the child shows no life.
    */
   async run(command: Command, options?: RunOptions): Promise<CommandResult> {
     const owner = command.args.flatMap((argument) => ownerOf(argument) ?? []).find(({ host }) => host === this)?.child;
+    const { run, identity } = this.#options;
+    if (owner === undefined && identity === null && run !== undefined) return run(command, options);
     const child = owner ?? this.#current();
     const releases: (() => void)[] = [];
     try {
@@ -106,6 +121,7 @@ export class RemoteHost implements RemoteHome {
         program: command.program,
         args,
         environment: command.environment ?? {},
+        leavesRunning: command.leavesRunning ?? false,
         timeoutMs: options?.timeoutMs ?? null,
         inactivityMs: this.slowCallMs,
         outputLimitBytes: options?.outputLimitBytes ?? null,
@@ -138,6 +154,10 @@ export class RemoteHost implements RemoteHome {
     return withDeadline("Reading the mount table", readMounts(), this.callMs, options);
   }
 
+  mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
+    return withDeadline("Reading the mount table", readMountAt(path), this.callMs, options);
+  }
+
   #call<Method extends keyof HostResults>(
     child: RemoteChild,
     method: Method,
@@ -154,28 +174,30 @@ export class RemoteHost implements RemoteHome {
 
   #current(): RemoteChild {
     if (this.#child?.isUsable) return this.#child;
+    const { mountPoint, environment, identity, registry } = this.#options;
     if (this.#abandoned.size >= hostLimits.remoteAbandonedPerMount) {
       throw hostError(
         "ETIMEDOUT",
-        `"${this.#mountPoint}" does not answer; ${this.#abandoned.size} processes wait for it in the kernel`,
+        `"${mountPoint}" does not answer; ${this.#abandoned.size} processes wait for it in the kernel`,
       );
     }
-    this.#registry.makeRoom(this.#mountPoint);
-    const child: RemoteChild = new RemoteChild(
-      this.#mountPoint,
-      this.#options.environment,
-      () => {
+    registry.makeRoom(mountPoint);
+    const child: RemoteChild = new RemoteChild({
+      storage: mountPoint,
+      identity,
+      environment,
+      ended: () => {
         if (this.#child === child) this.#child = null;
         this.#abandoned.add(child);
-        this.#registry.ended(child);
+        registry.ended(child);
       },
-      () => {
+      gone: () => {
         this.#abandoned.delete(child);
-        this.#registry.gone(child);
+        registry.gone(child);
       },
-    );
+    });
     this.#child = child;
-    this.#registry.started(child);
+    registry.started(child);
     return child;
   }
 }

@@ -1,9 +1,10 @@
 import { ErrorCode, ErrorDomain, JOB_LIST_ENDED, LibvirtError } from "@cistern/protocol";
+import type { AutostartFailure } from "../../pools/autostart.js";
 import { checkFlags } from "../../pools/refusals.js";
 import type { Handlers } from "../call.js";
 import type { Services } from "../services.js";
 import { toWireInspection } from "../wire-inspection.js";
-import { toWireJob } from "../wire-job.js";
+import { microseconds, toWireJob, wireError } from "../wire-job.js";
 import { refuseTooMany } from "./pools.js";
 
 const PER_MILLE = 1000;
@@ -40,7 +41,20 @@ export function cisternHandlers({ log, jobs, pools, commitments, inspection }: S
         refuseRatio: perMille(facts.refuseRatio),
       };
     },
+    poolGetAutostart: ({ pool }) => {
+      const failure = pools.autostart.failureOf(pools.registry.resolve(pool));
+      return { failure: failure === null ? null : toWireFailure(failure) };
+    },
     volumeInspect: async ({ vol }) => ({ inspection: toWireInspection(await inspection.inspect(vol)) }),
+  };
+}
+
+function toWireFailure({ attempts, lastAttemptAt, nextAttemptAt, error }: AutostartFailure) {
+  return {
+    attempts,
+    lastAttempt: microseconds(lastAttemptAt),
+    nextAttempt: microseconds(nextAttemptAt),
+    error: wireError(error),
   };
 }
 

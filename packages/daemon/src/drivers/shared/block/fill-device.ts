@@ -28,7 +28,7 @@ export async function fillDevice(
   context: VolumeContext,
   { showsZeros = false }: { readonly showsZeros?: boolean } = {},
 ): Promise<void> {
-  if ((flags & PREALLOCATE_METADATA) !== 0) {
+  if ((flags & PREALLOCATE_METADATA) !== 0 && source !== null) {
     const text = "metadata preallocation is not supported for block volumes";
     throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
   }
@@ -64,7 +64,7 @@ async function copy(
   volume: VolumeDocument,
   context: VolumeContext,
 ): Promise<void> {
-  const from = await openSource(source, context.host);
+  const from = await openSource(source, context);
   await using _directory = from.directory;
   await using input = await openSourceFile(source, from);
   const { signal } = context.job;
@@ -83,7 +83,7 @@ async function copyData(
   volume: VolumeDocument,
   context: VolumeContext,
 ): Promise<void> {
-  const from = await openSource(source, context.host);
+  const from = await openSource(source, context);
   await using _directory = from.directory;
   await using input = await openSourceFile(source, from);
   const names = { sourcePath: pathOf(source), targetPath: pathOf(volume), context };

@@ -1,0 +1,23 @@
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { type Host, hostLimits } from "../../host/index.js";
+import { type PartitionTable, parseTable, printTable } from "../../tools/parted.js";
+import { runCommand } from "../shared/run-command.js";
+
+/** parted's label of a disk that has none that it knows. */
+export const NO_LABEL = "unknown";
+
+/** Reads the disk's partition table. 1/0 with what parted says where there is none, or it cannot be read. */
+export async function readDiskTable(path: string, host: Host, signal?: AbortSignal): Promise<PartitionTable> {
+  const options = { timeoutMs: hostLimits.deviceProbeMs, ...(signal === undefined ? {} : { signal }) };
+  const output = await runCommand(host, printTable(path), options);
+  const table = parseTable(output);
+  if (table !== null && table.label !== NO_LABEL) return table;
+  const text = `cannot read the partition table of '${path}': what parted printed is none; parted 3.5 or later is needed`;
+  throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, text);
+}
+
+/** parted's name of the disk's label, whatever else is wrong with it; `NO_LABEL`: none; null: it cannot be told. */
+export async function readDiskLabel(path: string, host: Host): Promise<string | null> {
+  const result = await host.run(printTable(path), { timeoutMs: hostLimits.deviceProbeMs }).catch(() => null);
+  return result === null ? null : (parseTable(result.stdout)?.label ?? null);
+}

@@ -1,0 +1,3 @@
+import { compareType } from "../comparison/compare-type.js";
+
+compareType("dir", { lane: "uml", minutes: 4 });

@@ -1,0 +1,3 @@
+import { compareType } from "../comparison/compare-type.js";
+
+compareType("disk", { lane: "uml", minutes: 6 });

@@ -1,0 +1,3 @@
+import { compareType } from "../comparison/compare-type.js";
+
+compareType("iscsi", { lane: "uml", minutes: 6 });

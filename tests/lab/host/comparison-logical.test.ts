@@ -1,0 +1,3 @@
+import { compareType } from "../comparison/compare-type.js";
+
+compareType("logical", { lane: "uml", minutes: 15 });

@@ -1,0 +1,3 @@
+import { compareType } from "../comparison/compare-type.js";
+
+compareType("mpath", { lane: "uml", minutes: 5 });
