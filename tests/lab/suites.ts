@@ -32,7 +32,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "zfs-driver", lane: "qemu", minutes: 20, memoryMb: 3072, programs: ["mkfs.ext4"] },
   { name: "zfs-daemon", lane: "qemu", minutes: 15, memoryMb: 3072, programs: ["virsh", "qemu-img"] },
   { name: "pool-iscsi", lane: "uml", minutes: 15, programs: ["iscsid", "tgtd", "virsh"] },
-  { name: "pool-scsi", lane: "uml", minutes: 10, programs: ["udevadm", "virsh"] },
+  { name: "pool-scsi", lane: "uml", minutes: 10, programs: ["udevadm", "virsh", "sg_start"] },
   { name: "pool-mpath", lane: "uml", minutes: 10, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
   { name: "pool-fc", lane: "qemu", minutes: 15, programs: ["udevadm", "virsh", "ip"] },
   { name: "disk-pools", lane: "uml", minutes: 25, programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"] },

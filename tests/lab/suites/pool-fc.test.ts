@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { LabDaemon } from "../guest/daemon.js";
 import { createVport, type FcFabric, fcAttribute, fcHosts, startFc } from "../guest/fc.js";
-import { backingStore } from "../guest/lio.js";
+import { backingStore, prepareTarget } from "../guest/lio.js";
 import { run } from "../guest/run.js";
 import { scsiHosts } from "../guest/scsi.js";
 import { startUdev } from "../guest/udev.js";
@@ -17,6 +17,7 @@ describe("scsi pools of Fibre Channel hosts", () => {
 
   beforeAll(async () => {
     startUdev();
+    prepareTarget("tcm_fc");
     fabric = await startFc([backingStore("f1", 32 * MiB, "FC0001"), backingStore("f2", 16 * MiB, "FC0002")]);
     lab = await LabDaemon.start();
   });

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
-import { type Host, HostError } from "../../host/host.js";
+import type { Host } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
 import { factsOf, parseSerial, parseSerialAndPort, serialOf } from "../../tools/scsi-id.js";
 import type { FoundVolume, PoolScan } from "../driver.js";
-import { withDeviceFacts } from "../shared/block/device.js";
+import { openDevice, withDeviceFacts } from "../shared/block/device.js";
 import { deviceVolume } from "../shared/block/device-volume.js";
 import { settle } from "../shared/block/settle.js";
 import { stablePath } from "../shared/block/stable-path.js";
@@ -12,8 +12,10 @@ import { targetPath } from "../shared/target-directory.js";
 import type { Sysfs } from "./sysfs.js";
 
 const DEVICES = "bus/scsi/devices";
-/** SCSI device types that have a block device: disk and CD-ROM. */
-const BLOCK_TYPES: ReadonlySet<string> = new Set(["0", "5"]);
+/** SCSI device types that have a block device. */
+const DISK = "0";
+const CD = "5";
+const SECTOR_BYTES = 512;
 
 export interface LunScan {
   readonly pool: PoolDocument;
@@ -53,6 +55,7 @@ interface Lun {
   /** HOST:BUS:TARGET:LUN, as the kernel calls it. */
   readonly address: string;
   readonly blockDevice: string;
+  readonly type: string;
 }
 
 /** In the order of their addresses. */
@@ -61,9 +64,10 @@ async function lunsOf(scan: LunScan): Promise<Lun[]> {
   const addresses = ((await sysfs.names(DEVICES)) ?? []).filter((name) => isAddressOf(hostNumber, name));
   addresses.sort(byNumbers);
   const found = addresses.map(async (address) => {
-    if (!BLOCK_TYPES.has((await sysfs.read(`${DEVICES}/${address}`, "type")) ?? "")) return null;
+    const type = await sysfs.read(`${DEVICES}/${address}`, "type");
+    if (type !== DISK && type !== CD) return null;
     const blockDevice = await blockDeviceOf(address, scan);
-    return blockDevice === null ? null : { address, blockDevice };
+    return blockDevice === null ? null : { address, blockDevice, type };
   });
   return (await Promise.all(found)).filter((lun) => lun !== null);
 }
@@ -89,20 +93,25 @@ function byNumbers(left: string, right: string): number {
 }
 
 /** null: it has no stable path, or there is nothing to read in it. */
-async function lunVolume({ address, blockDevice }: Lun, scan: LunScan): Promise<VolumeDocument | null> {
+async function lunVolume({ address, blockDevice, type }: Lun, scan: LunScan): Promise<VolumeDocument | null> {
   const { pool, host, signal } = scan;
   const devicePath = `/dev/${blockDevice}`;
   const path = await stablePath(pool, devicePath, host, signal);
   if (path === null || (path === devicePath && targetPath(pool) !== "/dev")) return null;
+  if (type === CD && !(await canBeRead(devicePath, host, signal))) return null;
   const name = `unit:${address.slice(address.indexOf(":") + 1)}`;
   const volume = deviceVolume(name, path, await serialKey(devicePath, scan));
+  return withDeviceFacts(volume, host, signal);
+}
+
+/** An empty drive can be opened, and has a size that is made up; reading fails. */
+async function canBeRead(devicePath: string, host: Host, signal: AbortSignal): Promise<boolean> {
   try {
-    return await withDeviceFacts(volume, host, signal);
-  } catch (thrown) {
-    const { cause } = thrown as Error;
-    // An empty CD drive. libvirt stops the whole pool for it.
-    if (cause instanceof HostError && cause.code === "ENOMEDIUM") return null;
-    throw thrown;
+    await using device = await openDevice(host, devicePath, "read", { signal });
+    await device.read(0n, SECTOR_BYTES, { signal });
+    return true;
+  } catch {
+    return false;
   }
 }
 
