@@ -26,7 +26,7 @@ const SEED = Number(process.env["CISTERN_CRASH_SEED"] ?? 1);
 const ONLY = process.env["CISTERN_CRASH_OPERATION"];
 const VICTIM = join(PROJECT, "dist/lab/crash/victim.js");
 const DISK_BYTES = 400 * 1024 * 1024;
-const GUEST_MS = 180_000;
+const GUEST_MS = 300_000;
 /** Moments of each operation, beside the one right after its end. */
 const MOMENTS = effort() === "long" ? 8 : 1;
 const GUESTS_AT_ONCE = 2;

@@ -60,6 +60,8 @@ async function resizeRaw(
     if (allocates) await reserve(directory, file, volume, capacityBytes, context);
     const truncated = file.truncate(capacityBytes, { signal });
     await failingAs(`Failed to truncate file '${path}'`, truncated, ErrorDomain.NONE);
+    // A size that was reported is there after a power cut as well.
+    await failingAs(`cannot sync file '${path}'`, file.sync({ signal }), ErrorDomain.NONE);
   } finally {
     await recorded?.release();
   }
