@@ -78,10 +78,11 @@ function transcript(uri: string): string[] {
   say("pool-info", "lp", "--bytes");
   say("find-storage-pool-sources", "logical");
   say("vol-delete", "--pool", "lp", "spanning");
-  say("vol-create-as", "lp", "snap", "64M", "--allocation", "8M", "--backing-vol", "a");
   say("pool-destroy", "lp");
   say("pool-dumpxml", "lp");
   say("pool-start", "lp");
+  say("vol-dumpxml", "--pool", "lp", "full");
+  say("vol-create-as", "lp", "snap", "64M", "--allocation", "8M", "--backing-vol", "a");
   run("vgchange", ["-q", "-an", "lab"]);
   run("vgrename", ["-q", "lab", "elsewhere"]);
   say("pool-refresh", "lp");

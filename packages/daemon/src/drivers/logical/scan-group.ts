@@ -1,4 +1,4 @@
-import type { PoolDocument, SourceExtents, VolumeDocument } from "@cistern/documents";
+import type { PoolDocument, SourceExtents, VolumeDocument, VolumeTarget } from "@cistern/documents";
 import type { Host } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
 import { groupSpace, type LogicalVolume, parseGroupSpace } from "../../tools/lvm.js";
@@ -61,11 +61,26 @@ export async function documentOf(
 ): Promise<VolumeDocument | null> {
   try {
     const document = await withDeviceFacts(plainDocument(pool, volume), host, signal);
-    return { ...document, allocationBytes: allocationOf(volume) };
+    const backingStore = await withOriginFacts(document, host, signal);
+    return { ...document, allocationBytes: allocationOf(volume), backingStore };
   } catch (thrown) {
     if (thrown instanceof Error && "int1" in thrown && GONE.has(Number(thrown.int1))) return null;
     throw thrown;
   }
+}
+
+/** Of an origin, who may use it and since when; where that cannot be told, its path alone. */
+async function withOriginFacts(
+  { backingStore, ...volume }: VolumeDocument,
+  host: Host,
+  signal?: AbortSignal,
+): Promise<VolumeTarget | null> {
+  if (backingStore === null) return null;
+  const origin = { ...volume, backingStore: null, target: backingStore };
+  return withDeviceFacts(origin, host, signal).then(
+    ({ target }) => target,
+    () => backingStore,
+  );
 }
 
 /** What LVM tells; capacity and permissions are the device's. */
