@@ -34,7 +34,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "pool-iscsi", lane: "uml", minutes: 15, programs: ["iscsid", "tgtd", "virsh"] },
   { name: "pool-scsi", lane: "uml", minutes: 10, programs: ["udevadm", "virsh", "sg_start"] },
   { name: "pool-mpath", lane: "uml", minutes: 10, programs: ["iscsid", "multipathd", "kpartx", "virsh"] },
-  { name: "pool-fc", lane: "qemu", minutes: 15, programs: ["udevadm", "virsh", "ip"] },
+  { name: "pool-fc", lane: "qemu", minutes: 25, programs: ["udevadm", "virsh", "ip"] },
   { name: "disk-pools", lane: "uml", minutes: 25, programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"] },
   { name: "netfs-driver", lane: "uml", minutes: 20, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
   { name: "netfs", lane: "uml", minutes: 20, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount", "virsh"] },

@@ -1,11 +1,14 @@
 import { existsSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { LabDaemon } from "../guest/daemon.js";
 import { createVport, type FcFabric, fcAttribute, fcHosts, startFc } from "../guest/fc.js";
 import { backingStore, prepareTarget } from "../guest/lio.js";
 import { run } from "../guest/run.js";
 import { scsiHosts } from "../guest/scsi.js";
 import { startUdev } from "../guest/udev.js";
+
+// On the emulated processor programs start slowly.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 400_000 });
 
 const MiB = 1024 * 1024;
 const BY_ID = "/dev/disk/by-id";
@@ -21,8 +24,8 @@ describe("scsi pools of Fibre Channel hosts", () => {
     fabric = await startFc([backingStore("f1", 32 * MiB, "FC0001"), backingStore("f2", 16 * MiB, "FC0002")]);
     lab = await LabDaemon.start();
   });
-  afterEach(() => lab.clear());
-  afterAll(() => lab.daemon.stop());
+  afterEach(() => lab?.clear());
+  afterAll(() => lab?.daemon.stop());
 
   const names = (host: string) => ({
     wwnn: fcAttribute(host, "node_name").slice(2),

@@ -47,7 +47,7 @@ describe("iscsi pools", () => {
   afterAll(async () => {
     for (const socket of sockets) socket.destroy();
     silent.close();
-    await lab.daemon.stop();
+    await lab?.daemon.stop();
   });
 
   it("logs in, shows the LUNs by stable paths, and logs out again", async () => {

@@ -21,7 +21,7 @@ describe("mpath pools", () => {
     lab = await LabDaemon.start();
     await lab.define("p", "<pool type='mpath'><name>p</name><target><path>/dev/mapper</path></target></pool>");
   });
-  afterAll(() => lab.daemon.stop());
+  afterAll(() => lab?.daemon.stop());
 
   it("is empty before there are maps", async () => {
     await lab.virsh("pool-start", "p");

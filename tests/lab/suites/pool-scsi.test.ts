@@ -24,7 +24,7 @@ describe("scsi pools", () => {
   afterEach(async () => {
     await lab.clear();
   });
-  afterAll(() => lab.daemon.stop());
+  afterAll(() => lab?.daemon.stop());
 
   it.each(["host", "scsi_host"])("shows the LUNs of a host by stable paths, named as %sN", async (prefix) => {
     const name = loop.host.replace("host", prefix);
