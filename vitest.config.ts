@@ -20,7 +20,7 @@ export default defineConfig({
         exclude: leftOut,
         // Programs start five times slower in a guest, and several guests share the machine.
         testTimeout: inGuest ? 120_000 : 30_000,
-        hookTimeout: inGuest ? 120_000 : 60_000,
+        hookTimeout: inGuest ? 240_000 : 60_000,
       },
     })),
   },

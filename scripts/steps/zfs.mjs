@@ -80,6 +80,8 @@ async function buildZfs(kernel, work) {
   for (const file of built.filter((name) => name.endsWith(".ko"))) {
     cpSync(join(source, "module", file), join(modules, basename(file)));
   }
+  // Symbols for debuggers are nine tenths of them, and a guest would read them each time.
+  await step(modules, "strip", ["--strip-debug", ...readdirSync(modules)]);
   if (!existsSync(join(modules, "zfs.ko"))) throw new Error("make ended well, but made no zfs.ko");
   for (const unwanted of ["src", "share"]) rmSync(join(layer, "usr", unwanted), { recursive: true, force: true });
 }

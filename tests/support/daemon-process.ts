@@ -5,10 +5,10 @@ import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MountNamespace } from "./mount-namespace.js";
+import { PATIENCE } from "./patience.js";
 
-/** Programs start five times slower in a guest of the lab, and several guests share the machine. */
-const READY_TIMEOUT_MS = process.env["CISTERN_LAB_LANE"] === undefined ? 30_000 : 150_000;
-const STOP_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 30_000 * PATIENCE;
+const STOP_TIMEOUT_MS = 20_000 * PATIENCE;
 const POLL_MS = 20;
 
 export interface DaemonCommand {

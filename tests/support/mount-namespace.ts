@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { PATIENCE } from "./patience.js";
 
 /** One directory or file-system image that a namespace sees at a place of its own. */
 export type NamespaceMount =
@@ -8,8 +9,8 @@ export type NamespaceMount =
   | { readonly kind: "image"; readonly image: string; readonly onto: string }
   | { readonly kind: "tmpfs"; readonly sizeBytes: bigint; readonly onto: string };
 
-const OPEN_TIMEOUT_MS = 20_000;
-const CLOSE_TIMEOUT_MS = 5_000;
+const OPEN_TIMEOUT_MS = 20_000 * PATIENCE;
+const CLOSE_TIMEOUT_MS = 5_000 * PATIENCE;
 
 /**
  * A mount namespace that lives as long as this object, or at the latest as long as this process: a shell holds it and

@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Connection, connect } from "@cistern/client";
+import { PATIENCE } from "./patience.js";
 
 const EXECUTABLE = fileURLToPath(new URL("../../packages/daemon/bin/cisternd.js", import.meta.url));
-const READY_MS = 120_000;
-const STOP_MS = 30_000;
+const READY_MS = 30_000 * PATIENCE;
+const STOP_MS = 30_000 * PATIENCE;
 const LOG_BYTES = 200_000;
 
 /** `cisternd --root` in a directory that outlives it: it can die and be started again on what it left. */

@@ -90,7 +90,7 @@ export function runDaemon(program: string, args: readonly string[] = []): void {
 export async function waitFor<Value>(
   what: string,
   ask: () => Value | undefined | false,
-  timeoutMs = 15_000,
+  timeoutMs = 30_000,
 ): Promise<Value> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
