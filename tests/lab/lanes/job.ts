@@ -61,7 +61,8 @@ export class Job {
   }
 
   copyResults(to: string): void {
-    cpSync(this.path("results"), to, { recursive: true });
+    // Where even the directory is gone, what became of the guest is the better thing to say.
+    if (existsSync(this.path("results"))) cpSync(this.path("results"), to, { recursive: true });
   }
 
   remove(): void {
