@@ -116,7 +116,8 @@ async function onHost(
   const child = spawn(program, args, {
     cwd: PROJECT,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...environment(join(results, FACTS)) },
+    // Its temporary files lie in our own, so that they go even when it is ended by a signal.
+    env: { ...process.env, ...environment(join(results, FACTS)), TMPDIR: results },
     timeout: suite.minutes * 60_000,
     signal,
   });
