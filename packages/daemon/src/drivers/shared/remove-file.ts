@@ -24,8 +24,6 @@ export async function removeFile(
     if (volume.type === "ploop") await removeTree(directory, volume.name);
     else if (isDirectory) await removeDirectory(directory, volume.name);
     else await removeEntry(directory, volume.name);
-    // Who was told that it is gone does not meet it again after a power cut.
-    await directory.sync();
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) return;
     throw failure(thrown, isDirectory ? `cannot remove directory '${path}'` : `cannot unlink file '${path}'`);
