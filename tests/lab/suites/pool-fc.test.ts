@@ -1,9 +1,10 @@
-import { existsSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { LabDaemon } from "../guest/daemon.js";
 import { createVport, type FcFabric, fcAttribute, fcHosts, startFc } from "../guest/fc.js";
 import { backingStore, prepareTarget } from "../guest/lio.js";
-import { run } from "../guest/run.js";
+import { loadModules } from "../guest/modules.js";
+import { run, waitFor } from "../guest/run.js";
 import { scsiHosts } from "../guest/scsi.js";
 import { startUdev } from "../guest/udev.js";
 
@@ -102,13 +103,15 @@ describe("scsi pools of Fibre Channel hosts", () => {
   it("refuses a parent for a real host, and a parent that is none", async () => {
     await definePool(lab, "p", names(fabric.host), `parent='${fabric.targetHost}'`);
     expect(await lab.refused("pool-start", "p")).toContain("are assigned to an HBA");
-    await definePool(lab, "p", VIRTUAL, "parent='host0'");
+    await definePool(lab, "p", VIRTUAL, "parent='host99'");
     expect(await lab.refused("pool-start", "p")).toContain("specified for vHBA does not exist");
   });
 
   it("finds hosts by their PCI address too", async () => {
-    const [host = ""] = scsiHosts();
-    const link = run("readlink", ["-f", `/sys/class/scsi_host/${host}`]);
+    loadModules("ahci");
+    // ../../devices/pci0000:00/0000:00:1f.2/ata1/host2/scsi_host/host2
+    const links = () => scsiHosts().map((host) => readlinkSync(`/sys/class/scsi_host/${host}`));
+    const link = await waitFor("the appearance of a SATA host", () => links().find((text) => text.includes("/ata1/")));
     const [, bus, slot, pciFunction] = /\/0000:(..):(..)\.(.)\/ata1\//.exec(link) ?? [];
     const address = `<address domain='0x0000' bus='0x${bus}' slot='0x${slot}' function='0x${pciFunction}'/>`;
     const adapter = `<adapter type='scsi_host'><parentaddr unique_id='1'>${address}</parentaddr></adapter>`;

@@ -22,11 +22,15 @@ export const iscsiDriver: StorageDriver = {
     return (await sessionsOf(source, new Sysfs(host))).length > 0;
   },
 
-  async start({ source }, host, context) {
+  async start(pool, host, context) {
+    const { source } = pool;
     checkSource(source);
     if ((await sessionsOf(source, new Sysfs(host))).length > 0) return NOTHING_MADE;
     checkAuthentication(source.authentication);
-    return logIn(source, host, context);
+    const made = await logIn(source, host, context);
+    // As libvirt's live documents have it: who logs in says to which port.
+    const hosts = source.hosts.map((first) => ({ ...first, port: portalOf(first).port }));
+    return { made, pool: { ...pool, source: { ...source, hosts } } };
   },
 
   async stop({ source }, host, { made }) {

@@ -16,7 +16,7 @@ import {
   showNode,
   updateNode,
 } from "../../tools/iscsiadm.js";
-import type { PoolContext, Started } from "../driver.js";
+import type { PoolContext } from "../driver.js";
 import { Sysfs } from "../scsi/sysfs.js";
 import { authenticate } from "./authentication.js";
 import { interfaceOf, makeInterface, removeInterface } from "./interfaces.js";
@@ -31,9 +31,9 @@ const RECORD_NOTE = /^record (\S+)$/;
 
 /**
  * Logs in to the pool's target. What was there before (an interface, a record with an administrator's settings) is used as it is; what is
- * made for it is taken away again when the login fails.
+ * made for it is taken away again when the login fails. Gives what was made.
  */
-export async function logIn(source: PoolSource, host: Host, context: PoolContext): Promise<Started> {
+export async function logIn(source: PoolSource, host: Host, context: PoolContext): Promise<readonly string[]> {
   const { signal } = context;
   const sysfs = new Sysfs(host);
   const undo: (() => Promise<unknown>)[] = [];
@@ -45,7 +45,7 @@ export async function logIn(source: PoolSource, host: Host, context: PoolContext
     undo.push(() => endSessions(node.target, before, host));
     await runToSuccess(host, login(node), signal, hostLimits.iscsiLoginMs);
     const session = (await sessionsOf(source, sysfs)).find(({ id }) => !before.has(id));
-    if (session !== undefined) return { made: [sessionNote(session), ...made] };
+    if (session !== undefined) return [sessionNote(session), ...made];
     const text = `cannot find iscsiadm session: ${targetOf(source)}`;
     throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text);
   } catch (thrown) {
