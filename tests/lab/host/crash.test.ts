@@ -31,6 +31,9 @@ const GUEST_MS = 300_000;
 const MOMENTS = effort() === "long" ? 8 : 1;
 const GUESTS_AT_ONCE = 2;
 
+/** What a power cut may undo although it was reported as done: a deletion is not flushed, as with libvirt. */
+const MAY_BE_UNDONE: ReadonlySet<string> = new Set(["delete a volume"]);
+
 const unavailable =
   umlLane.unavailable() ??
   missing({ programs: ["qemu-img", "scrub", "mkfs.ext4", "mkfs.xfs"] }) ??
@@ -52,10 +55,10 @@ describe("what was reported as done outlives a power cut, and nothing is half-ma
         const victim = new Victim();
         try {
           const tookMs = await victim.dieAfter(operation);
-          const broken = victim.judge(await victim.inspect(operation), true);
+          const broken = victim.judge(operation, await victim.inspect(operation), true);
           for (let moment = 0; moment < MOMENTS; moment++) {
             const wasDone = await victim.dieAt(operation, tookMs * fraction(SEED, index * MOMENTS + moment));
-            broken.push(...victim.judge(await victim.inspect(operation), wasDone));
+            broken.push(...victim.judge(operation, await victim.inspect(operation), wasDone));
           }
           expect(broken.join("\n")).toBe("");
         } finally {
@@ -125,9 +128,10 @@ class Victim {
     return finding;
   }
 
-  judge({ state, complaints }: Finding, wasDone: boolean): string[] {
+  judge(operation: string, { state, complaints }: Finding, wasDone: boolean): string[] {
     const all = [...complaints];
-    if (wasDone && state !== "after") all.push(`it was reported as done, and is found "${state}"`);
+    const isKept = state === "after" || (state === "before" && MAY_BE_UNDONE.has(operation));
+    if (wasDone && !isKept) all.push(`it was reported as done, and is found "${state}"`);
     if (ONLY !== undefined) console.log(`${this.#moments.at(-1)}: ${state}; ${all.join("; ") || "kept"}`);
     return all.map((complaint) => `${this.#moments.at(-1)} (${state}): ${complaint}`);
   }
