@@ -42,6 +42,7 @@ const VOLUMES_PER_TURN = 2_000;
 export async function activate(pool: Pool, backends: PoolBackends, signal = backends.stopping): Promise<void> {
   const driver = backends.driverOf(pool.live);
   const host = await backends.hostOf(pool.live);
+  const before = pool.live;
   pool.starting = true;
   try {
     const started = await driver.start?.(pool.live, host, contextOf(backends, signal));
@@ -55,6 +56,7 @@ export async function activate(pool: Pool, backends: PoolBackends, signal = back
     await scanInto(pool, backends, signal);
   } catch (error) {
     await abandon(pool, backends);
+    pool.live = before;
     throw error;
   }
   pool.active = true;

@@ -1,5 +1,12 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import { type Command, type CommandResult, describeFailure, type Host, type RunOptions } from "../../host/index.js";
+import {
+  type Command,
+  type CommandResult,
+  describeFailure,
+  type Host,
+  HostError,
+  type RunOptions,
+} from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
 import { failure, isErrno } from "./failure.js";
 
@@ -29,8 +36,14 @@ export async function commandResult(
     if (isErrno(thrown, "ENOENT")) {
       throw whenMissing ?? failure(thrown, `Cannot find '${command.program}' in path`, ErrorDomain.NONE);
     }
-    throw failure(thrown, `Cannot run '${command.program}'`, ErrorDomain.NONE);
+    throw failure(thrown, whyNotRun(thrown, command), ErrorDomain.NONE);
   }
+}
+
+/** Of a program that did not end in time, the error has the whole line; its code is said by libvirt's words. */
+function whyNotRun(thrown: unknown, { program }: Command): string {
+  if (!(thrown instanceof HostError) || thrown.code !== "ETIMEDOUT") return `Cannot run '${program}'`;
+  return thrown.message.replace(/: ETIMEDOUT$/, "");
 }
 
 /** 1/0 with the command line, how it ended and what it said. */
