@@ -71,10 +71,8 @@ function put(path: string, offset: number, bytes: Uint8Array): void {
 
 onFileSystems(["ext4", "xfs", "btrfs", "tmpfs"], (place) => {
   const forms: [string, Wanted, boolean][] = [
-    ["an empty raw file", { allocationBytes: 0n }, false],
     ["an allocated raw file", {}, false],
     ["a raw clone", { allocationBytes: 0n }, true],
-    ["an empty qcow2", { format: "qcow2" }, false],
     ["an image that qemu-img makes", { format: "vdi" }, false],
     ["an image that qemu-img converts", { format: "qcow2" }, true],
   ];
@@ -102,6 +100,27 @@ onFileSystems(["ext4", "xfs", "btrfs", "tmpfs"], (place) => {
     },
   );
 
+  it.each<[string, Wanted]>([
+    ["an empty raw file", { allocationBytes: 0n }],
+    ["an empty qcow2", { format: "qcow2" }],
+  ])("%s is made in one step, and replaces nothing that came before", async (_, wanted) => {
+    const path = join(place().path, "a");
+    let steps = 0;
+    const host = hostWith(place().directory.host, (directory) => ({
+      createWhole: (...all) => {
+        steps++;
+        writeFileSync(path, "somebody else's");
+        return directory.createWhole(...all);
+      },
+    }));
+    const error = await errorOf(make(place(), "a", wanted, await contextOn(place(), { host })));
+    expect(error).toBe(`55/18 Requested operation is not valid: volume target path '${path}' already exists`);
+    expect(steps).toBe(1);
+    expect(readFileSync(path, "utf8")).toBe("somebody else's");
+    expect(readdirSync(place().path)).toEqual(["a"]);
+    expect(laboratory.traces.size).toBe(0);
+  });
+
   it.each([0o000, 0o400, 0o644, 0o1770])(
     "has its owner and label while it has no name, and never more mode than %o",
     async (mode) => {
@@ -121,7 +140,8 @@ onFileSystems(["ext4", "xfs", "btrfs", "tmpfs"], (place) => {
           process.umask(umask);
         }
         const expected = { owner: 1_234, group: 4_321, label: LABEL };
-        expect(await Promise.all(grown)).toMatchObject([expected]);
+        // A small image is made in one step, in which nobody can look at it.
+        expect(await Promise.all(grown)).toMatchObject(format === "raw" ? [expected] : []);
         expect(await place().directory.lookup(format)).toMatchObject({ ...expected, mode });
       }
     },
