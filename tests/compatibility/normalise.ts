@@ -39,7 +39,7 @@ function normaliseText(input: string, root: string, uuids: Map<string, string>):
       .replaceAll(root, "@ROOT@")
       .replaceAll(SCHEMAS, "")
       // One directory since Debian 12; libvirt says the name that it was built with.
-      .replaceAll(/(?<![\w/])\/sbin\//g, "/usr/sbin/")
+      .replaceAll(/(?<![\w/])\/(s?bin)\//g, "/usr/$1/")
       .replace(UUID, (uuid) => {
         if (GIVEN_UUID.test(uuid)) return uuid;
         return numbered(uuid, "UUID", uuids);

@@ -31,8 +31,8 @@ const GUEST_MS = 300_000;
 const MOMENTS = effort() === "long" ? 8 : 1;
 const GUESTS_AT_ONCE = 2;
 
-/** What a power cut may undo although it was reported as done: a deletion is not flushed, as with libvirt. */
-const MAY_BE_UNDONE: ReadonlySet<string> = new Set(["delete a volume"]);
+/** What a power cut may undo although it was reported as done: as with libvirt these are not flushed, and nothing is lost. */
+const MAY_BE_UNDONE: ReadonlySet<string> = new Set(["delete a volume", "build a pool"]);
 
 const unavailable =
   umlLane.unavailable() ??

@@ -57,15 +57,7 @@ export async function buildTarget(pool: PoolDocument, host: Host): Promise<void>
   const mode = permissions.mode ?? (isNew ? DEFAULT_TARGET_MODE : null);
   if (mode !== null) await changeMode(target, mode);
   await controlCopyOnWrite(target, pool.copyOnWrite);
-  await failingAs(`cannot sync directory '${path}'`, syncWithName(target, parent, host));
   await host.letGo?.(path);
-}
-
-/** What was built is there after a power cut, under its name. */
-async function syncWithName(target: Directory | File, parent: string, host: Host): Promise<void> {
-  await target.sync();
-  await using above = await host.openDirectory(parent);
-  await above.sync();
 }
 
 /** Removes the target directory, which must be empty. */

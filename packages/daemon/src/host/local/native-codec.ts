@@ -28,7 +28,7 @@ const NARROW_LIMIT = 256;
 
 /** Thrown where a message does not fit into its memory, or is no plain data. */
 export class CodecError extends Error {
-  override readonly name = "CodecError";
+  override readonly name: string = "CodecError";
 }
 
 /** Keys that are sent as one byte: to write and read them takes longer than all the rest. Their order is no contract. */
@@ -83,6 +83,11 @@ const KEY_NUMBERS = new Map(KEYS.map((key, number) => [key, number]));
 const OTHER_KEY = 255;
 const MOST_KEYS = 255;
 
+/** A number that the kernel has no room for either. */
+export class RangeCodecError extends CodecError {
+  override readonly name = "RangeCodecError";
+}
+
 export class MessageWriter {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -109,7 +114,7 @@ export class MessageWriter {
         this.#view.setFloat64(this.#tag(Tag.number, NUMBER_BYTES), value, true);
         break;
       case "bigint":
-        if (BigInt.asIntN(64, value) !== value) throw new CodecError(`${value} is too large`);
+        if (BigInt.asIntN(64, value) !== value) throw new RangeCodecError(`${value} is too large`);
         this.#view.setBigInt64(this.#tag(Tag.bigint, NUMBER_BYTES), value, true);
         break;
       case "boolean":

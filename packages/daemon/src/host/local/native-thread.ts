@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
-import { MessageReader, MessageWriter } from "./native-codec.js";
+import { MessageReader, MessageWriter, RangeCodecError } from "./native-codec.js";
 import { counter, counterBytes, type NativeAnswer, type NativeQuestion, type SharedMemory } from "./native-messages.js";
 
 /**
@@ -75,6 +75,8 @@ export class NativeThread {
     try {
       this.#writer.write(question);
     } catch (failure) {
+      if (failure instanceof RangeCodecError)
+        throw hostError("EINVAL", "A native call has too large a number", failure);
       throw hostError("E2BIG", "A native call has too long arguments", failure);
     }
     Atomics.add(this.#counters, counter.asked, 1);
