@@ -19,7 +19,6 @@ import { fail, requireNode } from "./steps/requirements.mjs";
 import { readFacts, summarise } from "./steps/results.mjs";
 import { run } from "./steps/run.mjs";
 import { installSystemPackages } from "./steps/system-packages.mjs";
-import { prepareZfs } from "./steps/zfs.mjs";
 import { findSuites, SLOW_FILES, SLOW_SUITES, SUITE_MINUTES } from "./suites.mjs";
 
 const root = resolve(import.meta.dirname, "..");
@@ -39,7 +38,6 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
 
 await installPackages(root);
 await installSystemPackages(root, !options["no-install"]);
-if (!options["no-install"] && wantedSuites().some(({ name }) => name === "lab")) await prepareZfs(root);
 await build(root);
 
 const work = mkdtempSync(join(tmpdir(), "cistern-test-"));

@@ -93,7 +93,7 @@ describe("a cell", () => {
     ["commands alone", "pool.build", onlyCommands, "commands"],
     ["never run", "pool.build", {}, "missing"],
   ] as const)("%s", (_, operation, coverage, kind) => {
-    expect(cell(row, operation, coverage).kind).toBe(kind);
+    expect(cell(row, operation, coverage, {}).kind).toBe(kind);
   });
 
   it("never run, with a reason", () => {
@@ -103,6 +103,6 @@ describe("a cell", () => {
     expect(document).toContain("| zfs | never (1) | – |");
     expect(document).toContain("1. nobody has the disks");
     expect(document).toContain("## Without a driver\n\nfs.");
-    expect(poolTypesDocument([row], {})).toContain("| zfs | **MISSING** |");
+    expect(poolTypesDocument([row], {}, {})).toContain("| zfs | **MISSING** |");
   });
 });

@@ -1,4 +1,4 @@
-// npm run lab -- [suite…] comes here (scripts/lab.mjs installs and builds first): every suite of the lab, or those named,
+// npm run lab -- [suite…] comes here (scripts/lab.mjs installs and builds first): every suite of the lab that needs not be named, or those named,
 // each in a guest of its own, a few at a time. Exit status 1 when one failed.
 
 import { runSuite, type SuiteResult } from "./run-suite.js";
@@ -16,6 +16,11 @@ const results: SuiteResult[] = [];
 await Promise.all(Array.from({ length: AT_ONCE }, work));
 for (const { suite, verdict } of results) {
   if (verdict !== "ok") process.stdout.write(`lab: ${suite.name} ${verdict}\n`);
+}
+if (process.argv.length === 2) {
+  for (const { name, onlyByName } of LAB_SUITES) {
+    if (onlyByName !== undefined) process.stdout.write(`lab: ${name} runs only when it is named: ${onlyByName}\n`);
+  }
 }
 process.exitCode = abort.signal.aborted ? 130 : results.some(({ verdict }) => verdict === "failed") ? 1 : 0;
 
@@ -50,6 +55,9 @@ function wanted(names: readonly string[]): LabSuite[] {
     process.exit(2);
   }
   // The longest first, so that none of them is waited for at the end.
-  const suites = names.length === 0 ? [...LAB_SUITES] : LAB_SUITES.filter(({ name }) => names.includes(name));
+  const suites =
+    names.length === 0
+      ? LAB_SUITES.filter(({ onlyByName }) => onlyByName === undefined)
+      : LAB_SUITES.filter(({ name }) => names.includes(name));
   return suites.sort((a, b) => b.minutes - a.minutes);
 }
