@@ -40,6 +40,7 @@ const free: Lane[] = [];
 let planned = 0;
 let survived = 0;
 let elsewhere = 0;
+let unreached = 0;
 
 beforeAll(async () => {
   if (unavailable !== null) return;
@@ -51,7 +52,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (planned > 0) {
     console.log(
-      `crash points: ${survived} of ${planned} survived, seed ${SEED}; ${elsewhere} hit another call than planned`,
+      `crash points: ${survived} of ${planned} survived, seed ${SEED}; ${elsewhere} hit another call than planned, ${unreached} were not reached`,
     );
   }
   await Promise.all(lanes.map((lane) => lane.close()));
@@ -78,7 +79,8 @@ describe("after the daemon's death nothing is half-made", () => {
         for (const point of points) {
           const crash = await crashAt(lane, operation, point);
           if (!crash.asPlanned) elsewhere += 1;
-          if (crash.hit === null) broken.push(`point ${all.indexOf(point)}, ${point.line}: was not reached`);
+          if (crash.hit === null && isRecord(point)) unreached += 1;
+          else if (crash.hit === null) broken.push(`point ${all.indexOf(point)}, ${point.line}: was not reached`);
           else if (crash.complaints.length === 0) survived += 1;
           const where = `point ${all.indexOf(point)} of ${all.length}, ${point.origin} ${crash.hit} (${crash.state})`;
           broken.push(...crash.complaints.map((complaint) => `${where}: ${complaint}`));
@@ -90,6 +92,11 @@ describe("after the daemon's death nothing is half-made", () => {
     },
   );
 });
+
+/** A program that ends at once is not written down, so that this call is not made every time. */
+function isRecord({ line }: Point): boolean {
+  return /^openat\(.*\/var\/journal>, "[0-9a-f]{16}\.json"/.test(line);
+}
 
 function pick(operation: Operation, all: readonly Point[]): readonly Point[] {
   if (ONLY_POINT !== undefined) return all.filter((_, index) => index === Number(ONLY_POINT));

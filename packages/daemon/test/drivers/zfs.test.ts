@@ -96,7 +96,7 @@ describe("programs that do not answer", () => {
 
   test("a command that hangs is given up", async () => {
     const host = hostThat({ zpool: new HostError("ETIMEDOUT", 110, "too late") });
-    expect(await errorOf(scan(zfsDriver, pool(), host))).toBe("38/0 Cannot run 'zpool': Connection timed out");
+    expect(await errorOf(scan(zfsDriver, pool(), host))).toBe("38/0 too late: Connection timed out");
     expect(ran.map(({ options }) => options?.timeoutMs)).toEqual([limits.zfsCommandMs]);
   });
 });
