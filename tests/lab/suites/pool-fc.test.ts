@@ -1,5 +1,6 @@
 import { existsSync, readlinkSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { covers } from "../../support/covers.js";
 import { LabDaemon } from "../guest/daemon.js";
 import { createVport, type FcFabric, fcAttribute, fcHosts, startFc } from "../guest/fc.js";
 import { backingStore, prepareTarget } from "../guest/lio.js";
@@ -78,6 +79,7 @@ describe("scsi pools of Fibre Channel hosts", () => {
   });
 
   it("knows after a restart that the virtual host is its own", async () => {
+    covers("scsi", "real", "pool.start", "pool.scan", "pool.stop");
     await definePool(lab, "p", VIRTUAL, `parent='${fabric.host}'`);
     await lab.virsh("pool-start", "p");
     await lab.restart();

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { covers } from "../../support/covers.js";
 import { LabDaemon } from "../guest/daemon.js";
 import { discover, login, logout, startInitiator } from "../guest/iscsi.js";
 import { attempt, run } from "../guest/run.js";
@@ -51,6 +52,7 @@ describe("iscsi pools", () => {
   });
 
   it("logs in, shows the LUNs by stable paths, and logs out again", async () => {
+    covers("iscsi", "real", "pool.start", "pool.scan", "pool.stop");
     await definePool(lab, "p", { target: OPEN });
     await lab.virsh("pool-build", "p");
     await lab.virsh("pool-start", "p");
@@ -73,6 +75,7 @@ describe("iscsi pools", () => {
   });
 
   it("uploads, downloads and wipes; makes no volumes, but is copied from", async () => {
+    covers("iscsi", "real", "volume.upload", "volume.download", "volume.wipe");
     await definePool(lab, "p", { target: OPEN });
     await lab.virsh("pool-start", "p");
     const content = lab.path("content");
@@ -207,6 +210,7 @@ describe("iscsi pools", () => {
   });
 
   it("finds targets", async () => {
+    covers("iscsi", "real", "pool.discover");
     const found = await lab.virsh("find-storage-pool-sources-as", "iscsi", "127.0.0.1");
     expect(found).toContain("<host name='127.0.0.1' port='3260'/>");
     for (const target of [OPEN, CLOSED, EMPTY]) expect(found).toContain(`<device path='${target}'/>`);

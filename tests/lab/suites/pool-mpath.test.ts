@@ -1,5 +1,6 @@
 import { renameSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { covers } from "../../support/covers.js";
 import { LabDaemon } from "../guest/daemon.js";
 import { discover, login, logout, startInitiator } from "../guest/iscsi.js";
 import { backingStore, prepareTarget } from "../guest/lio.js";
@@ -30,6 +31,7 @@ describe("mpath pools", () => {
   });
 
   it("shows disks that have two paths, once each, and no other maps", async () => {
+    covers("mpath", "real", "pool.scan");
     prepareTarget();
     const stores = [backingStore("lun1", 64 * MiB, "0001"), backingStore("lun2", 32 * MiB, "0002")];
     lioTarget(
@@ -57,6 +59,7 @@ describe("mpath pools", () => {
   });
 
   it("uploads, downloads and wipes, also when one of the paths is gone", async () => {
+    covers("mpath", "real", "volume.upload", "volume.download", "volume.wipe");
     const [name = ""] = await lab.volumes("p");
     const sizeBytes = Number(run("blockdev", ["--getsize64", "/dev/mapper/mpatha"]));
     const content = lab.path("content");

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { covers } from "../../support/covers.js";
 import { LabDaemon } from "../guest/daemon.js";
 import { backingStore, prepareTarget } from "../guest/lio.js";
 import { loadModule } from "../guest/modules.js";
@@ -44,6 +45,7 @@ describe("scsi pools", () => {
   });
 
   it("uploads, downloads, wipes and is copied from", async () => {
+    covers("scsi", "real", "pool.scan", "volume.upload", "volume.download", "volume.wipe");
     await definePool(lab, "p", `<adapter type='scsi_host' name='${loop.host}'/>`);
     await lab.virsh("pool-start", "p");
     const content = lab.path("content");
@@ -87,6 +89,7 @@ describe("scsi pools", () => {
   });
 
   it("is active after a restart as long as its host is there", async () => {
+    covers("scsi", "real", "pool.scan");
     await definePool(lab, "p", `<adapter type='scsi_host' name='${loop.host}'/>`);
     await definePool(lab, "q", "<adapter type='scsi_host' name='host77'/>");
     await lab.virsh("pool-start", "p");
