@@ -58,7 +58,8 @@ const places: Place[] = [
   place(
     "a source",
     procedures.connectFindStoragePoolSources,
-    { root: "source", content: "<host name='192.0.2.1'/>" },
+    // Where nobody serves exports: a document that is sound after all is answered at once.
+    { root: "source", content: "<host name='127.0.0.1'/>" },
     () => Buffer.concat([xdr("netfs"), word(1)]),
     noFlags,
   ),
