@@ -43,13 +43,6 @@ export const NEVER_RUN = {
     ...["pool.build", "pool.start", "pool.scan", "pool.stop", "pool.delete", "pool.discover", "volume.create"],
     ...["volume.createFrom", "volume.remove", "volume.wipe", "volume.download", "volume.upload", "volume.undo"],
   ]),
-  iscsi: notRecorded("pool-iscsi", [
-    ...["pool.start", "pool.scan", "pool.stop", "pool.discover", "volume.wipe", "volume.download", "volume.upload"],
-  ]),
-  scsi: notRecorded("pool-scsi pool-fc", [
-    ...["pool.start", "pool.scan", "pool.stop", "volume.wipe", "volume.download", "volume.upload"],
-  ]),
-  mpath: notRecorded("pool-mpath", ["pool.scan", "volume.wipe", "volume.download", "volume.upload"]),
   zfs: notRecorded("zfs-driver zfs-daemon", [
     ...["pool.build", "pool.scan", "pool.delete", "volume.create", "volume.createFrom", "volume.remove"],
     ...["volume.resize", "volume.wipe", "volume.download", "volume.upload", "volume.undo"],
