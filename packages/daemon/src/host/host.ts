@@ -84,8 +84,6 @@ export interface Host {
   makeDirectory(path: string, mode: number, options?: CallOptions): Promise<void>;
   removeDirectory(path: string, options?: CallOptions): Promise<void>;
   run(command: Command, options?: RunOptions): Promise<CommandResult>;
-  /** What is mounted where, in the order of the kernel's table: of several on one mount point the last is seen. */
-  mounts(options?: CallOptions): Promise<readonly MountFacts[]>;
   /**
    * What is mounted just at this path, symlinks followed; null: it is no mount point. Asks no storage that can hang, so that
    * it can be told of a server that does not answer.

@@ -24,11 +24,6 @@ export interface Mount {
   readonly source: string;
 }
 
-/** The table as it is now. It asks no server. */
-export async function readMounts(): Promise<Mount[]> {
-  return (await readTable()).split("\n").flatMap((line) => parseLine(line) ?? []);
-}
-
 /** The mount that begins at `path`, by the table as it is now. */
 export async function readMountAt(path: string): Promise<Mount | null> {
   const walk = mountPointAt(new MountTable(await readTable()), path);

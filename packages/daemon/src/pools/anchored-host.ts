@@ -91,9 +91,6 @@ class WatchingHost implements Host {
   async as(path: string, identity: Identity): Promise<Host | null> {
     return (await this.#host.as?.(path, identity)) ?? null;
   }
-  mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
-    return this.#host.mounts(options);
-  }
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
     return this.#host.mountAt(path, options);
   }

@@ -18,7 +18,7 @@ import type {
   ScannedEntry,
   ScanRequest,
 } from "../host.js";
-import { readMountAt, readMounts } from "../mounts.js";
+import { readMountAt } from "../mounts.js";
 import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
 import { ownDescriptor } from "./descriptor.js";
@@ -153,10 +153,6 @@ export class LocalHost implements Host, LocalServices {
 
   async as(path: string, identity: Identity): Promise<Host | null> {
     return (await this.#parts.as?.(path, identity)) ?? null;
-  }
-
-  mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
-    return this.#call("Reading the mount table", options, readMounts);
   }
 
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {

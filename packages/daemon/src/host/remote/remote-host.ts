@@ -18,7 +18,7 @@ import type {
 } from "../host.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
-import { readMountAt, readMounts } from "../mounts.js";
+import { readMountAt } from "../mounts.js";
 import { joinPath } from "../names.js";
 import type { ChildRegistry } from "./child-registry.js";
 import type { HostResults, SentArgument, SentCommand } from "./messages.js";
@@ -147,11 +147,6 @@ export class RemoteHost implements RemoteHome {
     } finally {
       for (const release of releases) release();
     }
-  }
-
-  /** Asks nobody but this machine's kernel. */
-  mounts(options?: CallOptions): Promise<readonly MountFacts[]> {
-    return withDeadline("Reading the mount table", readMounts(), this.callMs, options);
   }
 
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {

@@ -30,12 +30,6 @@ export interface OpenDeviceOptions {
   readonly signal?: AbortSignal;
 }
 
-/** In bytes, as the kernel says it. */
-export async function deviceSize(host: Host, path: string, signal?: AbortSignal): Promise<bigint> {
-  await using device = await openDevice(host, path, "read", signal === undefined ? {} : { signal });
-  return failingAs(`cannot get the size of device '${path}'`, device.sizeBytes(signal === undefined ? {} : { signal }));
-}
-
 /** A volume that is a device: its size, its node's times and who may use it, as they are now. */
 export async function withDeviceFacts(
   volume: VolumeDocument,

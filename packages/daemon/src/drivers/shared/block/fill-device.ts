@@ -48,7 +48,7 @@ export async function fillDevice(
     const output = { file: device, name: posix.basename(devicePath) };
     await writeImageInto(pool, { ...volume, type: "block" }, from, output, context);
   } else if (from !== null) {
-    await (showsZeros ? copyData : copy)(from, device, volume, context);
+    await copy(from, device, volume, context, showsZeros);
   }
   await failingAs(`cannot sync data to volume '${pathOf(volume)}'`, device.syncData({ signal }));
 }
@@ -58,37 +58,30 @@ function isContainer(source: VolumeDocument): boolean {
   return isImage(source) || source.target.encryption !== null;
 }
 
+/** `showsZeros`: what is not written reads as zeros already. */
 async function copy(
   source: VolumeDocument,
   device: File,
   volume: VolumeDocument,
   context: VolumeContext,
+  showsZeros: boolean,
 ): Promise<void> {
   const from = await openSource(source, context);
   await using _directory = from.directory;
   await using input = await openSourceFile(source, from);
-  const { signal } = context.job;
   const names = { sourcePath: pathOf(source), targetPath: pathOf(volume), context };
+  if (showsZeros) {
+    const extents = await dataExtents(input, { ...names, lengthBytes: source.capacityBytes });
+    await copyWithoutZeros(input, device, extents, names);
+    return;
+  }
+  const { signal } = context.job;
   const sizeBytes = await failingAs(`cannot get the size of volume '${pathOf(volume)}'`, device.sizeBytes({ signal }));
   const lengthBytes = source.capacityBytes < sizeBytes ? source.capacityBytes : sizeBytes;
   const extents = await dataExtents(input, { ...names, lengthBytes });
   await zeroHoles(device, holesBetween(extents, lengthBytes), names.targetPath, context);
   const dataBytes = extents.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
   await copyExtents(input, device, extents, dataBytes, names, () => {});
-}
-
-async function copyData(
-  source: VolumeDocument,
-  device: File,
-  volume: VolumeDocument,
-  context: VolumeContext,
-): Promise<void> {
-  const from = await openSource(source, context);
-  await using _directory = from.directory;
-  await using input = await openSourceFile(source, from);
-  const names = { sourcePath: pathOf(source), targetPath: pathOf(volume), context };
-  const extents = await dataExtents(input, { ...names, lengthBytes: source.capacityBytes });
-  await copyWithoutZeros(input, device, extents, names);
 }
 
 function holesBetween(extents: readonly Extent[], lengthBytes: bigint): Extent[] {
