@@ -68,9 +68,17 @@ export function partitionNumber({ nodePrefix }: DiskDevice, name: string): numbe
   return /^[1-9]\d{0,3}$/.test(rest) ? Number(rest) : null;
 }
 
-/** What a device's path leads to: "/dev/disk/by-id/…" to "/dev/sda". */
-export async function canonicalDevice(path: string, host: Host, signal?: AbortSignal): Promise<string> {
-  const detail = `cannot follow the links of device '${path}'`;
+/**
+ * What a device's path leads to: "/dev/disk/by-id/…" to "/dev/sda".
+ *
+ * @param detail what could not be done, for the error
+ */
+export async function canonicalDevice(
+  path: string,
+  host: Host,
+  signal?: AbortSignal,
+  detail = `cannot follow the links of device '${path}'`,
+): Promise<string> {
   const options = signal === undefined ? {} : { signal };
   let at = path;
   for (let links = 0; links <= LONGEST_LINK_CHAIN; links++) {

@@ -9,6 +9,7 @@ import {
   canonicalDevice,
   type DiskDevice,
   diskDeviceOf,
+  isMapped,
   partitionName,
   partitionNode,
   partitionNumber,
@@ -84,7 +85,7 @@ export async function partitionVolume(
   more: Partial<VolumeDocument["target"]> = {},
 ): Promise<VolumeDocument> {
   const node = partitionNode(disk, partition.number);
-  const canonical = await canonicalDevice(node, host, signal);
+  const canonical = isMapped(disk) ? await mappedNode(disk, partition.number, host, signal) : node;
   const hasLinks = pool.target.path?.startsWith("/dev/") === true;
   const path = (hasLinks ? await stablePath(pool, canonical, host, signal) : null) ?? node;
   const { startBytes, endBytes } = partition;
@@ -116,6 +117,13 @@ export async function partitionVolume(
   // The device shows only its first sectors, so that nobody overwrites the links between its logical partitions.
   const logical = partitionsOf(table).filter(({ kind }) => kind === "logical");
   return { ...found, capacityBytes: endBytes - startBytes, allocationBytes: lengthOfAll(logical) };
+}
+
+/** Where the link in /dev/mapper leads. Whoever makes these partitions (libparted, kpartx) names them as it is set up to. */
+function mappedNode(disk: DiskDevice, number: number, host: Host, signal: AbortSignal): Promise<string> {
+  const node = partitionNode(disk, number);
+  const detail = `cannot find partition ${number} of device '${disk.path}' as '${node}' (its part_separator says how the host names them)`;
+  return canonicalDevice(node, host, signal, detail);
 }
 
 function lengthOfAll(ranges: readonly ByteRange[]): bigint {

@@ -1,10 +1,14 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { File, FileAccess, Host } from "../../../host/host.js";
-import { failingAs } from "../failure.js";
+import { failingAs, isErrno } from "../failure.js";
 import { permissionsOf, timestampsOf } from "../volume-document.js";
+import { settle } from "./settle.js";
 
-/** Opens a device by its path, which an administrator's document or the kernel gave. Anything but a block device is refused. */
+/**
+ * Opens a device by its path, which an administrator's document or the kernel gave. Anything but a block device is refused. One
+ * that is not there is waited for until udev is done: a table that is read anew takes its partitions away for a moment.
+ */
 export async function openDevice(
   host: Host,
   path: string,
@@ -12,7 +16,12 @@ export async function openDevice(
   { detail = `cannot open device '${path}'`, domain = ErrorDomain.STORAGE, signal }: OpenDeviceOptions = {},
 ): Promise<File> {
   const options = signal === undefined ? {} : { signal };
-  const file = await failingAs(detail, host.openFile(path, access, options), domain);
+  const opened = host.openFile(path, access, options).catch(async (thrown: unknown) => {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+    await settle(host, signal);
+    return host.openFile(path, access, options);
+  });
+  const file = await failingAs(detail, opened, domain);
   try {
     const { kind } = await failingAs(detail, file.facts(options), domain);
     if (kind === "block") return file;
