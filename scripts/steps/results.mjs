@@ -58,12 +58,13 @@ export function summarise(outcomes, facts, skipsFail) {
       skipped.map((test) => `  ${test.suite}: ${test.name}\n      because: ${test.reason ?? "it was never started"}`),
     ),
     ...section(
-      "Failed",
-      [...failed, ...broken].map(({ suite, name }) => `  ${suite}: ${name}`),
-    ),
-    ...section(
       "Counts",
       facts.flatMap((fact) => (fact.kind === "count" ? [`  ${fact.text}`] : [])),
+    ),
+    // Last, because whoever sees only the end of a long output needs it most.
+    ...section(
+      "Failed",
+      [...failed, ...broken].map(({ suite, name }) => `  ${suite}: ${name}`),
     ),
     "",
     `${outcomes.length} suites in ${outcomes.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1)} s, ` +
