@@ -32,13 +32,6 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "lanes", lane: "host", minutes: 10, programs: ["bash"] },
   { name: "power-cut", lane: "host", minutes: 10, programs: ["mkfs.ext4"] },
   {
-    name: "logical-comparison",
-    lane: "uml",
-    minutes: 15,
-    programs: ["libvirtd", "virsh", "lvcreate"],
-    onlyByName: NOT_GREEN_YET,
-  },
-  {
     name: "logical-driver",
     lane: "uml",
     minutes: 15,
@@ -69,8 +62,7 @@ export const LAB_SUITES: readonly LabSuite[] = [
     name: "disk-pools",
     lane: "uml",
     minutes: 25,
-    programs: ["parted", "partx", "virsh", "libvirtd", "dmsetup"],
-    onlyByName: NOT_GREEN_YET,
+    programs: ["parted", "partx", "virsh", "dmsetup"],
   },
   {
     name: "netfs-driver",
