@@ -29,7 +29,9 @@ export async function startFc(stores: readonly BackingStore[]): Promise<FcFabric
   loadModules("veth", "libfcoe", "fcoe", "sd_mod", "sg");
   prepareTarget("tcm_fc");
   run("ip", ["link", "add", INITIATOR.device, "type", "veth", "peer", "name", TARGET_END.device]);
-  for (const { device, mac } of [INITIATOR, TARGET_END]) run("ip", ["link", "set", device, "address", mac, "up"]);
+  for (const { device, mac } of [INITIATOR, TARGET_END]) run("ip", ["link", "set", device, "address", mac]);
+  // The cable stays dead until both ports are there: a frame that arrives while a port is being made crashes this kernel.
+  run("ip", ["link", "set", INITIATOR.device, "up"]);
 
   const targetHost = await createPort(TARGET_END.device);
   const portGroup = join(TARGET, "fc", portNameOf(TARGET_END.mac), "tpgt_1");
@@ -44,8 +46,9 @@ export async function startFc(stores: readonly BackingStore[]): Promise<FcFabric
     symlinkSync(join(portGroup, "lun", `lun_${lun}`), join(path, store.name));
     write(path, "write_protect", "0");
   }
-  // Only now: an initiator that has found no LUN does not look again by itself.
   const host = await createPort(INITIATOR.device);
+  // Only now: an initiator that has found no LUN does not look again by itself.
+  run("ip", ["link", "set", TARGET_END.device, "up"]);
   await waitFor(
     "the appearance of the disks behind Fibre Channel",
     () =>
