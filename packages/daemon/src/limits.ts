@@ -198,6 +198,8 @@ export const hostLimits = {
 
   /** Scans that run at one time, each in a thread of its own. Two keep both a big pool and the others moving. */
   scanThreads: 2,
+  /** Time that a thread without work may take to end; one that is busy is not waited for any longer. */
+  threadEndMs: 2_000,
   /** An idle scan thread ends after this time: it holds about 5 MB, and starting one costs 40 ms. */
   scanThreadIdleMs: 60_000,
   /** Entries in one batch of a scan: unpacking it takes the main thread about half a millisecond. */
@@ -225,8 +227,6 @@ export const hostLimits = {
 
   /** Block of copies and of writing zeros: large enough for full disk speed, small enough to stop at once. */
   copyBlockBytes: 1_048_576,
-  /** Finest run of zero bytes that a sparse copy leaves out: a page, the block size of common file systems. */
-  sparseBlockBytes: 4_096,
   /** Space is allocated in steps of this size, so that a long allocation can be given up in between. */
   allocateStepBytes: 4_294_967_296n,
 

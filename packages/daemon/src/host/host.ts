@@ -327,8 +327,6 @@ export interface File extends AsyncDisposable {
   blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly BlockRange[] | null>;
   /** FICLONE of all of `source`. */
   cloneFrom(source: File, options?: CallOptions): Promise<void>;
-  /** Copies `lengthBytes` (or up to the source's end) from offset 0 to offset 0; `sparse` skips zero blocks and holes. */
-  copyFrom(source: File, lengthBytes: bigint, options?: BulkOptions & { readonly sparse?: boolean }): Promise<void>;
   /**
    * One step of a copy: at most `lengthBytes`, inside the kernel where both files' storage can, else by reading and writing.
    * 0 bytes only at the source's end. Whoever copies more asks again (in steps of `hostLimits.bulkStepBytes`), so that

@@ -95,9 +95,11 @@ export class Hosts {
 
   /** Ends all threads and children, those that hang too. Open directories and files are of no use after it. */
   async close(): Promise<void> {
-    this.#lanes.bulk.close();
-    await Promise.all([this.#scans.close(), this.#remotes.close(), this.#local.letGo(), this.#mountTables.close()]);
-    this.#lanes.quick.close();
+    await Promise.all([
+      this.#lanes.bulk.close(),
+      ...[this.#scans.close(), this.#remotes.close(), this.#local.letGo(), this.#mountTables.close()],
+    ]);
+    await this.#lanes.quick.close();
     const temporary = this.#temporary;
     this.#temporary = null;
     if (temporary !== null) await rm(await temporary, { recursive: true, force: true });

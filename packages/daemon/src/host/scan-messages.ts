@@ -7,7 +7,9 @@ export type ScanOrder =
   | { readonly type: "read"; readonly batch: number; readonly indexes: readonly number[] }
   /** One more batch may be sent. */
   | { readonly type: "more" }
-  | { readonly type: "stop" };
+  | { readonly type: "stop" }
+  /** Stop, and end the thread. */
+  | { readonly type: "close" };
 
 export interface ScanJob {
   readonly directory: number;

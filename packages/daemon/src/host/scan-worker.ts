@@ -276,5 +276,9 @@ parentPort?.on("message", (order: ScanOrder) => {
     case "stop":
       current?.stop();
       return;
+    case "close":
+      current?.stop();
+      parentPort?.close();
+      return;
   }
 });

@@ -2,6 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { hostLimits } from "../limits.js";
 import { withDeadline } from "./deadline.js";
+import { endOfThread } from "./end-of-thread.js";
 import { hostError, hostErrorFrom } from "./errors.js";
 import {
   type CallOptions,
@@ -348,6 +349,7 @@ class ScanThread {
 
   async close(): Promise<void> {
     clearTimeout(this.#idleTimer);
-    await this.#worker.terminate();
+    this.#worker.postMessage({ type: "close" } satisfies ScanOrder);
+    await endOfThread(this.#worker);
   }
 }

@@ -235,24 +235,6 @@ describe("an open file", () => {
     expect(["EFBIG", "succeeded"]).toContain(await codeOf(file.truncate(2n ** 60n + 1n)));
   });
 
-  it("is copied whole, or without what is zero", async () => {
-    await using source = await directory.open("source", { access: "read-write", create: "exclusive" });
-    await source.truncate(size);
-    await source.write(0n, Buffer.alloc(100_000, 1));
-    await source.write(2_000_000n, Buffer.alloc(5_000, 2));
-    await using dense = await directory.open("dense", { access: "read-write", create: "exclusive" });
-    await using sparse = await directory.open("sparse", { access: "read-write", create: "exclusive" });
-    const seen: bigint[] = [];
-    await dense.copyFrom(source, 2n ** 62n, { progress: (done, total) => seen.push(done, total) });
-    await sparse.copyFrom(source, size, { sparse: true });
-    expect(seen.at(-2)).toBe(size);
-    expect(seen.at(-1)).toBe(size);
-    execFileSync("cmp", [`${path}/source`, `${path}/dense`]);
-    execFileSync("cmp", [`${path}/source`, `${path}/sparse`]);
-    expect((await dense.facts()).allocatedBytes).toBeGreaterThanOrEqual(size);
-    expect((await sparse.facts()).allocatedBytes).toBeLessThan(200_000n);
-  });
-
   it("is overwritten in range, with progress, until it is given up", async () => {
     await using file = await directory.open("file", { access: "read-write", create: "exclusive" });
     await file.write(0n, Buffer.alloc(Number(size), 7));

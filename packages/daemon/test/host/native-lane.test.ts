@@ -1,4 +1,6 @@
-import { readdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, openSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeEach, expect, it } from "vitest";
 import { byEffort } from "../../../../tests/support/effort.ts";
@@ -94,19 +96,41 @@ it("a call that is given up before its turn is not made", async () => {
   const late = lane.perform("truncate", { fd: held.fd, sizeBytes: 1n }, "late", abort.signal);
   expect(await codeOf(late)).toBe("ECANCELED");
   held.release();
-  lane.close();
+  await lane.close();
   expect(await codeOf(lane.perform("sync", { fd: 0 }, "closed"))).toBe("ECANCELED");
   await file.close();
 });
 
-it("threads end with their lane, also in the middle of a call", async () => {
+it("a call that is being made is finished before its thread ends with the lane", async () => {
   const lane = new NativeLane(1);
   await using file = await directory.createUnnamed(plain);
   const held = (file as unknown as { hold(): { fd: number; release(): void } }).hold();
-  const range = { fd: held.fd, offsetBytes: 0n, lengthBytes: 4n << 30n, pattern: "random" } as const;
+  const range = { fd: held.fd, offsetBytes: 0n, lengthBytes: 64n << 20n, pattern: "random" } as const;
   const call = codeOf(lane.perform("overwrite", range, "overwriting"));
-  await delay(100);
-  lane.close();
-  expect(await call).toBe("EIO");
+  await lane.close();
   held.release();
+  expect(await call).toBe("succeeded");
+});
+
+it("a call that does not end fails with its lane", async () => {
+  const lane = new NativeLane(1);
+  const fifo = join(directory.path, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  // Nobody writes.
+  const call = codeOf(lane.perform("openPath", { path: fifo, flags: constants.O_RDONLY }, "opening"));
+  await delay(100);
+  await lane.close();
+  expect(await call).toBe("EIO");
+  closeSync(openSync(fifo, constants.O_RDWR));
+});
+
+it("lanes may be closed while their threads begin", async () => {
+  // A thread that is terminated while it loads its native code takes the whole process with it.
+  for (let count = 0; count < 20; count++) {
+    const lane = new NativeLane(2);
+    const call = codeOf(lane.perform("factsOfPath", { path: "/" }, "looking"));
+    await delay(count * 3);
+    await lane.close();
+    expect(await call).toBe("succeeded");
+  }
 });

@@ -12,7 +12,6 @@ import type {
   File,
   FileFacts,
   Host,
-  HostError,
   NewFileRequest,
   OpenRequest,
   PublishOptions,
@@ -23,12 +22,11 @@ import type {
 import { bytesOfName, bytesOfText, joinPath, textOfBytes, textOfLatin1 } from "../names.js";
 import * as native from "../native.js";
 import { atomicWriteName } from "../temporary-names.js";
-import { closeDescriptor, type Descriptor, ownDescriptor } from "./descriptor.js";
+import { closeDescriptor, ownDescriptor } from "./descriptor.js";
+import { DirectoryHandle } from "./directory-handle.js";
 import { LocalFile } from "./local-file.js";
 import type { NativeArguments, NativeCallName, NativeResult, NewFile } from "./native-calls.js";
-import { PathMoved } from "./native-lane.js";
 import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
-import type { PathGuard } from "./path-guard.js";
 import type { OpenedDirectory } from "./remembered-directories.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 
@@ -39,48 +37,32 @@ import type { Elsewhere, LocalServices } from "./services.js";
 export class LocalDirectory implements Directory {
   readonly #services: LocalServices;
   readonly path: string;
-  #descriptor: Descriptor;
-  /** Where it is known. */
-  #identity: DirectoryIdentity | null;
-  /** The only one that it may be; null: it does not matter. */
-  #insisted: DirectoryIdentity | null = null;
-  /** To be seen before anything is done: whether the path leads to what is open. */
-  #guard: PathGuard | null;
+  readonly #handle: DirectoryHandle;
 
-  constructor(services: LocalServices, path: string, { descriptor, identity, isChecked }: OpenedDirectory) {
+  constructor(services: LocalServices, path: string, opened: OpenedDirectory) {
     this.#services = services;
     this.path = path;
-    this.#descriptor = descriptor;
-    this.#identity = identity;
-    this.#guard = isChecked || identity === null ? null : { path, ...identity };
+    this.#handle = new DirectoryHandle(services, path, opened);
   }
 
   get host(): Host {
     return this.#services.host;
   }
 
-  /** Keeps the descriptor open until `release`. */
   hold(): { readonly fd: number; readonly release: () => void } {
-    if (this.#guard !== null) throw hostError("EINVAL", `"${this.path}" was opened lazily`);
-    return this.#descriptor.hold();
+    return this.#handle.hold();
   }
 
   facts(options?: CallOptions): Promise<FileFacts> {
     return this.#native("Looking at", options, "factsOfOpen", (fd) => ({ fd }));
   }
 
-  async identity(options?: CallOptions): Promise<DirectoryIdentity> {
-    if (this.#guard !== null) await this.#call("Looking at", options, async () => {});
-    const { device, inode } = this.#identity ?? (await this.facts(options));
-    return { device, inode };
+  identity(options?: CallOptions): Promise<DirectoryIdentity> {
+    return this.#within("Looking at", options, this.#handle.identity());
   }
 
-  async insist(identity: DirectoryIdentity, options?: CallOptions): Promise<void> {
-    const known = this.#identity;
-    // What is open is another one, but the path may lead to the right one by now.
-    if (this.#guard !== null && known !== null && !isSame(known, identity)) await this.identity(options);
-    if (!isSame(this.#identity ?? (await this.identity(options)), identity)) throw this.#stale();
-    this.#insisted = identity;
+  insist(identity: DirectoryIdentity, options?: CallOptions): Promise<void> {
+    return this.#within("Looking at", options, this.#handle.insist(identity));
   }
 
   space(options?: CallOptions): Promise<SpaceFacts> {
@@ -299,7 +281,7 @@ export class LocalDirectory implements Directory {
   }
 
   close(): Promise<void> {
-    const closed = this.#descriptor.close().catch((thrown: unknown) => {
+    const closed = this.#handle.close().catch((thrown: unknown) => {
       throw hostErrorFrom(thrown);
     });
     return withDeadline(`Closing "${this.path}"`, closed, hostLimits.localCallMs, undefined);
@@ -382,48 +364,17 @@ export class LocalDirectory implements Directory {
     late?: (result: NativeResult<Name>) => void,
   ): Promise<NativeResult<Name>> {
     const path = name === undefined ? this.path : joinPath(this.path, name);
-    const perform = async (fd: number): Promise<NativeResult<Name>> => {
+    const checked = (fd: number): NativeArguments<Name> => {
       if (name !== undefined) bytesOfName(name);
-      const guard = this.#guard;
-      const what = `${doing} "${path}" failed`;
-      try {
-        const result = await this.#services.lanes.quick.perform(call, args(fd), what, options?.signal, guard);
-        if (this.#guard === guard) this.#guard = null;
-        return result;
-      } catch (failure) {
-        if (!(failure instanceof PathMoved)) throw failure;
-        await this.#openAnew(guard);
-        return this.#descriptor.use(perform);
-      }
+      return args(fd);
     };
-    return this.#guarded(doing, options, perform, late, name);
-  }
-
-  /** In place of what is open: the path leads elsewhere. */
-  async #openAnew(guard: PathGuard | null): Promise<void> {
-    // Another call may have done it meanwhile.
-    if (this.#guard !== guard) return;
-    const { descriptor, identity } = await this.#services.openAnew(this.path);
-    const facts = identity ?? (await this.#identify(descriptor));
-    if (this.#insisted !== null && !isSame(facts, this.#insisted)) {
-      descriptor.close().catch(() => undefined);
-      throw this.#stale();
-    }
-    const before = this.#descriptor;
-    this.#descriptor = descriptor;
-    this.#identity = { device: facts.device, inode: facts.inode };
-    this.#guard = null;
-    // Calls that began before may be at work with it.
-    before.close().catch(() => undefined);
-  }
-
-  #identify(descriptor: Descriptor): Promise<DirectoryIdentity> {
-    const { quick } = this.#services.lanes;
-    return descriptor.use((fd) => quick.perform("factsOfOpen", { fd }, `"${this.path}" cannot be looked at`));
-  }
-
-  #stale(): HostError {
-    return hostError("ESTALE", `"${this.path}" is not the directory that it was`);
+    return this.#within(
+      doing,
+      options,
+      this.#handle.perform(call, checked, `${doing} "${path}" failed`, options),
+      late,
+      name,
+    );
   }
 
   #entryCall<T>(
@@ -443,39 +394,23 @@ export class LocalDirectory implements Directory {
     late?: (result: T) => void,
     name?: string,
   ): Promise<T> {
-    const settled = async (fd: number): Promise<T> => {
-      const guard = this.#guard;
-      if (guard === null) return call(fd);
-      const { path } = guard;
-      const what = `"${path}" cannot be looked at`;
-      const now = await this.#services.lanes.quick.perform("identify", { path }, what).catch(() => null);
-      if (now !== null && isSame(now, guard)) {
-        if (this.#guard === guard) this.#guard = null;
-        return call(fd);
-      }
-      await this.#openAnew(guard);
-      return this.#descriptor.use(call);
-    };
-    return this.#guarded(doing, options, settled, late, name);
+    return this.#within(doing, options, this.#handle.use(call), late, name);
   }
 
-  #guarded<T>(
+  /** With a deadline, and its failure as a HostError. */
+  #within<T>(
     doing: string,
     options: CallOptions | undefined,
-    call: (fd: number) => Promise<T>,
+    outcome: Promise<T>,
     late?: (result: T) => void,
     name?: string,
   ): Promise<T> {
-    const result = this.#descriptor.use(call).catch((thrown: unknown) => {
+    const path = name === undefined ? this.path : joinPath(this.path, name);
+    const result = outcome.catch((thrown: unknown) => {
       throw hostErrorFrom(thrown);
     });
-    const path = name === undefined ? this.path : joinPath(this.path, name);
     return withDeadline(`${doing} "${path}"`, result, hostLimits.localCallMs, options, late);
   }
-}
-
-function isSame(one: DirectoryIdentity, other: DirectoryIdentity): boolean {
-  return one.device === other.device && one.inode === other.inode;
 }
 
 const exclusiveFlags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_NOCTTY;

@@ -17,7 +17,7 @@ import type {
   WipePattern,
 } from "../host.js";
 import * as native from "../native.js";
-import { copyBetween, copyBlock, overwriteWithZeros } from "./bulk.js";
+import { copyBlock, overwriteWithZeros } from "./bulk.js";
 import { type Descriptor, ownDescriptor } from "./descriptor.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
 import type { LocalServices } from "./services.js";
@@ -187,10 +187,6 @@ export class LocalFile implements File {
 
   discard(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void> {
     return this.#bulk("Discarding in", options, "discard", (fd) => ({ fd, offsetBytes, lengthBytes }));
-  }
-
-  copyFrom(source: File, lengthBytes: bigint, options?: BulkOptions & { readonly sparse?: boolean }): Promise<void> {
-    return copyBetween(source, this, lengthBytes, options);
   }
 
   sync(options?: CallOptions): Promise<void> {

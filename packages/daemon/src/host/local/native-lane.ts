@@ -49,9 +49,9 @@ export class NativeLane {
     return answer.value as NativeResult<Name>;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
-    for (const thread of this.#all) thread.close();
+    await Promise.all([...this.#all].map((thread) => thread.close()));
   }
 
   #answerTo(question: NativeQuestion, what: string, signal: AbortSignal | undefined): Promise<NativeAnswer> {

@@ -2,16 +2,19 @@ import type { HostStep } from "../host.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
 import type { PathGuard } from "./path-guard.js";
 
-/** Memory that a native thread shares with the main thread: two counters, then one message at a time, each way. */
+/** Memory that a native thread shares with the main thread: counters, and one message at a time, each way. */
 export interface SharedMemory {
   readonly counters: SharedArrayBuffer;
   readonly message: SharedArrayBuffer;
 }
 
-/** 4-byte units of `counters`. A side that raises its counter has put a message there (native-codec.ts). */
-export const counter = { asked: 0, answered: 1 } as const;
+/**
+ * 4-byte units of `counters`. A side that raises its counter has put a message there (native-codec.ts); or, once `closing` is
+ * not 0, the thread is to end.
+ */
+export const counter = { asked: 0, answered: 1, closing: 2 } as const;
 
-export const counterBytes = 8;
+export const counterBytes = 12;
 
 export type NativeQuestion = {
   [Name in NativeCallName]: readonly [Name, NativeArguments<Name>, PathGuard | null];

@@ -1,6 +1,7 @@
 /// <reference lib="es2024.sharedmemory" />
 import { Worker } from "node:worker_threads";
 import { hostLimits } from "../../limits.js";
+import { endOfThread } from "../end-of-thread.js";
 import { hostError } from "../errors.js";
 import { MessageReader, MessageWriter, RangeCodecError } from "./native-codec.js";
 import { counter, counterBytes, type NativeAnswer, type NativeQuestion, type SharedMemory } from "./native-messages.js";
@@ -17,6 +18,7 @@ export class NativeThread {
   readonly #reader: MessageReader;
   #answered = 0;
   #failure: Error | null = null;
+  readonly #end: (cause?: unknown) => void;
   #fail: (reason: Error) => void = () => undefined;
 
   /** `ended`: it takes no more calls. */
@@ -31,14 +33,14 @@ export class NativeThread {
     this.#reader = new MessageReader(message);
     this.#worker = new Worker(new URL("./native-worker.js", import.meta.url), { execArgv: [], workerData: memory });
     this.#worker.unref();
-    const fail = (cause: unknown) => {
+    this.#end = (cause) => {
       if (this.#failure !== null) return;
       this.#failure = hostError("EIO", "A thread for native calls has ended", cause);
       this.#fail(this.#failure);
       ended();
     };
-    this.#worker.on("error", fail);
-    this.#worker.on("exit", () => fail(undefined));
+    this.#worker.on("error", this.#end);
+    this.#worker.on("exit", () => this.#end());
   }
 
   /** One call at a time. */
@@ -60,9 +62,13 @@ export class NativeThread {
     return this.#reader.read() as NativeAnswer;
   }
 
-  /** Does not wait: a thread inside a system call ends when that does. */
-  close(): void {
-    void this.#worker.terminate();
+  /** Ends it after the call that it is in, whose caller does not wait for ever either. */
+  async close(): Promise<void> {
+    Atomics.store(this.#counters, counter.closing, 1);
+    Atomics.add(this.#counters, counter.asked, 1);
+    Atomics.notify(this.#counters, counter.asked);
+    await endOfThread(this.#worker);
+    this.#end();
   }
 
   #failing(): Promise<never> {

@@ -15,6 +15,8 @@ const writer = new MessageWriter(new Uint8Array(messageMemory));
 for (let asked = 0; ; asked += 1) {
   // Being woken is not yet a question: the other side may have been late to tell of the one before.
   while (Atomics.load(counters, counter.asked) === asked) Atomics.wait(counters, counter.asked, asked);
+  // The last step of the counter is the order to end.
+  if (Atomics.load(counters, counter.closing) !== 0 && Atomics.load(counters, counter.asked) === asked + 1) break;
   send(perform(reader.read() as NativeQuestion));
   Atomics.add(counters, counter.answered, 1);
   Atomics.notify(counters, counter.answered);

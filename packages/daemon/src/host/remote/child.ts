@@ -133,7 +133,6 @@ const specialMethods = new Map<string, (object: Target, context: CallContext) =>
     (object, { args, signal, timeoutMs }) =>
       fileOf(object).cloneFrom(fileOf(handles.get(Number(args[0]))), { signal, timeoutMs }),
   ],
-  ["copyFrom", copy],
   ["copyRange", copyRange],
   ["publish", publish],
   ["location", location],
@@ -162,11 +161,6 @@ async function scan(object: Target, { id, args, signal, running }: CallContext):
     send({ type: "batch", id, entries });
   }
   return null;
-}
-
-async function copy(object: Target, { id, args, signal }: CallContext): Promise<void> {
-  const [source, lengthBytes, { sparse }] = args as [number, bigint, { sparse: boolean }];
-  await fileOf(object).copyFrom(fileOf(handles.get(source)), lengthBytes, { signal, sparse, progress: progressTo(id) });
 }
 
 async function copyRange(object: Target, { args, signal, timeoutMs }: CallContext): Promise<CopiedRange> {

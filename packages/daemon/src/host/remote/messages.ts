@@ -177,7 +177,6 @@ export interface DirectoryResults extends Pick<ServedResults<Directory>, (typeof
 }
 export interface FileResults extends Pick<ServedResults<File>, (typeof servedMethods.file)[number]> {
   readonly cloneFrom: undefined;
-  readonly copyFrom: undefined;
   readonly copyRange: CopiedRange;
   readonly close: undefined;
   readonly location: HandleLocation;

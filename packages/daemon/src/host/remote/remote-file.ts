@@ -10,7 +10,7 @@ import type {
   StorageTraits,
   WipePattern,
 } from "../host.js";
-import { copyBetween, copyBlock } from "../local/bulk.js";
+import { copyBlock } from "../local/bulk.js";
 import type { FileResults, HandleLocation } from "./messages.js";
 import type { RemoteChild } from "./remote-child.js";
 import type { RemoteHome } from "./remote-home.js";
@@ -84,20 +84,6 @@ export class RemoteFile implements File {
   }
 
   /** Within one child, the content does not pass through the daemon. */
-  async copyFrom(
-    source: File,
-    lengthBytes: bigint,
-    options?: BulkOptions & { readonly sparse?: boolean },
-  ): Promise<void> {
-    if (!this.#sharesChildWith(source)) return copyBetween(source, this, lengthBytes, options);
-    await this.#slowCall(
-      "copyFrom",
-      "Copying to",
-      [source.handle, lengthBytes, { sparse: options?.sparse ?? false }],
-      options,
-    );
-  }
-
   async copyRange(
     source: File,
     sourceOffset: bigint,
