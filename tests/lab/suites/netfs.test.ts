@@ -15,7 +15,7 @@ import { covers } from "../../support/covers.js";
 import { RootedDaemon } from "../../support/rooted-daemon.js";
 import { mountedAt, mountOptionsAt } from "../guest/mounts.js";
 import { restartNfsServer, startNfsServer, stopNfsServer } from "../guest/nfs.js";
-import { run } from "../guest/run.js";
+import { run, waitFor } from "../guest/run.js";
 import { Virsh } from "../guest/virsh.js";
 
 const OWNER = 1234;
@@ -214,11 +214,9 @@ describe("root_squash", () => {
   });
 
   it("an encrypted volume: its passphrase reaches qemu-img", () => {
-    const secret = virsh.do(
-      "secret-define",
-      virsh.file("<secret ephemeral='no' private='no'><usage type='volume'><volume>/x</volume></usage></secret>"),
-    );
-    const uuid = /[0-9a-f-]{36}/.exec(secret)?.[0] ?? "";
+    const uuid = "5b0c1a4e-7d0b-4f6e-9a51-4f0d8f6f3c11";
+    const usage = "<usage type='volume'><volume>/x</volume></usage>";
+    virsh.do("secret-define", virsh.file(`<secret ephemeral='no' private='no'><uuid>${uuid}</uuid>${usage}</secret>`));
     virsh.do("secret-set-value", uuid, Buffer.from("open sesame").toString("base64"));
     const document = `<volume><name>luks</name><capacity unit='MiB'>4</capacity><target><format type='raw'/>
       <permissions><mode>0600</mode><owner>${OWNER}</owner><group>${OWNER}</group></permissions>
@@ -245,9 +243,10 @@ describe("root_squash", () => {
       <target><format type='qcow2'/></target></volume>`);
     const { spawn } = await import("node:child_process");
     const uri = `storage+unix:///system?socket=${daemon.socket}`;
-    spawn("virsh", ["-c", uri, "vol-create-from", "squashed", cloning, "big"], { stdio: "ignore" }).unref();
+    const clone = ["vol-create-from", "squashed", cloning, "big", "--inputpool", "squashed"];
+    spawn("virsh", ["-c", uri, ...clone], { stdio: "ignore" }).unref();
     const hidden = () => readdirSync(directoryOf("/squashed")).filter((name) => name !== "big");
-    while (hidden().length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await waitFor("the clone's temporary file", () => hidden().length > 0, 60_000);
     await daemon.kill();
     expect(hidden()).toHaveLength(1);
     await daemon.start();
@@ -348,9 +347,9 @@ describe("a server that does not answer", () => {
   it("holds up nobody but its own pool, and each call there ends at a deadline", async () => {
     virsh.do("pool-start", "other");
     virsh.do("vol-create-as", "other", "v", "1M");
+    // What the client still has in its cache is no answer; it could not be dropped once nobody takes what is dirty.
+    run("sh", ["-c", "sync; echo 3 >/proc/sys/vm/drop_caches"]);
     stopNfsServer();
-    // What the client still has in its cache is no answer.
-    run("sh", ["-c", "echo 3 >/proc/sys/vm/drop_caches"]);
     const refreshing = timed("pool-refresh", "other");
     expect(refreshing.said).toContain("Connection timed out");
     expect(refreshing.milliseconds).toBeLessThan(SOON_MS);

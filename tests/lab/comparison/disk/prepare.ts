@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { backingStore, prepareTarget } from "../../guest/lio.js";
 import { attempt, run } from "../../guest/run.js";
 import { loopHost } from "../../guest/scsi.js";
@@ -10,6 +11,8 @@ const DISKS = ["/dev/sda", "/dev/sdb"] as const;
 /** Two empty SCSI disks of 256 MiB, DISK_A and DISK_B: on the names of loop devices libvirtd does not delete partitions. */
 export const preparation: Preparation = {
   setUp() {
+    // It makes udev read a table anew whenever parted has looked at it; then libvirtd misses partitions that are just away.
+    rmSync("/usr/lib/udev/rules.d/60-block.rules");
     startUdev();
     prepareTarget();
     loopHost("naa.5001405000000001", [
