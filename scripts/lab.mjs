@@ -25,7 +25,7 @@ const { install, suites } = readOptions();
 await installPackages(root);
 await installSystemPackages(root, install);
 // Suites that need it have it in their name.
-if (install && suites.some((name) => name.includes("zfs"))) await prepareZfs(root);
+if (install && (suites.length === 0 || suites.some((name) => name.includes("zfs")))) await prepareZfs(root);
 await build(root);
 
 const work = mkdtempSync(join(tmpdir(), "cistern-lab-run-"));

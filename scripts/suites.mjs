@@ -40,7 +40,7 @@ export const SLOW_FILES = {
 const LAB_INCLUDE = { host: "tests/lab/host/**/*.test.ts", guest: "tests/lab/suites/**/*.test.ts" };
 
 /** Minutes after which a suite is ended and counts as failed. The lab is many suites, each with a limit of its own. */
-export const SUITE_MINUTES = { normal: 12, long: 90, lab: 30 };
+export const SUITE_MINUTES = { normal: 12, long: 90, lab: 60 };
 
 /**
  * @typedef {{ readonly name: string, readonly include: string }} Suite

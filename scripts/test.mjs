@@ -19,6 +19,7 @@ import { fail, requireNode } from "./steps/requirements.mjs";
 import { readFacts, summarise } from "./steps/results.mjs";
 import { run } from "./steps/run.mjs";
 import { installSystemPackages } from "./steps/system-packages.mjs";
+import { prepareZfs } from "./steps/zfs.mjs";
 import { findSuites, SLOW_FILES, SLOW_SUITES, SUITE_MINUTES } from "./suites.mjs";
 
 const root = resolve(import.meta.dirname, "..");
@@ -38,6 +39,8 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
 
 await installPackages(root);
 await installSystemPackages(root, !options["no-install"]);
+// Without it, the lab's suites that need it are left out.
+if (options.long && !options["no-install"]) await prepareZfs(root);
 await build(root);
 
 const work = mkdtempSync(join(tmpdir(), "cistern-test-"));

@@ -1,8 +1,8 @@
-// npm run lab -- [suite…] comes here (scripts/lab.mjs installs and builds first): every suite of the lab that needs not be named, or those named,
-// each in a guest of its own, a few at a time. Exit status 1 when one failed.
+// npm run lab -- [suite…] comes here (scripts/lab.mjs installs and builds first): every suite of the lab or those named, each in a
+// guest of its own, a few at a time. So does npm test, which leaves some out unless it takes its time. Exit status 1 when one failed.
 
 import { runSuite, type SuiteResult } from "./run-suite.js";
-import { LAB_SUITES, type LabSuite } from "./suites.js";
+import { LAB_SUITES, type LabSuite, leftOutOfTests } from "./suites.js";
 
 /** Guests side by side: each keeps one processor busy. */
 const AT_ONCE = 2;
@@ -17,9 +17,10 @@ await Promise.all(Array.from({ length: AT_ONCE }, work));
 for (const { suite, verdict } of results) {
   if (verdict !== "ok") process.stdout.write(`lab: ${suite.name} ${verdict}\n`);
 }
-if (process.argv.length === 2) {
-  for (const { name, onlyByName } of LAB_SUITES) {
-    if (onlyByName !== undefined) process.stdout.write(`lab: ${name} runs only when it is named: ${onlyByName}\n`);
+if (process.argv.length === 2 && isQuickTest()) {
+  for (const suite of LAB_SUITES) {
+    const reason = leftOutOfTests(suite);
+    if (reason !== undefined) process.stdout.write(`lab: ${suite.name} is left to npm run lab: ${reason}\n`);
   }
 }
 process.exitCode = abort.signal.aborted ? 130 : results.some(({ verdict }) => verdict === "failed") ? 1 : 0;
@@ -57,7 +58,13 @@ function wanted(names: readonly string[]): LabSuite[] {
   // The longest first, so that none of them is waited for at the end.
   const suites =
     names.length === 0
-      ? LAB_SUITES.filter(({ onlyByName }) => onlyByName === undefined)
+      ? LAB_SUITES.filter((suite) => !isQuickTest() || leftOutOfTests(suite) === undefined)
       : LAB_SUITES.filter(({ name }) => names.includes(name));
   return suites.sort((a, b) => b.minutes - a.minutes);
+}
+
+/** npm test says how much it is to do; npm run lab does not. */
+function isQuickTest(): boolean {
+  const effort = process.env["CISTERN_TEST_EFFORT"];
+  return effort !== undefined && effort !== "long";
 }

@@ -25,7 +25,8 @@ export function startNfsServer(exports: readonly NfsExport[]): (path: string) =>
   loadModules("nfsd", "nfs", "nfsv3", "nfsv4");
   for (const place of [EXPORT_ROOT, "/var/lib/nfs"]) {
     mkdirSync(place, { recursive: true });
-    run("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", place]);
+    // A size that does not depend on the guest's memory: clients show it.
+    run("mount", ["-t", "tmpfs", "-o", "mode=755,size=768m", "tmpfs", place]);
   }
   for (const place of ["/run/rpcbind", "/run/sendsigs.omit.d", "sm", "v4recovery", "nfsdcld"]) {
     mkdirSync(place.startsWith("/") ? place : join("/var/lib/nfs", place), { recursive: true });

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { covers } from "../../support/covers.js";
 import { LabDaemon } from "../guest/daemon.js";
@@ -20,6 +21,8 @@ const SECRET = "c7d5c5d0-51a5-4d43-8a4f-2d5a0d0f7a01";
 const SILENT_PORT = 3999;
 /** Nobody listens. */
 const CLOSED_PORT = 3998;
+/** A call that waits for no storage; programs start slowly in a guest. */
+const SOON_MS = 15_000;
 const ARGUMENTS = "/tmp/arguments-of-iscsiadm";
 
 describe("iscsi pools", () => {
@@ -240,6 +243,36 @@ describe("iscsi pools", () => {
     expect(await lab.refused("pool-start", "p")).toContain(expected);
     expect(performance.now() - start).toBeLessThan(60_000);
     expect([sessions(), records()]).toEqual([[], []]);
+  });
+
+  it("goes on when its target falls silent: a refresh ends, other pools do not wait, and nothing is lost", async () => {
+    await definePool(lab, "p", { target: OPEN });
+    await lab.virsh("pool-start", "p");
+    mkdirSync("/tmp/beside");
+    await lab.define("q", "<pool type='dir'><name>q</name><target><path>/tmp/beside</path></target></pool>");
+    await lab.virsh("pool-start", "q");
+    run("pkill", ["-STOP", "-x", "tgtd"]);
+    try {
+      const started = performance.now();
+      let ended = false;
+      const refresh = lab.attempt("pool-refresh", "p").finally(() => {
+        ended = true;
+      });
+      do {
+        const before = performance.now();
+        await lab.virsh("pool-refresh", "q");
+        expect(performance.now() - before).toBeLessThan(SOON_MS);
+        await sleep(2_000);
+      } while (!ended);
+      const { status, stderr } = await refresh;
+      console.log("REFRESH", Math.round(performance.now() - started), status, stderr, await lab.active());
+    } finally {
+      run("pkill", ["-CONT", "-x", "tgtd"]);
+    }
+    await lab.virsh("pool-refresh", "p");
+    expect(await lab.volumes("p")).toEqual(["unit:0:0:1", "unit:0:0:2"]);
+    await lab.virsh("pool-destroy", "p");
+    await lab.virsh("pool-destroy", "q");
   });
 
   it("says that iscsiadm is missing", async () => {
