@@ -35,10 +35,6 @@ export const OPERATIONS = /** @type {const} */ ([
  * @type {Readonly<Record<string, Readonly<Record<string, string>>>>}
  */
 export const NEVER_RUN = {
-  netfs: notRecorded("netfs-driver netfs", [
-    ...["pool.build", "pool.start", "pool.scan", "pool.stop", "pool.delete", "pool.discover", "volume.create"],
-    ...["volume.createFrom", "volume.remove", "volume.resize", "volume.wipe", "volume.download", "volume.upload"],
-  ]),
   logical: notRecorded("logical-driver logical", [
     ...["pool.build", "pool.start", "pool.scan", "pool.stop", "pool.delete", "pool.discover", "volume.create"],
     ...["volume.createFrom", "volume.remove", "volume.wipe", "volume.download", "volume.upload", "volume.undo"],

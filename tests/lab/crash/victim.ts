@@ -12,6 +12,7 @@ import { makeFixtures } from "../../crash/fixtures.js";
 import { OPERATIONS, type Operation } from "../../crash/operations.js";
 import { Stage } from "../../crash/stage.js";
 import { RootedDaemon } from "../../support/rooted-daemon.js";
+import { untilMeasured } from "../guest/qemu-img.js";
 import { requireGuest, run } from "../guest/run.js";
 
 const DISKS = { ext4: "/mnt/ext4", xfs: "/mnt/xfs" } as const;
@@ -53,7 +54,7 @@ if (next !== "-") {
   run("sync");
   say("ready");
   try {
-    await operation.run(scene);
+    await untilMeasured(() => operation.run(scene));
     say("done");
   } catch (error) {
     say(`failed ${(error as Error).message}`);

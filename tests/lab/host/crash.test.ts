@@ -55,11 +55,12 @@ describe("what was reported as done outlives a power cut, and nothing is half-ma
         const victim = new Victim();
         try {
           const tookMs = await victim.dieAfter(operation);
-          const broken = victim.judge(operation, await victim.inspect(operation), true);
+          const broken: string[] = [];
           for (let moment = 0; moment < MOMENTS; moment++) {
-            const wasDone = await victim.dieAt(operation, tookMs * fraction(SEED, index * MOMENTS + moment));
-            broken.push(...victim.judge(operation, await victim.inspect(operation), wasDone));
+            const afterMs = tookMs * fraction(SEED, index * MOMENTS + moment);
+            broken.push(...(await victim.judgeAndDieAt(operation, afterMs)));
           }
+          broken.push(...(await victim.judge(operation)));
           expect(broken.join("\n")).toBe("");
         } finally {
           victim.remove();
@@ -84,7 +85,7 @@ class Victim {
     execFileSync(`mkfs.${type}`, ["-q", disk], { stdio: ["ignore", "ignore", "pipe"] });
     return disk;
   });
-  readonly #moments: string[] = [];
+  #lastCut = { moment: "", wasDone: false };
 
   /** Cuts the power as soon as the client is told that it is done; how long that took, in ms. */
   async dieAfter(operation: string): Promise<number> {
@@ -99,41 +100,51 @@ class Victim {
         cut();
       },
     });
-    this.#moments.push(`the power was cut after ${Math.round(tookMs)} ms, when it was reported as done`);
+    const moment = `the power was cut after ${Math.round(tookMs)} ms, when it was reported as done`;
+    this.#lastCut = { moment, wasDone: true };
     return tookMs;
   }
 
-  /** Cuts the power so long after its beginning; whether it had been reported as done by then. */
-  async dieAt(operation: string, afterMs: number): Promise<boolean> {
+  /** What the next guest finds wrong, which then does the operation too: the power is cut so long after its beginning. */
+  async judgeAndDieAt(operation: string, afterMs: number): Promise<string[]> {
     let wasDone = false;
-    await this.#boot("-", operation, {
+    const finding = await this.#look(operation, operation, {
       ready: (cut) => void sleep(afterMs).then(cut),
       done: () => {
         wasDone = true;
       },
     });
-    this.#moments.push(`the power was cut after ${Math.round(afterMs)} ms${wasDone ? ", when it was done" : ""}`);
-    return wasDone;
+    const broken = this.#complaintsOf(operation, finding);
+    const moment = `the power was cut after ${Math.round(afterMs)} ms${wasDone ? ", when it was done" : ""}`;
+    this.#lastCut = { moment, wasDone };
+    return broken;
   }
 
-  /** What the next guest finds. */
-  async inspect(operation: string): Promise<Finding> {
+  /** What the next guest finds wrong. */
+  async judge(operation: string): Promise<string[]> {
+    return this.#complaintsOf(operation, await this.#look(operation, "-", {}));
+  }
+
+  async #look(inspect: string, run: string, heard: Heard): Promise<Finding> {
     let finding: Finding | undefined;
-    const output = await this.#boot(operation, "-", {
-      finding: (text) => {
+    const output = await this.#boot(inspect, run, {
+      ...heard,
+      finding: (text, cut) => {
         finding = JSON.parse(text) as Finding;
+        if (run === "-") cut();
       },
     });
     if (finding === undefined) throw new Error(`the guest found nothing: ${output}`);
     return finding;
   }
 
-  judge(operation: string, { state, complaints }: Finding, wasDone: boolean): string[] {
+  #complaintsOf(operation: string, { state, complaints }: Finding): string[] {
+    const { moment, wasDone } = this.#lastCut;
     const all = [...complaints];
     const isKept = state === "after" || (state === "before" && MAY_BE_UNDONE.has(operation));
     if (wasDone && !isKept) all.push(`it was reported as done, and is found "${state}"`);
-    if (ONLY !== undefined) console.log(`${this.#moments.at(-1)}: ${state}; ${all.join("; ") || "kept"}`);
-    return all.map((complaint) => `${this.#moments.at(-1)} (${state}): ${complaint}`);
+    if (ONLY !== undefined) console.log(`${moment}: ${state}; ${all.join("; ") || "kept"}`);
+    return all.map((complaint) => `${moment} (${state}): ${complaint}`);
   }
 
   remove(): void {
@@ -164,7 +175,7 @@ class Victim {
       const [word = "", rest = ""] = /^(\w+) ?(.*)$/s.exec(each)?.slice(1) ?? [];
       if (word === "ready") heard.ready?.(cut);
       else if (word === "done") heard.done?.(cut);
-      else if (word === "finding") heard.finding?.(rest);
+      else if (word === "finding") heard.finding?.(rest, cut);
       else if (word === "failed") {
         failure = new Error(`${run}: ${rest}`);
         cut();
@@ -180,7 +191,7 @@ class Victim {
 interface Heard {
   ready?(cut: () => void): void;
   done?(cut: () => void): void;
-  finding?(text: string): void;
+  finding?(text: string, cut: () => void): void;
 }
 
 /** From 0 to 1, the same for the same numbers. */

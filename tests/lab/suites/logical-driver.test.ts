@@ -11,6 +11,7 @@ import { standIn } from "../../../packages/daemon/test/drivers/stand-in.js";
 import { covers } from "../../support/covers.js";
 import { type LoopDisk, loopDisk } from "../guest/loop.js";
 import { prepareLvm } from "../guest/lvm.js";
+import { untilMeasured } from "../guest/qemu-img.js";
 import { attempt, run } from "../guest/run.js";
 import { settle, startUdev } from "../guest/udev.js";
 
@@ -461,15 +462,3 @@ describe("a volume group", () => {
     });
   });
 });
-
-/** qemu-img measures what a key's derivation costs; this kernel counts a thread's time in ticks, and now and then it counts none. */
-async function untilMeasured<T>(make: () => Promise<T>): Promise<T> {
-  const attempts = 5;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await make();
-    } catch (thrown) {
-      if (attempt === attempts || !String(thrown).includes("Unable to get accurate CPU usage")) throw thrown;
-    }
-  }
-}
