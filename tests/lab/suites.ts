@@ -36,7 +36,12 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "pool-fc", lane: "qemu", minutes: 25, programs: ["udevadm", "virsh", "ip"] },
   { name: "disk-pools", lane: "uml", minutes: 25, programs: ["parted", "partx", "virsh", "dmsetup"] },
   { name: "netfs-driver", lane: "uml", minutes: 20, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
-  { name: "netfs", lane: "uml", minutes: 20, programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount", "virsh"] },
+  {
+    name: "netfs",
+    lane: "uml",
+    minutes: 20,
+    programs: ["rpc.nfsd", "rpcbind", "mount.nfs", "showmount", "smbd", "mount.cifs", "glusterd", "gluster", "virsh"],
+  },
   { name: "autostart", lane: "uml", minutes: 10, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
   { name: "comparison-dir", lane: "host", minutes: 6, programs: ["libvirtd", "virsh", "qemu-img"] },
   { name: "comparison-logical", lane: "host", minutes: 17, programs: ["libvirtd", "virsh", "qemu-img", "lvcreate"] },

@@ -13,6 +13,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { covers } from "../../support/covers.js";
 import { RootedDaemon } from "../../support/rooted-daemon.js";
+import { startSmbServer } from "../guest/cifs.js";
+import { GLUSTER_HOST, startGluster } from "../guest/gluster.js";
 import { mountedAt, mountOptionsAt } from "../guest/mounts.js";
 import { restartNfsServer, startNfsServer, stopNfsServer } from "../guest/nfs.js";
 import { run, waitFor } from "../guest/run.js";
@@ -151,7 +153,7 @@ function live(pool: string, behind: string, owner?: number): void {
   expect(virsh.volumes(pool)).toEqual(["cow.back", "cow.clone", "cow.qcow2", "raw", "raw.back", "raw.clone"]);
   for (const name of virsh.volumes(pool)) virsh.do("vol-delete", "--pool", pool, name);
   for (const name of ["raw.local", "cow.local"]) virsh.do("vol-delete", "--pool", "local", name);
-  expect(readdirSync(behind)).toEqual([]);
+  expect(readdirSync(behind).filter((name) => name !== ".glusterfs")).toEqual([]);
 }
 
 describe("discovery", () => {
@@ -196,6 +198,52 @@ describe.each([
     virsh.do("pool-delete", name);
     virsh.do("pool-undefine", name);
   });
+});
+
+describe.each(["cifs", "glusterfs"] as const)("a pool over %s", (format) => {
+  let source: Pick<PoolWish, "host" | "directory">;
+  let shown: string;
+  let behind: string;
+
+  beforeAll(async () => {
+    if (format === "cifs") {
+      behind = "/srv/share";
+      await startSmbServer([{ name: "share", path: behind, guests: true }]);
+      source = { host: "127.0.0.1", directory: "share" };
+      shown = "cifs //127.0.0.1/share";
+    } else {
+      behind = (await startGluster(["images"]))("images");
+      source = { host: GLUSTER_HOST, directory: "images" };
+      shown = `fuse.glusterfs ${GLUSTER_HOST}:images`;
+    }
+  }, 120_000);
+
+  it("is built, started, used, found again by the next daemon, and stopped", async () => {
+    const target = define(format, { ...source, format });
+    virsh.do("pool-build", format);
+    virsh.do("pool-start", format);
+    expect(mountedAt(target)).toEqual([shown]);
+    if (format === "glusterfs") {
+      const found = virsh.do("find-storage-pool-sources-as", "netfs", GLUSTER_HOST);
+      expect(found).toMatch(/<dir path='\/?images'\/>\s*<format type='glusterfs'\/>/);
+    }
+    expect(mountOptionsAt(target)).toEqual(expect.arrayContaining(["nodev", "nosuid", "noexec"]));
+    live(format, behind);
+    await daemon.stop();
+    await daemon.start();
+    expect(virsh.running).toContain(format);
+    virsh.do("pool-destroy", format);
+    expect(mountedAt(target)).toEqual([]);
+    virsh.do("pool-undefine", format);
+  }, 300_000);
+
+  it("of something that the server does not have is refused, in mount's words", () => {
+    const target = define("nowhere", { ...source, directory: "nothing", format });
+    virsh.do("pool-build", "nowhere");
+    expect(virsh.complaint("pool-start", "nowhere")).toMatch(/unexpected exit status .*mount/is);
+    expect(mountedAt(target)).toEqual([]);
+    virsh.do("pool-undefine", "nowhere");
+  }, 120_000);
 });
 
 describe("root_squash", () => {

@@ -1,7 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readPool } from "@cistern/documents";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { iscsiDriver } from "../../../packages/daemon/dist/drivers/iscsi.js";
+import { complies } from "../../../packages/daemon/test/drivers/compliance.js";
 import { covers } from "../../support/covers.js";
 import { LabDaemon } from "../guest/daemon.js";
 import { discover, login, logout, startInitiator } from "../guest/iscsi.js";
@@ -52,6 +55,16 @@ describe("iscsi pools", () => {
     for (const socket of sockets) socket.destroy();
     silent.close();
     await lab?.daemon.stop();
+  });
+
+  complies("iscsi", {
+    driver: iscsiDriver,
+    pool: async () =>
+      readPool(
+        `<pool type='iscsi'><name>c</name><source><host name='127.0.0.1'/><device path='${OPEN}'/></source>
+        <target><path>/dev/disk/by-path</path></target></pool>`,
+      ),
+    found: () => ["unit:0:0:1", "unit:0:0:2"],
   });
 
   it("logs in, shows the LUNs by stable paths, and logs out again", async () => {

@@ -1,5 +1,9 @@
 import { renameSync } from "node:fs";
+import { basename } from "node:path";
+import { readPool } from "@cistern/documents";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { mpathDriver } from "../../../packages/daemon/dist/drivers/mpath.js";
+import { complies } from "../../../packages/daemon/test/drivers/compliance.js";
 import { covers } from "../../support/covers.js";
 import { LabDaemon } from "../guest/daemon.js";
 import { discover, login, logout, startInitiator } from "../guest/iscsi.js";
@@ -75,6 +79,13 @@ describe("mpath pools", () => {
     run("cmp", ["-n", String(sizeBytes), lab.path("back"), "/dev/zero"]);
     expect(await lab.refused("vol-create-as", "p", "x", "1M")).toContain("does not support volume creation");
     expect(await lab.refused("vol-delete", name, "--pool", "p")).toContain("does not support vol deletion");
+  });
+
+  complies("mpath", {
+    driver: mpathDriver,
+    pool: async () => readPool("<pool type='mpath'><name>c</name><target><path>/dev/mapper</path></target></pool>"),
+    found: () => ["mpatha", "mpathb"].map((map) => basename(run("readlink", ["-f", `/dev/mapper/${map}`]).trim())),
+    isAlwaysThere: true,
   });
 
   it("is active after a restart, and stops without touching the maps", async () => {

@@ -1,5 +1,8 @@
 import { writeFileSync } from "node:fs";
+import { readPool } from "@cistern/documents";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { scsiDriver } from "../../../packages/daemon/dist/drivers/scsi.js";
+import { complies } from "../../../packages/daemon/test/drivers/compliance.js";
 import { covers } from "../../support/covers.js";
 import { LabDaemon } from "../guest/daemon.js";
 import { backingStore, prepareTarget } from "../guest/lio.js";
@@ -26,6 +29,17 @@ describe("scsi pools", () => {
     await lab.clear();
   });
   afterAll(() => lab?.daemon.stop());
+
+  complies("scsi", {
+    driver: scsiDriver,
+    pool: async () =>
+      readPool(
+        `<pool type='scsi'><name>c</name><source><adapter type='scsi_host' name='${loop.host}'/></source>
+        <target><path>${BY_ID}</path></target></pool>`,
+      ),
+    found: () => ["unit:0:1:0", "unit:0:1:1"],
+    isAlwaysThere: true,
+  });
 
   it.each(["host", "scsi_host"])("shows the LUNs of a host by stable paths, named as %sN", async (prefix) => {
     const name = loop.host.replace("host", prefix);

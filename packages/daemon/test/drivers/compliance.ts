@@ -2,7 +2,7 @@ import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { LibvirtError } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CoveredOperation, covers, type Nearness } from "../../../../tests/support/covers.js";
-import type { StorageDriver, VolumeOperations } from "../../dist/drivers/driver.js";
+import { NOTHING_MADE, type Started, type StorageDriver, type VolumeOperations } from "../../dist/drivers/driver.js";
 import { drivers } from "../../dist/drivers/index.js";
 import { create, Laboratory, scan } from "./laboratory.js";
 
@@ -19,7 +19,11 @@ export interface Technology {
   /** Makes the storage itself where `build` of the driver does not. */
   prepare?(pool: PoolDocument, laboratory: Laboratory): Promise<void>;
   /** A volume that can be made in it, of a capacity that the technology keeps as it is. */
-  volume(name: string): VolumeDocument;
+  volume?(name: string): VolumeDocument;
+  /** Of a technology that makes no volumes: how those are called that are there. What is in the first is lost. */
+  found?(pool: PoolDocument): readonly string[];
+  /** There is nothing that could be missing or be stopped: the pool is what the machine has. */
+  readonly isAlwaysThere?: boolean;
   /** What the first and second volumes of a pool are called, where the technology says it; default "v1", "v2". */
   names?(pool: PoolDocument): readonly [string, string];
   /** Whether some of the pool's capacity is the technology's own (labels, alignment). */
@@ -49,26 +53,34 @@ export function complies(name: string, technology: Technology): void {
     });
     afterEach(() => laboratory.close());
 
-    const up = async (): Promise<void> => {
+    const up = async (): Promise<Started> => {
       await driver.build?.(pool, laboratory.host, 0);
       await technology.prepare?.(pool, laboratory);
-      await driver.start?.(pool, laboratory.host, laboratory.poolContext);
+      return (await driver.start?.(pool, laboratory.host, laboratory.poolContext)) ?? NOTHING_MADE;
     };
 
     test("it is registered under its type", () => {
       expect(drivers[driver.type]).toBe(driver);
     });
 
-    test("a pool that is not there is not usable, and scanning it fails with libvirt's error", async () => {
-      expect(await driver.check(pool, laboratory.host, true)).toBe(false);
-      await expect(scan(driver, pool, laboratory.host)).rejects.toBeInstanceOf(LibvirtError);
-    });
+    if (technology.isAlwaysThere !== true) {
+      test("a pool that is not there is not usable, and scanning it fails with libvirt's error", async () => {
+        expect(await driver.check(pool, laboratory.host, true)).toBe(false);
+        await expect(scan(driver, pool, laboratory.host)).rejects.toBeInstanceOf(LibvirtError);
+      });
+    }
 
     test("a pool that was built and started is usable", async () => {
       drives(technology, "pool.build", "pool.start");
       await up();
       expect(await driver.check(pool, laboratory.host, true)).toBe(true);
     });
+
+    if (technology.found !== undefined) {
+      const { found } = technology;
+      foundVolumesComply(technology, () => ({ laboratory, pool, up, names: found(pool) }));
+      return;
+    }
 
     test("a scan of an empty pool: sizes that add up, no volumes", async () => {
       drives(technology, "pool.scan");
@@ -108,12 +120,88 @@ function asDefined(pool: PoolDocument): unknown {
 interface Setting {
   readonly laboratory: Laboratory;
   readonly pool: PoolDocument;
-  readonly up: () => Promise<void>;
+  readonly up: () => Promise<Started>;
+}
+
+/** Of technologies whose volumes are made elsewhere. */
+function foundVolumesComply(
+  technology: Technology,
+  setting: () => Setting & { readonly names: readonly string[] },
+): void {
+  const { driver } = technology;
+  const first = async (): Promise<Setting & { document: VolumeDocument; started: Started }> => {
+    const { laboratory, pool, up } = setting();
+    const started = await up();
+    const document = (await scan(driver, pool, laboratory.host)).volumes[0]?.document;
+    if (document === undefined) throw new Error("nothing was found");
+    return { laboratory, pool, up, document, started };
+  };
+
+  test("a scan shows what is there, again the same, with sizes that add up", async () => {
+    drives(technology, "pool.scan");
+    const { laboratory, pool, up, names } = setting();
+    await up();
+    const found = await scan(driver, pool, laboratory.host);
+    expect(found.volumes.map(({ document }) => document.name)).toEqual(names);
+    for (const { document } of found.volumes) {
+      expect(document.type).toBe(driver.traits.volumeKind);
+      expect(document.key).not.toBeNull();
+      expect(document.target.path).not.toBeNull();
+    }
+    const sum = found.volumes.reduce((sofar, { document }) => sofar + document.capacityBytes, 0n);
+    expect(sum).toBeGreaterThan(0n);
+    expect([found.capacityBytes, found.allocationBytes, found.availableBytes]).toEqual([sum, sum, 0n]);
+    expect(documentsOf(await scan(driver, pool, laboratory.host, found.volumes))).toEqual(documentsOf(found));
+  });
+
+  test("it makes, removes and resizes nothing", () => {
+    expect(driver.traits.clones).toBe(false);
+    for (const operation of ["allocate", "fill", "remove", "resize"] as const) {
+      expect(driver.volumes?.[operation]).toBeUndefined();
+    }
+  });
+
+  test("what was written is read, and what was wiped reads as zeros", async () => {
+    drives(technology, "volume.upload", "volume.download", "volume.wipe");
+    const { laboratory, pool, document } = await first();
+    const operations = driver.volumes;
+    if (operations?.openForUpload === undefined || operations.openForDownload === undefined) {
+      throw new Error("it has no streams");
+    }
+    const bytes = new TextEncoder().encode("what a guest wrote");
+    const read = async (): Promise<Uint8Array> => {
+      const file = await operations.openForDownload?.(pool, document, await laboratory.context());
+      await using reading = file ?? null;
+      return new Uint8Array((await reading?.read(4_096n, bytes.length)) ?? []);
+    };
+    const writing = await operations.openForUpload(pool, document, await laboratory.context());
+    await writing.file.write(4_096n, bytes);
+    await writing.file.close();
+    await writing.recorded.release();
+    expect(await read()).toEqual(bytes);
+    await operations.wipe?.(pool, document, 0, await laboratory.context());
+    expect(await read()).toEqual(new Uint8Array(bytes.length));
+    expect(laboratory.traces.size).toBe(0);
+  });
+
+  if (driver.stop !== undefined && technology.isAlwaysThere !== true) {
+    const { stop } = driver;
+    test("what a start has made is gone with the stop", async () => {
+      drives(technology, "pool.stop");
+      const { laboratory, pool, started } = await first();
+      await stop(pool, laboratory.host, { ...laboratory.poolContext, made: started.made });
+      expect(await driver.check(pool, laboratory.host, true)).toBe(started.made.length === 0);
+    });
+  }
 }
 
 function volumesComply(technology: Technology, operations: VolumeOperations, setting: () => Setting): void {
   const { driver } = technology;
-  const newVolume = (): VolumeDocument => technology.volume(technology.names?.(setting().pool)[0] ?? "v1");
+  const volumeOf = (name: string): VolumeDocument => {
+    if (technology.volume === undefined) throw new Error(`how a volume of type ${driver.type} looks is not said`);
+    return technology.volume(name);
+  };
+  const newVolume = (): VolumeDocument => volumeOf(technology.names?.(setting().pool)[0] ?? "v1");
   const capacityFound = async ({ laboratory, pool }: Setting): Promise<bigint | undefined> =>
     (await scan(driver, pool, laboratory.host)).volumes[0]?.document.capacityBytes;
   const made = async (): Promise<Setting & { made: VolumeDocument }> => {
@@ -217,7 +305,7 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
       await reading.close();
     });
 
-    const { format } = technology.volume("v").target;
+    const { format } = volumeOf("v").target;
     // Of an image, what is written into it is not what a guest sees.
     if (driver.traits.clones && (format === null || format === "raw")) {
       test("a clone shows what its source shows, and stays when that is gone", async () => {
@@ -228,7 +316,7 @@ function volumesComply(technology: Technology, operations: VolumeOperations, set
         await writing.file.close();
         await writing.recorded.release();
         const name = technology.names?.(pool)[1] ?? "v2";
-        const copy = await create(driver, pool, frozen(technology.volume(name)), await laboratory.context(), {
+        const copy = await create(driver, pool, frozen(volumeOf(name)), await laboratory.context(), {
           source,
         });
         expect(copy).toMatchObject({ name, capacityBytes: source.capacityBytes });
