@@ -15,6 +15,19 @@ const ROOM =
 const KEPT_FORMAT =
   "issue of host storage, 2, and docs/explanation/disk.md: what a partition was made for stays known; libvirtd forgets it with the next partition";
 
+const ZFS_REPORTED = "issue of host storage, 2: zfs: 'errors reported instead of swallowed'";
+
+const ZFS_OPERATIONS =
+  "issue of host storage, 2: zfs: 'zvol create (thick, sparse), delete, resize'; 3: 'clone across pools of different types, wipe' work on every type";
+
+const ZFS_KEY =
+  "a volume's key is what libvirtd has for it after a refresh; right after its creation it has another one";
+
+const ZFS_PATH = "the path is where ZFS's rule for udev puts the device: a '+' for a space; libvirtd's leads nowhere";
+
+const ZFS_PROGRAM =
+  "issue of host storage, 4: 'a message that says what was run': by its whole path, as of all programs; a new volume has a temporary name";
+
 /**
  * Where cisternd is meant to answer otherwise than libvirtd 9.0.0 on storage of the lab, as in
  * tests/compatibility/wanted-differences.ts. `script` is "type/file name".
@@ -67,5 +80,95 @@ export const WANTED_DIFFERENCES: readonly WantedDifference[] = [
     step: "vol-upload --pool p a $WORK/in --offset 15000000",
     ours: "cannot write to stream: No space left on device",
     orderedBy: ROOM,
+  },
+  {
+    script: "zfs/failures.virsh",
+    step: "pool-start n",
+    ours: "cannot open 'nothing': no such pool",
+    orderedBy: ZFS_REPORTED,
+  },
+  {
+    script: "zfs/failures.virsh",
+    step: "pool-list --all",
+    ours: "n      inactive",
+    orderedBy: ZFS_REPORTED,
+  },
+  {
+    script: "zfs/failures.virsh",
+    step: "pool-destroy n",
+    ours: "storage pool 'n' is not active",
+    orderedBy: ZFS_REPORTED,
+  },
+  {
+    script: "zfs/failures.virsh",
+    step: "pool-delete n",
+    ours: "(/usr/sbin/zpool destroy nothing)",
+    orderedBy: ZFS_PROGRAM,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "pool-build z #2",
+    ours: "(/usr/sbin/zpool create tank /dev/loop0)",
+    orderedBy: ZFS_PROGRAM,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-create-as z big 1T",
+    ours: ": out of space",
+    orderedBy: ZFS_PROGRAM,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-list z #2",
+    ours: "/dev/zvol/tank/bad+name",
+    orderedBy: ZFS_PATH,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-dumpxml --pool z a",
+    ours: "<key>tank/a</key>",
+    orderedBy: ZFS_KEY,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-dumpxml --pool z sparse",
+    ours: "<key>tank/sparse</key>",
+    orderedBy: ZFS_KEY,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-key --pool z a",
+    ours: "tank/a",
+    orderedBy: ZFS_KEY,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-resize --pool z a 32M",
+    ours: "successfully changed to 32M",
+    orderedBy: ZFS_OPERATIONS,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-clone --pool z a b",
+    ours: "Vol b cloned from a",
+    orderedBy: ZFS_OPERATIONS,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-list z #3",
+    ours: " b          /dev/zvol/tank/b",
+    orderedBy: ZFS_OPERATIONS,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-wipe --pool z a",
+    ours: "Vol a wiped",
+    orderedBy: ZFS_OPERATIONS,
+  },
+  {
+    script: "zfs/lifecycle.virsh",
+    step: "vol-list z #4",
+    ours: " b          /dev/zvol/tank/b",
+    orderedBy: ZFS_OPERATIONS,
   },
 ];

@@ -47,6 +47,16 @@ function hostThat(answers: Readonly<Record<string, Answer>>): Host {
   });
 }
 
+test("a volume's path is the link that ZFS's rule for udev makes: a space is a plus there", async () => {
+  const host = hostThat({ "zpool get": properties("ONLINE"), "zfs list": said("tank/my disk\t8\t0\n") });
+  const [found] = (await scan(zfsDriver, pool(), host)).volumes;
+  expect(found?.document).toMatchObject({
+    name: "my disk",
+    key: "tank/my disk",
+    target: { path: "/dev/zvol/tank/my+disk" },
+  });
+});
+
 describe("health", () => {
   test.each(["ONLINE", "DEGRADED"])("%s: the pool is used", async (health) => {
     const host = hostThat({ "zpool get": properties(health), "zfs list": said("tank/v\t8\t0\n") });

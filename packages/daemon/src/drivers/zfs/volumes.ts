@@ -8,9 +8,9 @@ import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
 import { wipeDevice } from "../shared/block/device-streams.js";
 import { fillDevice } from "../shared/block/fill-device.js";
 import { throwIfCalledOff } from "../shared/failure.js";
-import { pathOf, volumePath } from "../shared/target-directory.js";
+import { pathOf } from "../shared/target-directory.js";
 import { datasetOf, runZfs, zvolOf } from "./datasets.js";
-import { awaitDevice, destroyZvol, isTaken, lookAtZvol, unlessBusy } from "./zvols.js";
+import { awaitDevice, destroyZvol, isTaken, lookAtZvol, unlessBusy, zvolPath } from "./zvols.js";
 
 const ALLOCATE = 1;
 const SHRINK = 4;
@@ -38,7 +38,7 @@ export async function allocateZvol(
   const { name } = wanted;
   if (isTemporary(name)) throw refusal(`'${name}' is what volumes are called while they are being made`);
   if (await isTaken(datasetOf(pool), fullName, host)) throw refusal(`dataset '${fullName}' already exists`);
-  return { ...wanted, type: "block", key: fullName, target: { ...wanted.target, path: volumePath(pool, name) } };
+  return { ...wanted, type: "block", key: fullName, target: { ...wanted.target, path: zvolPath(pool, name) } };
 }
 
 function refusal(text: string): LibvirtError {
@@ -71,7 +71,7 @@ export async function fillZvol(
     const { capacityBytes, allocationBytes } = volume;
     // Not ended halfway: the kernel would go on with it.
     await runZfs(host, createVolume({ fullName: made, capacityBytes, allocationBytes }));
-    const device = volumePath(pool, temporary);
+    const device = zvolPath(pool, temporary);
     await awaitDevice(device, host, job.signal);
     await fillDevice(pool, volume, device, source, flags, context, { showsZeros: true });
     throwIfCalledOff(job.signal, givenUp);

@@ -20,6 +20,11 @@ import { datasetOf, runZfs, usableZpool } from "./datasets.js";
 
 /** ZFS volumes as the daemon shows and handles them. */
 
+/** Where udev puts the device's link: by ZFS's rules it has a "+" for a space. */
+export function zvolPath(pool: PoolDocument, name: string): string {
+  return volumePath(pool, name.replaceAll(" ", "+"));
+}
+
 /** libvirt's allocation is what the pool keeps free for the volume, so that a sparse one has none. */
 export function foundZvol(pool: PoolDocument, { fullName, capacityBytes, reservedBytes }: ZvolFacts): FoundVolume {
   const name = fullName.slice(fullName.lastIndexOf("/") + 1);
@@ -33,7 +38,7 @@ export function foundZvol(pool: PoolDocument, { fullName, capacityBytes, reserve
     hasAllocation: true,
     physicalBytes: 0n,
     target: {
-      path: volumePath(pool, name),
+      path: zvolPath(pool, name),
       format: null,
       permissions: { mode: null, owner: null, group: null, label: null },
       timestamps: null,
