@@ -11,7 +11,7 @@ export const DocumentErrorCode = {
 } as const;
 export type DocumentErrorCode = (typeof DocumentErrorCode)[keyof typeof DocumentErrorCode];
 
-export const DocumentErrorDomain = { NONE: 0, XML: 5, STORAGE: 18, SECRET: 30 } as const;
+export const DocumentErrorDomain = { NONE: 0, XML: 5, STORAGE: 18, DOMAIN: 20, SECRET: 30 } as const;
 export type DocumentErrorDomain = (typeof DocumentErrorDomain)[keyof typeof DocumentErrorDomain];
 
 /**

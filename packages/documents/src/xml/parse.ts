@@ -11,6 +11,7 @@ export type DocumentKind =
   | "storage_volume_definition"
   | "storage_source_specification"
   | "definition_of_secret"
+  | "device_definition"
   | "pool state";
 
 export interface ParseOptions {
