@@ -20,6 +20,8 @@ const Tag = {
   bytes: 8,
   array: 9,
   object: 10,
+  /** From 2^63 on: inodes are any 64 bits (gluster, Ceph). */
+  unsignedBigint: 11,
 } as const;
 
 const LENGTH_BYTES = 4;
@@ -114,8 +116,7 @@ export class MessageWriter {
         this.#view.setFloat64(this.#tag(Tag.number, NUMBER_BYTES), value, true);
         break;
       case "bigint":
-        if (BigInt.asIntN(64, value) !== value) throw new RangeCodecError(`${value} is too large`);
-        this.#view.setBigInt64(this.#tag(Tag.bigint, NUMBER_BYTES), value, true);
+        this.#bigint(value);
         break;
       case "boolean":
         this.#tag(value ? Tag.true : Tag.false, 0);
@@ -158,6 +159,16 @@ export class MessageWriter {
     const number = KEY_NUMBERS.get(key);
     this.#tag(number ?? OTHER_KEY, 0);
     if (number === undefined) this.#string(key);
+  }
+
+  #bigint(value: bigint): void {
+    if (BigInt.asIntN(64, value) === value) {
+      this.#view.setBigInt64(this.#tag(Tag.bigint, NUMBER_BYTES), value, true);
+    } else if (BigInt.asUintN(64, value) === value) {
+      this.#view.setBigUint64(this.#tag(Tag.unsignedBigint, NUMBER_BYTES), value, true);
+    } else {
+      throw new RangeCodecError(`${value} is too large`);
+    }
   }
 
   #string(text: string): void {
@@ -226,6 +237,8 @@ export class MessageReader {
         return this.#view.getFloat64(this.#step(NUMBER_BYTES), true);
       case Tag.bigint:
         return this.#view.getBigInt64(this.#step(NUMBER_BYTES), true);
+      case Tag.unsignedBigint:
+        return this.#view.getBigUint64(this.#step(NUMBER_BYTES), true);
       case Tag.bytes: {
         const length = this.#length();
         const at = this.#step(length);
