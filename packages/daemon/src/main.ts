@@ -26,6 +26,7 @@ import {
 import { ExpectedSpace } from "./drivers/expected-space.js";
 import { driverOf, hasDriver, undoUnit } from "./drivers/index.js";
 import { clearPrivateDirectory, type Directory, Hosts, killOrphans, lockFile } from "./host/index.js";
+import { DAEMON_REQUESTER } from "./jobs/job-facts.js";
 import { Jobs } from "./jobs/jobs.js";
 import { FileJournal } from "./jobs/journal.js";
 import { recover } from "./jobs/recovery.js";
@@ -39,6 +40,8 @@ import { Autostart } from "./pools/autostart.js";
 import { PoolCommitments } from "./pools/commitment.js";
 import { Discovery } from "./pools/discovery.js";
 import { PoolEvents } from "./pools/events.js";
+import { lookUntilSeen } from "./pools/first-look.js";
+import type { Pool } from "./pools/pool.js";
 import { Pools } from "./pools/pools.js";
 import { PoolRegistry } from "./pools/registry.js";
 import { reloadPools, restorePools } from "./pools/startup.js";
@@ -218,7 +221,11 @@ async function start(): Promise<Daemon> {
   const autostart = new Autostart(registry, backends, poolEvents, () => autostartPausesOf(current));
   const pools = new Pools(registry, backends, parser, poolEvents, autostart);
   const volumes = new Volumes(pools, backends);
-  const restoring = restorePools(registry, backends, autostart).catch((error: unknown) => {
+  const unseen = (pool: Pool): void => {
+    const refresh = () => pools.refresh(pool, 0, DAEMON_REQUESTER);
+    void lookUntilSeen(pool, refresh, backends.stopping, autostartPausesOf(current));
+  };
+  const restoring = restorePools(registry, backends, autostart, unseen).catch((error: unknown) => {
     logger.error({ err: error }, "could not restore the pools");
   });
   await atMost(restoring, limits.startupPatienceMs);

@@ -152,6 +152,7 @@ async function takeScan(pool: Pool, look: () => Promise<PoolScan>): Promise<void
     // From here on nothing is awaited: whoever looks sees all of it or nothing.
     pool.changes.applyTo(table);
     pool.volumes = table;
+    pool.isUnseen = false;
     pool.live = {
       ...scan.pool,
       capacityBytes: scan.capacityBytes,
@@ -186,6 +187,7 @@ export function isReplaced(error: unknown): boolean {
 
 function becomeInactive(pool: Pool): void {
   pool.active = false;
+  pool.isUnseen = false;
   pool.anchor = null;
   pool.made = [];
   pool.volumes = new VolumeTable();

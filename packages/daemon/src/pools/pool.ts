@@ -36,6 +36,8 @@ export class Pool {
   /** What its start has made in the system and its stop is to take away. */
   made: readonly string[] = [];
   volumes = new VolumeTable();
+  /** Active since before this daemon, and nothing is known of what is in it: its storage gave no answer yet. */
+  isUnseen = false;
   /** The directory of the last scan; null: none was opened, or it is not for us to insist on it. */
   anchor: DirectoryIdentity | null = null;
   readonly lock = new Mutex(limits.poolLockMs, () => poolBusy(this.name));

@@ -9,11 +9,14 @@ import type { PoolRegistry } from "./registry.js";
  * the storage of each (libvirt calls a pool active whose storage is found usable, even when it was not before), and
  * once per boot the autostart, or what an earlier daemon of this boot did not bring about of it. A pool in trouble is
  * reported and stays inactive; one that hangs delays nobody else.
+ *
+ * @param unseen is told of a pool that was active and whose storage gave no answer in time
  */
 export async function restorePools(
   registry: PoolRegistry,
   backends: PoolBackends,
   autostart: Autostart,
+  unseen: (pool: Pool) => void,
 ): Promise<void> {
   await loadStates(registry, backends);
   await loadDefinitions(registry, backends);
@@ -22,6 +25,7 @@ export async function restorePools(
     [...registry].map((pool) =>
       pool.lock.run(async () => {
         await findOutWhetherActive(pool, registry, backends);
+        if (pool.active && pool.isUnseen) unseen(pool);
         if (due.has(pool)) await autostart.start(pool);
       }),
     ),
@@ -99,7 +103,8 @@ async function findOutWhetherActive(pool: Pool, registry: PoolRegistry, backends
     if (pool.active) await scanInto(pool, backends);
   } catch (error) {
     backends.report.problem("look at the storage of", pool.name, error);
-    if (!isTimeout(error)) await abandon(pool, backends);
+    if (isTimeout(error)) pool.isUnseen = true;
+    else await abandon(pool, backends);
   }
   if (pool.active) return;
   if (pool.persistent) pool.applyPending();

@@ -41,7 +41,7 @@ async function define(name = "late"): Promise<Pool> {
 
 /** What the daemon does when it starts. */
 async function boot(of = storage): Promise<void> {
-  await restorePools(of.registry, of.backends, of.autostart);
+  await restorePools(of.registry, of.backends, of.autostart, () => {});
 }
 
 async function eventually(what: string, isSo: () => boolean): Promise<void> {
