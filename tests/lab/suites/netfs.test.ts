@@ -281,6 +281,8 @@ describe("root_squash", () => {
     await daemon.stop();
     await daemon.start();
     expect(virsh.running).toContain("squashed");
+    // A first look that took too long is followed by another.
+    await waitFor("the look into the pool", () => virsh.volumes("squashed").length > 0, 60_000);
     expect(virsh.volumes("squashed")).toEqual(["kept"]);
     virsh.do("vol-delete", "--pool", "squashed", "kept");
   });
