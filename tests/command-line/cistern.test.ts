@@ -4,6 +4,7 @@ import { mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
@@ -189,6 +190,38 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
       expect(text).not.toContain("Promised");
     }
   });
+
+  it("prints the disk by which a guest uses a volume, as libvirt itself writes it", async () => {
+    await done("volume", "create", "images", "guest <1>.qcow2", "8M", "--format", "qcow2");
+    const disk = await done("vol-disk-xml", "images", "guest <1>.qcow2", "--target", "vdb");
+    expect(disk).toContain(`  <source file='${join(images, "guest &lt;1&gt;.qcow2")}'/>\n`);
+    const byName = await done("vol-disk-xml", "images", "guest <1>.qcow2", "--target", "vdc", "--as", "volume");
+    expect(byName).toContain("  <source pool='images' volume='guest &lt;1&gt;.qcow2'/>\n");
+    const shown = await libvirtsOwn(disk + byName);
+    expect(shown).toContain(disk);
+    expect(shown).toContain(byName);
+
+    const asked = ["vol-disk-xml", "images", "guest <1>.qcow2"];
+    expect(await cistern(...asked)).toMatchObject({ status: 2, stderr: expect.stringContaining("--target") });
+    expect(await cistern(...asked, "--target", "vdb", "--mode", "host")).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: "cistern: a mode is said of volumes of iscsi pools by name, not of 'guest <1>.qcow2'\n",
+    });
+    await done("volume", "delete", "images", "guest <1>.qcow2");
+  });
+
+  /** What libvirt's test driver, which needs no daemon, makes of a guest's disks; without the indentation of the domain's. */
+  async function libvirtsOwn(disks: string): Promise<string> {
+    const path = join(root, "domain.xml");
+    const os = "<os><type>hvm</type></os>";
+    await writeFile(
+      path,
+      `<domain type='test'><name>g</name><memory>1024</memory>${os}<devices>${disks}</devices></domain>`,
+    );
+    const { stdout } = await promisify(execFile)("virsh", ["-c", "test:///default", `define ${path}; dumpxml g`]);
+    return stdout.replaceAll(/^ {4}/gm, "");
+  }
 
   it("looks into volumes and shows jobs, or says that only a Cistern daemon can", async () => {
     if (!isCistern) {

@@ -5,6 +5,7 @@ import { addEventsCommand } from "./commands/events.js";
 import { addJobCommands } from "./commands/job.js";
 import { addPoolCommands } from "./commands/pool.js";
 import { addVolumeCommands } from "./commands/volume.js";
+import { addVolumeDiskCommand } from "./commands/volume-disk.js";
 import { addVolumeInspectCommand } from "./commands/volume-inspect.js";
 import { addVolumeTransferCommands } from "./commands/volume-transfer.js";
 import { Context, type GlobalOptions, type Surroundings } from "./context.js";
@@ -64,6 +65,7 @@ function buildProgram(surroundings: Surroundings): Command {
   addVolumeCommands(volume, contextOf);
   addVolumeTransferCommands(volume, contextOf);
   addVolumeInspectCommand(volume, contextOf);
+  addVolumeDiskCommand(program, contextOf);
   addJobCommands(program, contextOf);
   addEventsCommand(program, contextOf);
   for (const command of program.commands) inherit(command, program);

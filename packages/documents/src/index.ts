@@ -2,6 +2,7 @@ export * from "./capabilities.js";
 export * from "./domain/disk.js";
 export { readDisk } from "./domain/disk-reader.js";
 export { writeDisk } from "./domain/disk-writer.js";
+export * from "./domain/volume-disk.js";
 export * from "./errors.js";
 export * from "./paths.js";
 export * from "./permissions.js";
