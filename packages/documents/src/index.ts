@@ -2,6 +2,8 @@ export * from "./capabilities.js";
 export * from "./domain/disk.js";
 export { readDisk } from "./domain/disk-reader.js";
 export { writeDisk } from "./domain/disk-writer.js";
+export * from "./domain/domain.js";
+export { readDomain } from "./domain/domain-reader.js";
 export * from "./domain/volume-disk.js";
 export * from "./errors.js";
 export * from "./paths.js";

@@ -39,7 +39,7 @@ export function readDisk(xml: string): DiskDocument {
  * @throws DocumentError 27/20 without a target, 67/20 for a type or device that is unknown, 1/20 for a chain longer than 200
  */
 export function readDiskElement(disk: XmlElement): DiskDocument {
-  const source = readSource(disk, attribute(disk, "type") || "file");
+  const source = readDiskSource(disk, attribute(disk, "type") || "file");
   const driver = child(disk, "driver");
   const target = childAttribute(disk, "target", "dev") || null;
   if (target === null) throw failure(DocumentErrorCode.XML_ERROR, "missing target information for disk");
@@ -75,8 +75,8 @@ function readDevice(disk: XmlElement): DiskDevice {
   return device;
 }
 
-/** Of a disk, a link of its chain, a mirror or a data store: each has its type, and its `<source>`. */
-function readSource(element: XmlElement, saidType: string): DiskSource {
+/** Of a disk, a link of its chain, a mirror, a data store, a file system: each has its type, and its `<source>`. */
+export function readDiskSource(element: XmlElement, saidType: string): DiskSource {
   const type = DISK_SOURCE_TYPES.find((known) => known === saidType);
   if (type === undefined) throw failure(DocumentErrorCode.CONFIG_UNSUPPORTED, `unknown disk type '${saidType}'`);
   const source = child(element, "source");
@@ -165,7 +165,7 @@ function readDataStore(element: XmlElement): DataStore | null {
   const source = child(element, "source");
   const store = source === null ? null : child(source, "dataStore");
   if (store === null) return null;
-  return { source: readSource(store, attribute(store, "type") || "file"), format: readFormat(store) };
+  return { source: readDiskSource(store, attribute(store, "type") || "file"), format: readFormat(store) };
 }
 
 /** An element without anything ends the chain; no element leaves it open. */
@@ -177,7 +177,7 @@ function readBacking(element: XmlElement, depth: number): DiskBacking | "end" | 
     throw failure(DocumentErrorCode.INTERNAL, `the backing chain has more than ${LONGEST_CHAIN} images`);
   }
   return {
-    source: readSource(store, attribute(store, "type") || "file"),
+    source: readDiskSource(store, attribute(store, "type") || "file"),
     format: readFormat(store),
     encryption: readOwnEncryption(store),
     dataStore: readDataStore(store),
@@ -193,7 +193,7 @@ function readMirror(disk: XmlElement): DiskMirror | null {
   const hasSource = child(mirror, "source") !== null;
   const old: DiskSource | null = file === null ? null : { type: "file", path: file };
   return {
-    source: hasSource ? readSource(mirror, attribute(mirror, "type") || "file") : old,
+    source: hasSource ? readDiskSource(mirror, attribute(mirror, "type") || "file") : old,
     format: readFormat(mirror) ?? (attribute(mirror, "format") || null),
     job: attribute(mirror, "job") || null,
     backing: readBacking(mirror, 1),

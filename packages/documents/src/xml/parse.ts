@@ -12,6 +12,7 @@ export type DocumentKind =
   | "storage_source_specification"
   | "definition_of_secret"
   | "device_definition"
+  | "domain_definition"
   | "pool state";
 
 export interface ParseOptions {
@@ -19,8 +20,8 @@ export interface ParseOptions {
   readonly kind: DocumentKind;
   /** Of the error for a document that is not well-formed. */
   readonly domain: DocumentErrorDomain;
-  /** The root element's name. */
-  readonly root: string;
+  /** The root element's name, or several; messages say the first. */
+  readonly root: string | readonly [string, ...string[]];
 }
 
 /**
@@ -32,11 +33,12 @@ export interface ParseOptions {
 export function parseDocument(xml: string, options: ParseOptions): XmlElement {
   const end = xml.indexOf("\0");
   const root = parseWellFormed(end === -1 ? xml : xml.slice(0, end), options);
-  if (root.name !== options.root) {
+  const roots = typeof options.root === "string" ? ([options.root] as const) : options.root;
+  if (!roots.includes(root.name)) {
     throw new DocumentError(
       DocumentErrorCode.XML_ERROR,
       DocumentErrorDomain.XML,
-      `expecting root element of '${options.root}', not '${root.name}'`,
+      `expecting root element of '${roots[0]}', not '${root.name}'`,
     );
   }
   return root;
