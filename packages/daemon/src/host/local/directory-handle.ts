@@ -43,9 +43,10 @@ export class DirectoryHandle {
 
   /** From now on calls fail with ESTALE if it is another directory than this. */
   async insist(identity: DirectoryIdentity): Promise<void> {
-    // What is open is another one, but the path may lead to the right one by now.
-    if (this.#identity === null || (this.#guard !== null && !isSame(this.#identity, identity))) await this.identity();
-    if (!isSame(this.#identity ?? (await this.identity()), identity)) throw this.#stale();
+    const known = this.#identity;
+    // What is open may be another one, and the path lead to the right one by now.
+    const isUnsure = known === null || (this.#guard !== null && !isSame(known, identity));
+    if (!isSame(isUnsure ? await this.identity() : known, identity)) throw this.#stale();
     this.#insisted = identity;
   }
 
