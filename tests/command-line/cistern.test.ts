@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
 import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
+import { Sshd, sshdUnavailable } from "../support/sshd.js";
 
 const CISTERN = fileURLToPath(new URL("../../packages/cli/bin/cistern.js", import.meta.url));
 const DEADLINE_MS = 20_000;
@@ -286,6 +287,35 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
     expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ id: Number(id), state: "cancelled" });
     expect((await wiping).status).toBe(1);
     await done("volume", "delete", "images", "large");
+  });
+
+  it("goes to another host by ssh", async ({ skip }) => {
+    const reason = sshdUnavailable();
+    if (reason !== undefined) skip(reason);
+    const place = await mkdtemp(join(root, "ssh-"));
+    await using sshd = await Sshd.start(place);
+    const way = `keyfile=${sshd.keyFile}&no_verify=1&no_tty=1`;
+    const uri = (more: string, host = "127.0.0.1") =>
+      `storage+ssh://${sshd.user}@${host}:${sshd.port}/system?${way}${more}`;
+    const pools = await done("pool", "list");
+    expect(await done("-c", uri(`&socket=${side.socket}`), "pool", "list")).toBe(pools);
+    const content = join(place, "content");
+    await writeFile(content, randomBytes(3_000_000));
+    const there = ["-c", uri(`&socket=${side.socket}`)];
+    await done(...there, "volume", "create", "images", "far", "3000000B");
+    await done(...there, "volume", "upload", "images", "far", content);
+    await done(...there, "volume", "download", "images", "far", join(place, "back"));
+    expect((await readFile(join(place, "back"))).equals(await readFile(content))).toBe(true);
+    await done(...there, "volume", "delete", "images", "far");
+    expect(await cistern("-c", uri(`&socket=${join(place, "none")}`), "pool", "list")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`no daemon has made its socket there: ${join(place, "none")}`),
+    });
+    const stranger = uri(`&socket=${side.socket}`).replace(sshd.keyFile, join(place, "host-key"));
+    expect(await cistern("-c", stranger, "pool", "list")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("Permission denied (publickey)"),
+    });
   });
 
   it("prints events as they happen", async () => {

@@ -25,7 +25,8 @@ Examples:
   cistern job list
 
 Where to connect is said by --connect, else by CISTERN_URI, else by LIBVIRT_DEFAULT_URI: a URI
-(storage:///system, storage:///session, qemu+unix:///system?socket=/path) or the path of a socket.
+(storage:///system, storage:///session, qemu+unix:///system?socket=/path, or
+storage+ssh://root@host/system for another host) or the path of a socket.
 Without any of them it is the daemon of the user if one is running, else that of the system.
 
 Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 130 interrupted.`;

@@ -17,6 +17,7 @@ import { LIMITS } from "./limits.js";
 import { type AutostartFailure, OwnProgram, type PoolCommitment, type VolumeInspection } from "./own-program.js";
 import { Pool } from "./pool.js";
 import type { StreamPort } from "./streams/stream-port.js";
+import { connectSsh } from "./transports/ssh.js";
 import { connectUnix } from "./transports/unix.js";
 import { resolveEndpoint } from "./uri.js";
 import { Volume } from "./volume.js";
@@ -54,8 +55,13 @@ const ListPools = { INACTIVE: 1, ACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8, AUTOSTA
  */
 export async function connect(target: string, options: ConnectOptions = {}): Promise<Connection> {
   const endpoint = resolveEndpoint(target, { readOnly: options.readOnly });
-  const transport = await connectUnix(endpoint.socketPath, options.timeoutMs ?? LIMITS.connectTimeoutMs);
-  return Connection.open(transport, endpoint.openName, options, endpoint.socketPath);
+  const { way, openName } = endpoint;
+  if (way.transport === "ssh") {
+    const transport = await connectSsh(way.target, options.timeoutMs);
+    return Connection.open(transport, openName, options, target);
+  }
+  const transport = await connectUnix(way.socketPath, options.timeoutMs ?? LIMITS.connectTimeoutMs);
+  return Connection.open(transport, openName, options, way.socketPath);
 }
 
 /** An opened connection. Any number of calls may be under way at once. */

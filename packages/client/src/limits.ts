@@ -4,6 +4,10 @@ export const LIMITS = {
   connectTimeoutMs: 10_000,
   /** A person types a password. */
   polkitTimeoutMs: 5 * 60 * 1000,
+  /** Until ssh has reached the other side and found a socket there, where nobody can be asked for a password. */
+  sshTimeoutMs: 60_000,
+  /** The end of what ssh said, for the error. */
+  sshMessageCharacters: 4_096,
   /** Calls that never wait for storage ("priority" in the protocol's tables). */
   quickCallTimeoutMs: 30_000,
   /** Calls that work on storage: allocating, cloning and wiping a large volume takes hours. Keepalive notices a dead server. */

@@ -1,10 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { SshTarget } from "./transports/ssh.js";
 
 /** Where a connection goes, and what it asks to be opened as. */
 export interface Endpoint {
-  readonly socketPath: string;
+  readonly way:
+    | { readonly transport: "unix"; readonly socketPath: string }
+    | { readonly transport: "ssh"; readonly target: SshTarget };
   /** What CONNECT_OPEN names: the URI without transport, host and what only the client reads. */
   readonly openName: string;
   readonly readOnly: boolean;
@@ -47,26 +50,57 @@ const CLIENT_PARAMETERS: ReadonlySet<string> = new Set([
  * - libvirt's URIs with a path: `qemu+unix:///system?socket=/path`, `storage+unix:///session?socket=/path`
  * - libvirt's URIs without: `storage:///system` and `qemu:///system` find cistern's socket, then libvirt's;
  *   `…:///session` those of the user.
+ * - `storage+ssh://USER@HOST:PORT/system`: the same sockets on another host, by ssh. Parameters `socket`, `keyfile`, `netcat`,
+ *   `command`, `no_verify=1` and `no_tty=1`, as libvirt has them.
  *
  * Throws `LibvirtError` (5 NO_CONNECT) for what is none of these, and where no daemon has made its socket.
  */
 export function resolveEndpoint(target: string, options: EndpointOptions = {}): Endpoint {
   const readOnly = options.readOnly ?? false;
-  if (target.startsWith("/")) return { socketPath: target, openName: DEFAULT_NAME, readOnly };
+  if (target.startsWith("/")) {
+    return { way: { transport: "unix", socketPath: target }, openName: DEFAULT_NAME, readOnly };
+  }
   const match = /^([a-z][a-z0-9.-]*)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(target);
   if (match === null) throw unusable(`"${target}" is neither a URI nor the absolute path of a socket`);
-  const [, driver = "", transport, host = "", path = "/", query = ""] = match;
-  if ((transport !== undefined && transport !== "unix") || host !== "") {
-    throw unusable(`"${target}": only local sockets are supported, such as "${driver}+unix://${path}?socket=/path"`);
-  }
+  const [, driver = "", transport = "unix", authority = "", path = "/", query = ""] = match;
   const parameters = new URLSearchParams(query);
   const forwarded = [...parameters].filter(([name]) => !CLIENT_PARAMETERS.has(name));
   const leftover = forwarded.length === 0 ? "" : `?${new URLSearchParams(forwarded)}`;
+  const openName = parameters.get("name") ?? `${driver}://${path}${leftover}`;
+  const socket = parameters.get("socket");
+  if (transport === "ssh") {
+    const sockets = socket === null ? remoteSocketCandidates(driver, path, readOnly) : [socket];
+    return { way: { transport, target: sshTarget(target, authority, parameters, sockets) }, openName, readOnly };
+  }
+  if (transport !== "unix" || authority !== "") {
+    throw unusable(
+      `"${target}": only local sockets and ssh are supported, such as "${driver}+unix://${path}?socket=/path" and "${driver}+ssh://host${path}"`,
+    );
+  }
+  const socketPath = socket ?? findSocket(driver, path, readOnly, options);
+  return { way: { transport, socketPath }, openName, readOnly };
+}
+
+function sshTarget(uri: string, authority: string, parameters: URLSearchParams, sockets: readonly string[]): SshTarget {
+  const match = /^(?:([^@]*)@)?(\[[0-9a-f:.]+\]|[^:@[\]]+)(?::(\d{1,5}))?$/i.exec(authority);
+  const [, user, host, port] = match ?? [];
+  if (host === undefined) throw unusable(`"${uri}": a host is missing, such as "storage+ssh://root@host/system"`);
   return {
-    socketPath: parameters.get("socket") ?? findSocket(driver, path, readOnly, options),
-    openName: parameters.get("name") ?? `${driver}://${path}${leftover}`,
-    readOnly,
+    host: host.replace(/^\[|\]$/g, ""),
+    port: port === undefined ? null : Number(port),
+    user: user === undefined || user === "" ? null : decodeURIComponent(user),
+    keyFile: parameters.get("keyfile"),
+    verifiesHost: parameters.get("no_verify") !== "1",
+    mayAsk: parameters.get("no_tty") !== "1",
+    program: parameters.get("command") ?? "ssh",
+    netcat: parameters.get("netcat"),
+    sockets,
   };
+}
+
+/** Of another host; the runtime directory is looked up there. */
+function remoteSocketCandidates(driver: string, path: string, readOnly: boolean): readonly string[] {
+  return socketCandidates(driver, path, readOnly, { XDG_RUNTIME_DIR: "$XDG_RUNTIME_DIR" });
 }
 
 /** Where daemons put their sockets, the likeliest first. */

@@ -14,7 +14,11 @@ describe("where a target leads", () => {
     ["storage+unix:///system?socket=/tmp/s&name=qemu:///system", "/tmp/s", "qemu:///system"],
     ["storage+unix://?socket=/tmp/s", "/tmp/s", "storage:///"],
   ])("%s is %s, opened as %s", (target, socketPath, openName) => {
-    expect(resolveEndpoint(target, only())).toEqual({ socketPath, openName, readOnly: false });
+    expect(resolveEndpoint(target, only())).toEqual({
+      way: { transport: "unix", socketPath },
+      openName,
+      readOnly: false,
+    });
   });
 
   it.each([
@@ -27,24 +31,71 @@ describe("where a target leads", () => {
     ["qemu:///system", "/run/libvirt/libvirt-sock", ["/run/libvirt/libvirt-sock", "/run/libvirt/virtstoraged-sock"]],
     ["storage:///session", "/run/user/1000/cistern/libvirt-sock", ["/run/user/1000/cistern/libvirt-sock"]],
   ])("%s finds %s", (target, socketPath, existing) => {
-    expect(resolveEndpoint(target, only(...existing)).socketPath).toBe(socketPath);
+    expect(resolveEndpoint(target, only(...existing)).way).toEqual({ transport: "unix", socketPath });
   });
 
   it("a read-only connection goes to the read-only socket", () => {
     const found = resolveEndpoint("storage:///system", { ...only("/run/cistern/libvirt-sock-ro"), readOnly: true });
     expect(found).toEqual({
-      socketPath: "/run/cistern/libvirt-sock-ro",
+      way: { transport: "unix", socketPath: "/run/cistern/libvirt-sock-ro" },
       openName: "storage:///system",
       readOnly: true,
     });
   });
 });
 
+describe("another host, by ssh", () => {
+  const plain = {
+    host: "host",
+    port: null,
+    user: null,
+    keyFile: null,
+    verifiesHost: true,
+    mayAsk: true,
+    program: "ssh",
+    netcat: null,
+    sockets: ["/run/cistern/libvirt-sock", "/run/libvirt/virtstoraged-sock", "/run/libvirt/libvirt-sock"],
+  };
+
+  it.each([
+    ["storage+ssh://host/system", {}],
+    ["storage+ssh://root@host:2222/system", { user: "root", port: 2222 }],
+    ["storage+ssh://[fe80::1]/system?socket=/s", { host: "fe80::1", sockets: ["/s"] }],
+    [
+      "storage+ssh://a%40b@host/system?keyfile=/k&netcat=/n&command=/c&no_verify=1&no_tty=1",
+      { user: "a@b", keyFile: "/k", netcat: "/n", program: "/c", verifiesHost: false, mayAsk: false },
+    ],
+    [
+      "qemu+ssh://host/session",
+      {
+        sockets: [
+          "$XDG_RUNTIME_DIR/cistern/libvirt-sock",
+          "$XDG_RUNTIME_DIR/libvirt/virtqemud-sock",
+          "$XDG_RUNTIME_DIR/libvirt/libvirt-sock",
+        ],
+      },
+    ],
+  ])("%s", (target, more) => {
+    const { way, openName } = resolveEndpoint(target, only());
+    expect(way).toEqual({ transport: "ssh", target: { ...plain, ...more } });
+    expect(openName).toBe(target.startsWith("qemu") ? "qemu:///session" : "storage:///system");
+  });
+
+  it("nothing is looked for on this host", () => {
+    expect(resolveEndpoint("storage+ssh://host/session", { environment: {}, exists: () => false }).way.transport).toBe(
+      "ssh",
+    );
+  });
+});
+
 describe("what leads nowhere is refused with the reason", () => {
   it.each([
     ["relative/path", "neither a URI nor the absolute path"],
-    ["storage+tcp://host/system", "only local sockets"],
-    ["qemu://host/system", "only local sockets"],
+    ["storage+tcp://host/system", "only local sockets and ssh"],
+    ["qemu://host/system", "only local sockets and ssh"],
+    ["storage+ssh:///system", "a host is missing"],
+    ["storage+ssh://me@/system", "a host is missing"],
+    ["storage+ssh://host:port/system", "a host is missing"],
     ["storage:///system", "none of these exists: /run/cistern/libvirt-sock"],
   ])("%s", (target, reason) => {
     expect(() => resolveEndpoint(target, only())).toThrow(reason);

@@ -1,0 +1,171 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { Duplex, type Readable, type Writable } from "node:stream";
+import { ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { LIMITS } from "../limits.js";
+
+/** A daemon's socket on another host. */
+export interface SshTarget {
+  readonly host: string;
+  readonly port: number | null;
+  readonly user: string | null;
+  /** Private key; null: what ssh's own configuration says. */
+  readonly keyFile: string | null;
+  /** Whether an unknown host's key is a reason to stop: then ssh asks, where it can. */
+  readonly verifiesHost: boolean;
+  /** Whether ssh may ask for passwords. */
+  readonly mayAsk: boolean;
+  /** The program that is run here. */
+  readonly program: string;
+  /** The program there that takes `-U SOCKET`; null: nc or socat, whichever is there. */
+  readonly netcat: string | null;
+  /** The first of them that exists; `$XDG_RUNTIME_DIR` stands for the other side's. */
+  readonly sockets: readonly string[];
+}
+
+/** What the other side says when it has found a socket; from then on the bytes are the daemon's. */
+const READY = "cistern: connected\n";
+
+/** Arguments of ssh. */
+export function sshArguments(target: SshTarget): readonly string[] {
+  const { host, port, user, keyFile, verifiesHost, mayAsk } = target;
+  return [
+    ...["-T", "-e", "none"],
+    ...(port === null ? [] : ["-p", String(port)]),
+    ...(user === null ? [] : ["-l", user]),
+    ...(keyFile === null ? [] : ["-i", keyFile]),
+    ...(verifiesHost ? [] : ["-o", "StrictHostKeyChecking=no"]),
+    ...(mayAsk ? [] : ["-o", "BatchMode=yes"]),
+    ...["--", host, remoteCommand(target)],
+  ];
+}
+
+/** For whatever shell the other side's user has: it only starts sh. */
+export function remoteCommand({ netcat, sockets }: SshTarget): string {
+  const run = (program: string) => `{ echo ${quoted(READY.trimEnd())}; exec ${program}; }`;
+  const ways =
+    netcat === null
+      ? [
+          `if command -v nc >/dev/null; then ${run('nc -U "$socket"')}; fi`,
+          `if command -v socat >/dev/null; then ${run('socat - "UNIX-CONNECT:$socket"')}; fi`,
+          "echo 'neither nc nor socat is installed there' >&2; exit 127",
+        ]
+      : [run(`${quoted(netcat)} -U "$socket"`)];
+  const lines = [
+    `XDG_RUNTIME_DIR="\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"`,
+    `for socket in ${sockets.map(path).join(" ")}; do`,
+    '[ -S "$socket" ] || continue',
+    ...ways,
+    "done",
+    `echo ${quoted(`no daemon has made its socket there: ${sockets.join(", ")}`)} >&2; exit 1`,
+  ];
+  return `sh -c ${quoted(lines.join("\n"))}`;
+}
+
+/**
+ * Starts ssh, and waits until the other side has found the socket. 38 ECONNRESET, as libvirt has it, with what ssh said when it has not,
+ * or not in time; where a person may be asked, that is as long as a person may take.
+ */
+export async function connectSsh(target: SshTarget, timeoutMs?: number): Promise<Duplex> {
+  const patienceMs = timeoutMs ?? (target.mayAsk ? LIMITS.polkitTimeoutMs : LIMITS.sshTimeoutMs);
+  const child = spawn(target.program, sshArguments(target), { stdio: ["pipe", "pipe", "pipe"] });
+  return new SshStream(child, target).ready(patienceMs);
+}
+
+class SshStream extends Duplex {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #target: SshTarget;
+  #said = "";
+  /** Before the other side is ready: what it has written. */
+  #beginning: Buffer | null = Buffer.alloc(0);
+  #settle: (failure: Error | null) => void = () => {};
+
+  constructor(child: ChildProcessByStdio<Writable, Readable, Readable>, target: SshTarget) {
+    super();
+    this.#child = child;
+    this.#target = target;
+    child.stdout.on("data", (bytes: Buffer) => this.#take(bytes));
+    child.stderr.on("data", (bytes: Buffer) => {
+      this.#said = (this.#said + bytes.toString()).slice(-LIMITS.sshMessageCharacters);
+    });
+    // That ssh has gone is said by its end.
+    child.stdin.on("error", () => {});
+    child.on("error", (error) => this.#end(error.message));
+    child.on("close", (status, signal) => {
+      if (status === 0 && this.#beginning === null) this.push(null);
+      else this.#end(signal === null ? `it ended with status ${status}` : `it was ended by ${signal}`);
+    });
+  }
+
+  ready(timeoutMs: number): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#end(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+      this.#settle = (failure) => {
+        clearTimeout(timer);
+        this.#settle = () => {};
+        if (failure === null) resolve(this);
+        else reject(failure);
+      };
+    });
+  }
+
+  override _read(): void {
+    this.#child.stdout.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#child.stdin.write(chunk, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#child.stdin.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#child.kill();
+    done(error);
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.#beginning === null) {
+      if (!this.push(bytes)) this.#child.stdout.pause();
+      return;
+    }
+    // A login script may greet: what comes before our own line is not the daemon's.
+    const sofar = Buffer.concat([this.#beginning, bytes]);
+    const at = sofar.indexOf(READY);
+    if (at === -1) {
+      this.#beginning = sofar.subarray(-LIMITS.sshMessageCharacters);
+      return;
+    }
+    this.#beginning = null;
+    this.#settle(null);
+    const rest = sofar.subarray(at + READY.length);
+    if (rest.length > 0) this.push(rest);
+  }
+
+  #end(reason: string): void {
+    const { program, host } = this.#target;
+    const said = this.#said.trim();
+    const text = `Cannot recv data from '${host}' by '${program}': ${said === "" ? reason : `${said} (${reason})`}`;
+    const failure = LibvirtError.system(ErrorDomain.REMOTE, ECONNRESET, text);
+    if (this.#beginning === null) {
+      this.destroy(failure);
+      return;
+    }
+    this.#settle(failure);
+    this.destroy();
+  }
+}
+
+const ECONNRESET = 104;
+
+/** A word of the shell that is just this text. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+const RUNTIME = "$XDG_RUNTIME_DIR/";
+
+function path(socket: string): string {
+  return socket.startsWith(RUNTIME) ? `"$XDG_RUNTIME_DIR"/${quoted(socket.slice(RUNTIME.length))}` : quoted(socket);
+}

@@ -1,0 +1,146 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { connectSsh, remoteCommand, type SshTarget, sshArguments } from "../dist/transports/ssh.js";
+
+/*
+ * What is sent to the other side, and what is done with its answers. Here a script stands for ssh, which runs the command on this
+ * host: by a real sshd it is run in tests/command-line.
+ */
+
+const target: SshTarget = {
+  host: "there",
+  port: null,
+  user: null,
+  keyFile: null,
+  verifiesHost: true,
+  mayAsk: false,
+  program: "ssh",
+  netcat: null,
+  sockets: ["/run/s"],
+};
+
+let root: string;
+const servers: Server[] = [];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "cistern-ssh-"));
+});
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** A program in the place of ssh; `$remote` is the command for the other side. */
+function ssh(script: string): string {
+  const path = join(root, "ssh");
+  writeFileSync(path, `#!/bin/sh\nfor remote; do :; done\n${script}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** Answers each byte with the next one. */
+async function counting(path: string): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on("data", (bytes) => socket.write(bytes.map((byte) => byte + 1)));
+    socket.on("error", () => {});
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => {
+    server.listen(path, resolve);
+  });
+  return path;
+}
+
+async function answerTo(wanted: SshTarget): Promise<string> {
+  const stream = await connectSsh(wanted);
+  stream.write("HAL");
+  const answer = await new Promise<string>((resolve) => {
+    stream.once("data", (bytes: Buffer) => resolve(bytes.toString()));
+  });
+  stream.destroy();
+  return answer;
+}
+
+describe("arguments", () => {
+  it.each([
+    [{}, ["-o", "BatchMode=yes"]],
+    [{ mayAsk: true }, []],
+    [{ mayAsk: true, port: 2222, user: "root", keyFile: "/k" }, ["-p", "2222", "-l", "root", "-i", "/k"]],
+    [{ mayAsk: true, verifiesHost: false }, ["-o", "StrictHostKeyChecking=no"]],
+  ])("%j", (more, args) => {
+    const whole = { ...target, ...more };
+    expect(sshArguments(whole)).toEqual(["-T", "-e", "none", ...args, "--", "there", remoteCommand(whole)]);
+  });
+
+  it("a host is never taken for an option", () => {
+    const args = sshArguments({ ...target, host: "-oProxyCommand=touch /tmp/x" });
+    expect(args[args.indexOf("--") + 1]).toBe("-oProxyCommand=touch /tmp/x");
+  });
+});
+
+describe("the other side", () => {
+  it("connects to the first socket that exists, whatever its name, and whatever was said before", async () => {
+    const sockets = [join(root, "none"), await counting(join(root, `it's "a" $socket`))];
+    const program = ssh('echo "Welcome to there"; eval "$remote"');
+    expect(await answerTo({ ...target, program, sockets })).toBe("IBM");
+  });
+
+  it("looks for a session's socket in its own runtime directory", async () => {
+    mkdirSync(join(root, "run"));
+    await counting(join(root, "run/s"));
+    const program = ssh(`XDG_RUNTIME_DIR='${root}/run'; export XDG_RUNTIME_DIR; eval "$remote"`);
+    expect(await answerTo({ ...target, program, sockets: ["$XDG_RUNTIME_DIR/s"] })).toBe("IBM");
+  });
+
+  it("uses the program that was named", async () => {
+    const netcat = join(root, "my nc");
+    writeFileSync(netcat, `#!/bin/sh\n[ "$1" = -U ] && exec nc -U "$2"\n`);
+    chmodSync(netcat, 0o755);
+    const program = ssh('eval "$remote"');
+    expect(await answerTo({ ...target, program, netcat, sockets: [await counting(join(root, "s"))] })).toBe("IBM");
+  });
+
+  it.each([
+    [
+      "has no such socket",
+      'eval "$remote"',
+      "no daemon has made its socket there: /run/nowhere (it ended with status 1)",
+    ],
+    [
+      "refuses the key",
+      'echo "Permission denied (publickey)." >&2; exit 255',
+      "Permission denied (publickey). (it ended with status 255)",
+    ],
+    ["ends without a word", "exit 0", "it ended with status 0"],
+    ["is killed", "kill -KILL $$", "it was ended by SIGKILL"],
+  ])("%s", async (_, script, reason) => {
+    const call = connectSsh({ ...target, program: ssh(script), sockets: ["/run/nowhere"] });
+    await expect(call).rejects.toMatchObject({
+      code: 38,
+      int1: 104,
+      message: `Cannot recv data from 'there' by '${join(root, "ssh")}': ${reason}: Connection reset by peer`,
+    });
+  });
+
+  it("says nothing: it is given up", async () => {
+    const call = connectSsh({ ...target, program: ssh("exec sleep 60") }, 300);
+    await expect(call).rejects.toMatchObject({ message: expect.stringContaining("no answer within 0.3 s") });
+  });
+
+  it("cannot be asked, because there is no ssh", async () => {
+    const call = connectSsh({ ...target, program: join(root, "missing") });
+    await expect(call).rejects.toMatchObject({ message: expect.stringContaining("ENOENT") });
+  });
+
+  it("breaks off: the stream says what ssh said", async () => {
+    const program = ssh('echo "cistern: connected"; sleep 0.2; echo "Connection to there closed." >&2; exit 255');
+    const stream = await connectSsh({ ...target, program });
+    const failure = await new Promise<Error>((resolve) => {
+      stream.once("error", resolve);
+      stream.resume();
+    });
+    expect(failure.message).toContain("Connection to there closed. (it ended with status 255)");
+  });
+});
