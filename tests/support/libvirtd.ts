@@ -65,20 +65,28 @@ export async function prepareLibvirtd(root: string, mounts: readonly NamespaceMo
   return libvirtdIn(namespace, root);
 }
 
-/** libvirtd in a namespace that has `libvirtPlaces(root)`. */
-export async function libvirtdIn(namespace: MountNamespace, root: string): Promise<Libvirtd> {
+/**
+ * libvirtd in a namespace that has `libvirtPlaces(root)`.
+ *
+ * @param listening lines of its configuration, for one that takes connections by the network too
+ */
+export async function libvirtdIn(
+  namespace: MountNamespace,
+  root: string,
+  listening: readonly string[] = [],
+): Promise<Libvirtd> {
   const configuration = join(root, "libvirtd.conf");
-  await writeFile(
-    configuration,
-    ['auth_unix_ro = "none"', 'auth_unix_rw = "none"', `log_outputs = "3:file:${join(root, "libvirtd.log")}"`, ""].join(
-      "\n",
-    ),
-  );
+  const log = `log_outputs = "3:file:${join(root, "libvirtd.log")}"`;
+  const lines = ['auth_unix_ro = "none"', 'auth_unix_rw = "none"', log, ...listening, ""];
+  await writeFile(configuration, lines.join("\n"));
   const socket = join(root, "run/libvirt-sock");
   const daemon = new DaemonProcess(namespace, {
     name: "libvirtd",
     program: "/usr/sbin/libvirtd",
-    args: ["--config", configuration, "--pid-file", join(root, "run/libvirtd.pid")],
+    args: [
+      ...["--config", configuration, "--pid-file", join(root, "run/libvirtd.pid")],
+      ...(listening.length === 0 ? [] : ["--listen"]),
+    ],
     env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
     socket,
     logFile: join(root, "libvirtd.out"),

@@ -18,8 +18,10 @@ import { type AutostartFailure, OwnProgram, type PoolCommitment, type VolumeInsp
 import { Pool } from "./pool.js";
 import type { StreamPort } from "./streams/stream-port.js";
 import { connectSsh } from "./transports/ssh.js";
+import { connectTcp } from "./transports/tcp.js";
+import { connectTls } from "./transports/tls.js";
 import { connectUnix } from "./transports/unix.js";
-import { resolveEndpoint } from "./uri.js";
+import { type Endpoint, resolveEndpoint } from "./uri.js";
 import { Volume } from "./volume.js";
 
 export interface ConnectOptions {
@@ -55,13 +57,22 @@ const ListPools = { INACTIVE: 1, ACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8, AUTOSTA
  */
 export async function connect(target: string, options: ConnectOptions = {}): Promise<Connection> {
   const endpoint = resolveEndpoint(target, { readOnly: options.readOnly });
-  const { way, openName } = endpoint;
-  if (way.transport === "ssh") {
-    const transport = await connectSsh(way.target, options.timeoutMs);
-    return Connection.open(transport, openName, options, target);
+  const peer = endpoint.way.transport === "unix" ? endpoint.way.socketPath : target;
+  return Connection.open(await transportBy(endpoint.way, options), endpoint.openName, options, peer);
+}
+
+function transportBy(way: Endpoint["way"], { timeoutMs }: ConnectOptions): Promise<Duplex> {
+  const patienceMs = timeoutMs ?? LIMITS.connectTimeoutMs;
+  switch (way.transport) {
+    case "unix":
+      return connectUnix(way.socketPath, patienceMs);
+    case "ssh":
+      return connectSsh(way.target, timeoutMs);
+    case "tcp":
+      return connectTcp(way.host, way.port, patienceMs);
+    case "tls":
+      return connectTls(way.target, patienceMs);
   }
-  const transport = await connectUnix(way.socketPath, options.timeoutMs ?? LIMITS.connectTimeoutMs);
-  return Connection.open(transport, openName, options, way.socketPath);
 }
 
 /** An opened connection. Any number of calls may be under way at once. */

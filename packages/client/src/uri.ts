@@ -2,12 +2,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { SshTarget } from "./transports/ssh.js";
+import type { TlsTarget } from "./transports/tls.js";
 
 /** Where a connection goes, and what it asks to be opened as. */
 export interface Endpoint {
   readonly way:
     | { readonly transport: "unix"; readonly socketPath: string }
-    | { readonly transport: "ssh"; readonly target: SshTarget };
+    | { readonly transport: "ssh"; readonly target: SshTarget }
+    | { readonly transport: "tcp"; readonly host: string; readonly port: number }
+    | { readonly transport: "tls"; readonly target: TlsTarget };
   /** What CONNECT_OPEN names: the URI without transport, host and what only the client reads. */
   readonly openName: string;
   readonly readOnly: boolean;
@@ -52,6 +55,8 @@ const CLIENT_PARAMETERS: ReadonlySet<string> = new Set([
  *   `…:///session` those of the user.
  * - `storage+ssh://USER@HOST:PORT/system`: the same sockets on another host, by ssh. Parameters `socket`, `keyfile`, `netcat`,
  *   `command`, `no_verify=1` and `no_tty=1`, as libvirt has them.
+ * - `qemu+tls://HOST:PORT/system`, or without `+tls`: by TLS, with certificates from libvirt's places or from `pkipath=`;
+ *   `no_verify=1` trusts whoever answers. `qemu+tcp://HOST:PORT/system`: without any protection.
  *
  * Throws `LibvirtError` (5 NO_CONNECT) for what is none of these, and where no daemon has made its socket.
  */
@@ -62,26 +67,62 @@ export function resolveEndpoint(target: string, options: EndpointOptions = {}): 
   }
   const match = /^([a-z][a-z0-9.-]*)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(target);
   if (match === null) throw unusable(`"${target}" is neither a URI nor the absolute path of a socket`);
-  const [, driver = "", transport = "unix", authority = "", path = "/", query = ""] = match;
+  const [, driver = "", said, authority = "", path = "/", query = ""] = match;
   const parameters = new URLSearchParams(query);
   const forwarded = [...parameters].filter(([name]) => !CLIENT_PARAMETERS.has(name));
   const leftover = forwarded.length === 0 ? "" : `?${new URLSearchParams(forwarded)}`;
   const openName = parameters.get("name") ?? `${driver}://${path}${leftover}`;
-  const socket = parameters.get("socket");
-  if (transport === "ssh") {
-    const sockets = socket === null ? remoteSocketCandidates(driver, path, readOnly) : [socket];
-    return { way: { transport, target: sshTarget(target, authority, parameters, sockets) }, openName, readOnly };
-  }
-  if (transport !== "unix" || authority !== "") {
-    throw unusable(
-      `"${target}": only local sockets and ssh are supported, such as "${driver}+unix://${path}?socket=/path" and "${driver}+ssh://host${path}"`,
-    );
-  }
-  const socketPath = socket ?? findSocket(driver, path, readOnly, options);
-  return { way: { transport, socketPath }, openName, readOnly };
+  const transport = said ?? (authority === "" ? "unix" : "tls");
+  const way = wayBy(transport, { uri: target, driver, authority, path, parameters, readOnly, options });
+  return { way, openName, readOnly };
 }
 
-function sshTarget(uri: string, authority: string, parameters: URLSearchParams, sockets: readonly string[]): SshTarget {
+interface Parts {
+  readonly uri: string;
+  readonly driver: string;
+  readonly authority: string;
+  readonly path: string;
+  readonly parameters: URLSearchParams;
+  readonly readOnly: boolean;
+  readonly options: EndpointOptions;
+}
+
+/** libvirt's ports. */
+const TCP_PORT = 16_509;
+const TLS_PORT = 16_514;
+
+function wayBy(transport: string, parts: Parts): Endpoint["way"] {
+  const { uri, driver, authority, path, parameters, readOnly, options } = parts;
+  const socket = parameters.get("socket");
+  switch (transport) {
+    case "unix":
+      if (authority !== "") throw unusable(`"${uri}": a local socket is on no other host`);
+      return { transport, socketPath: socket ?? findSocket(driver, path, readOnly, options) };
+    case "ssh": {
+      const sockets = socket === null ? remoteSocketCandidates(driver, path, readOnly) : [socket];
+      return { transport, target: sshTarget(uri, authority, parameters, sockets) };
+    }
+    case "tcp": {
+      const { host, port } = hostOf(uri, authority);
+      return { transport, host, port: port ?? TCP_PORT };
+    }
+    case "tls": {
+      const { host, port } = hostOf(uri, authority);
+      if (parameters.has("tls_priority")) {
+        throw unusable(`"${uri}": tls_priority is in the language of another TLS library`);
+      }
+      const verifiesServer = parameters.get("no_verify") !== "1";
+      return {
+        transport,
+        target: { host, port: port ?? TLS_PORT, verifiesServer, pkiPath: parameters.get("pkipath") },
+      };
+    }
+    default:
+      throw unusable(`"${uri}": there is no transport "${transport}"; there are unix, ssh, tls and tcp`);
+  }
+}
+
+function hostOf(uri: string, authority: string): { host: string; port: number | null; user: string | null } {
   const match = /^(?:([^@]*)@)?(\[[0-9a-f:.]+\]|[^:@[\]]+)(?::(\d{1,5}))?$/i.exec(authority);
   const [, user, host, port] = match ?? [];
   if (host === undefined) throw unusable(`"${uri}": a host is missing, such as "storage+ssh://root@host/system"`);
@@ -89,6 +130,12 @@ function sshTarget(uri: string, authority: string, parameters: URLSearchParams, 
     host: host.replace(/^\[|\]$/g, ""),
     port: port === undefined ? null : Number(port),
     user: user === undefined || user === "" ? null : decodeURIComponent(user),
+  };
+}
+
+function sshTarget(uri: string, authority: string, parameters: URLSearchParams, sockets: readonly string[]): SshTarget {
+  return {
+    ...hostOf(uri, authority),
     keyFile: parameters.get("keyfile"),
     verifiesHost: parameters.get("no_verify") !== "1",
     mayAsk: parameters.get("no_tty") !== "1",

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { resolveEndpoint } from "../dist/index.js";
+import { certificatePlaces } from "../dist/transports/tls.js";
 
 const environment = { XDG_RUNTIME_DIR: "/run/user/1000" };
 const only = (...paths: string[]) => ({ environment, exists: (path: string) => paths.includes(path) });
@@ -88,11 +89,50 @@ describe("another host, by ssh", () => {
   });
 });
 
+describe("another host, by TCP and TLS", () => {
+  const tls = { host: "host", port: 16_514, verifiesServer: true, pkiPath: null };
+  it.each([
+    ["qemu+tcp://host/system", { transport: "tcp", host: "host", port: 16_509 }],
+    ["qemu+tcp://[::1]:1/system", { transport: "tcp", host: "::1", port: 1 }],
+    ["qemu://host/system", { transport: "tls", target: tls }],
+    [
+      "qemu+tls://host:1/system?pkipath=/p&no_verify=1",
+      { transport: "tls", target: { ...tls, port: 1, verifiesServer: false, pkiPath: "/p" } },
+    ],
+  ])("%s", (target, way) => {
+    expect(resolveEndpoint(target, only())).toEqual({ way, openName: "qemu:///system", readOnly: false });
+  });
+
+  it("certificates lie where libvirt looks for them", () => {
+    const system = {
+      authority: "/etc/pki/CA/cacert.pem",
+      certificate: "/etc/pki/libvirt/clientcert.pem",
+      key: "/etc/pki/libvirt/private/clientkey.pem",
+    };
+    const own = {
+      authority: "/home/me/.pki/libvirt/cacert.pem",
+      certificate: "/home/me/.pki/libvirt/clientcert.pem",
+      key: "/home/me/.pki/libvirt/clientkey.pem",
+    };
+    expect(certificatePlaces(null, "/home/me", 1000, () => true)).toEqual(own);
+    expect(certificatePlaces(null, "/home/me", 1000, () => false)).toEqual(system);
+    expect(certificatePlaces(null, "/root", 0, () => true)).toEqual(system);
+    expect(certificatePlaces("/p", "/root", 0, () => false)).toEqual({
+      authority: "/p/cacert.pem",
+      certificate: "/p/clientcert.pem",
+      key: "/p/clientkey.pem",
+    });
+  });
+});
+
 describe("what leads nowhere is refused with the reason", () => {
   it.each([
     ["relative/path", "neither a URI nor the absolute path"],
-    ["storage+tcp://host/system", "only local sockets and ssh"],
-    ["qemu://host/system", "only local sockets and ssh"],
+    ["storage+unix://host/system?socket=/s", "a local socket is on no other host"],
+    ["storage+pigeon://host/system", 'there is no transport "pigeon"'],
+    ["storage+libssh2://host/system", 'there is no transport "libssh2"'],
+    ["storage+tls://host/system?tls_priority=NORMAL", "tls_priority is in the language of another TLS library"],
+    ["storage+tcp:///system", "a host is missing"],
     ["storage+ssh:///system", "a host is missing"],
     ["storage+ssh://me@/system", "a host is missing"],
     ["storage+ssh://host:port/system", "a host is missing"],

@@ -1,0 +1,119 @@
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { connectTcp } from "./tcp.js";
+
+/** Where a client's certificates lie. */
+export interface CertificatePlaces {
+  readonly authority: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface TlsTarget {
+  readonly host: string;
+  readonly port: number;
+  /** Whether the server has to show a certificate of the authority, for the name it was asked by. */
+  readonly verifiesServer: boolean;
+  /** A directory with `cacert.pem`, `clientcert.pem` and `clientkey.pem`; null: libvirt's places. */
+  readonly pkiPath: string | null;
+}
+
+/** libvirt's: one directory where it was named, the user's own if they have an authority's there, else the system's. */
+export function certificatePlaces(
+  pkiPath: string | null,
+  home: string = homedir(),
+  userId: number = process.getuid?.() ?? 0,
+  exists: (path: string) => boolean = existsSync,
+): CertificatePlaces {
+  const own = join(home, ".pki/libvirt");
+  const directory = pkiPath ?? (userId !== 0 && exists(join(own, "cacert.pem")) ? own : null);
+  if (directory !== null) {
+    return {
+      authority: join(directory, "cacert.pem"),
+      certificate: join(directory, "clientcert.pem"),
+      key: join(directory, "clientkey.pem"),
+    };
+  }
+  return {
+    authority: "/etc/pki/CA/cacert.pem",
+    certificate: "/etc/pki/libvirt/clientcert.pem",
+    key: "/etc/pki/libvirt/private/clientkey.pem",
+  };
+}
+
+/**
+ * Connects by TLS. The server says with one byte that it takes the client for who it is. 45 where certificates are missing,
+ * and when either side does not trust the other; 38 where nobody listens.
+ */
+export async function connectTls(target: TlsTarget, timeoutMs: number): Promise<Duplex> {
+  const { host, port, verifiesServer } = target;
+  const credentials = credentialsOf(certificatePlaces(target.pkiPath), verifiesServer);
+  const socket = await connectTcp(host, port, timeoutMs);
+  const secure = connect({
+    socket,
+    ...credentials,
+    ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+    host,
+    rejectUnauthorized: verifiesServer,
+    minVersion: "TLSv1.2",
+  });
+  try {
+    await trusted(secure, timeoutMs);
+    return secure;
+  } catch (error) {
+    secure.destroy();
+    throw error;
+  }
+}
+
+/** Without a certificate of one's own, the server decides whether that will do. */
+function credentialsOf(
+  { authority, certificate, key }: CertificatePlaces,
+  verifiesServer: boolean,
+): Pick<ConnectionOptions, "ca" | "cert" | "key"> {
+  if (verifiesServer && !existsSync(authority)) throw refused(`Cannot read CA certificate '${authority}'`);
+  const [hasCertificate, hasKey] = [existsSync(certificate), existsSync(key)];
+  if (hasCertificate !== hasKey) {
+    const [there, missing] = hasCertificate ? [certificate, key] : [key, certificate];
+    throw refused(`Cannot read '${missing}', which belongs to '${there}'`);
+  }
+  return {
+    ...(existsSync(authority) ? { ca: readFileSync(authority) } : {}),
+    ...(hasCertificate ? { cert: readFileSync(certificate), key: readFileSync(key) } : {}),
+  };
+}
+
+const ACCEPTED = 1;
+
+/** What the server has sent behind its byte stays to be read. */
+function trusted(socket: TLSSocket, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (failure: LibvirtError | null): void => {
+      clearTimeout(timer);
+      for (const event of ["error", "close", "readable"]) socket.removeAllListeners(event);
+      if (failure === null) resolve();
+      else reject(failure);
+    };
+    const timer = setTimeout(() => {
+      settle(LibvirtError.system(ErrorDomain.RPC, ETIMEDOUT, "TLS handshake failed"));
+    }, timeoutMs);
+    socket.on("error", (error) => settle(refused(`TLS handshake failed: ${error.message}`)));
+    socket.on("close", () => settle(refused("Server verification (of our certificate or IP address) failed")));
+    socket.on("readable", () => {
+      const answer = socket.read(1) as Buffer | null;
+      if (answer === null) return;
+      if (answer[0] === ACCEPTED) settle(null);
+      else settle(refused("Server verification (of our certificate or IP address) failed"));
+    });
+  });
+}
+
+function refused(text: string): LibvirtError {
+  return LibvirtError.of(ErrorCode.AUTH_FAILED, ErrorDomain.RPC, text);
+}
+
+const ETIMEDOUT = 110;
