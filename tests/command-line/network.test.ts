@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,13 +11,15 @@ import { MountNamespace } from "../support/mount-namespace.js";
 import { missing } from "../support/requirements.js";
 import { freePort } from "../support/sshd.js";
 
-const unavailable = libvirtdUnavailable() ?? missing({ programs: ["openssl"] }) ?? undefined;
+const unavailable = libvirtdUnavailable() ?? missing({ programs: ["openssl", "saslpasswd2"] }) ?? undefined;
 
 describe("a real libvirtd over the network", () => {
   let root: string;
   let tcpPort: number;
   let tlsPort: number;
+  let loginPort: number;
   let side: Libvirtd;
+  let strict: Libvirtd;
   let namespace: MountNamespace;
   const silent: Server[] = [];
   const sockets: Socket[] = [];
@@ -41,7 +44,34 @@ describe("a real libvirtd over the network", () => {
       ...[`cert_file = "${join(root, "servercert.pem")}"`, `key_file = "${join(root, "serverkey.pem")}"`],
     ]);
     await side.daemon.start();
+    await startStrict(authority);
   });
+
+  /** A second one, which wants a name and a password. */
+  async function startStrict(authority: Authority): Promise<void> {
+    const place = join(root, "strict");
+    await mkdir(join(place, "sasl2"), { recursive: true });
+    const database = join(place, "passwords");
+    await writeFile(join(place, "sasl2/libvirt.conf"), `mech_list: scram-sha-256 plain\nsasldb_path: ${database}\n`);
+    execFileSync("saslpasswd2", ["-p", "-c", "-a", "libvirt", "-f", database, "joe"], { input: "se=cret, pass" });
+    const mounts = [
+      ...(await libvirtPlaces(place)),
+      { kind: "bind", from: join(place, "sasl2"), onto: "/etc/sasl2" } as const,
+    ];
+    loginPort = await freePort();
+    strict = await libvirtdIn(await MountNamespace.open(mounts), place, [
+      ...[
+        'listen_addr = "127.0.0.1"',
+        "listen_tcp = 0",
+        "listen_tls = 1",
+        'auth_tls = "sasl"',
+        'auth_unix_rw = "sasl"',
+      ],
+      ...[`tls_port = "${loginPort}"`, `ca_file = "${authority.path}"`],
+      ...[`cert_file = "${join(root, "servercert.pem")}"`, `key_file = "${join(root, "serverkey.pem")}"`],
+    ]);
+    await strict.daemon.start();
+  }
   beforeEach(({ skip }) => {
     if (unavailable !== undefined) skip(unavailable);
   });
@@ -49,7 +79,8 @@ describe("a real libvirtd over the network", () => {
     if (unavailable !== undefined) return;
     for (const socket of sockets) socket.destroy();
     for (const server of silent) server.close();
-    await side.close();
+    await side?.close();
+    await strict?.close();
     await rm(root, { recursive: true, force: true });
   });
 
@@ -80,6 +111,41 @@ describe("a real libvirtd over the network", () => {
   ])("at %s with the certificates of %s%s is refused", async (host, certificates, more, reason) => {
     const uri = `qemu+tls://${host}:${tlsPort}/system?pkipath=${pki(certificates)}${more}`;
     await expect(connect(uri)).rejects.toMatchObject({ code: 45, domain: 7, message: expect.stringMatching(reason) });
+  });
+
+  describe("that wants a login", () => {
+    const secure = () => `qemu+tls://127.0.0.1:${loginPort}/system?pkipath=${pki("client")}`;
+    const local = () => `qemu+unix:///system?socket=${strict.socket}`;
+    const known = async () => ({ username: "joe", password: "se=cret, pass" });
+
+    it.each([
+      ["SCRAM-SHA-256", "tls"],
+      ["PLAIN", "tls"],
+      ["SCRAM-SHA-256", "unix"],
+      ["PLAIN", "unix"],
+    ])("takes the right password by %s over %s", async (mechanism, transport) => {
+      const uri = `${transport === "tls" ? secure() : local()}&auth=sasl.${mechanism}`;
+      await uses(await connect(uri, { credentials: known }));
+    });
+
+    it.each(["SCRAM-SHA-256", "PLAIN"])("takes no wrong one by %s", async (mechanism) => {
+      const credentials = async () => ({ username: "joe", password: "wrong" });
+      const call = connect(`${secure()}&auth=sasl.${mechanism}`, { credentials });
+      await expect(call).rejects.toMatchObject({ code: 45, domain: 7 });
+    });
+
+    it("is used with what libvirt's auth.conf has", async () => {
+      const path = join(root, "auth.conf");
+      await writeFile(
+        path,
+        "[credentials-j]\nusername=joe\npassword=se=cret, pass\n[auth-libvirt-127.0.0.1]\ncredentials=j\n",
+      );
+      await uses(await connect(`${secure()}&authfile=${path}`));
+      await expect(connect(`${local()}&authfile=${path}`)).rejects.toMatchObject({
+        code: 79,
+        message: expect.stringContaining("no name and password are known for 'localhost'"),
+      });
+    });
   });
 
   it.each(["tcp", "tls"])("where nobody listens by %s: refused at once", async (transport) => {

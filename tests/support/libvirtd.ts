@@ -77,7 +77,8 @@ export async function libvirtdIn(
 ): Promise<Libvirtd> {
   const configuration = join(root, "libvirtd.conf");
   const log = `log_outputs = "3:file:${join(root, "libvirtd.log")}"`;
-  const lines = ['auth_unix_ro = "none"', 'auth_unix_rw = "none"', log, ...listening, ""];
+  const isSaid = listening.some((line) => line.startsWith("auth_unix_rw"));
+  const lines = ['auth_unix_ro = "none"', ...(isSaid ? [] : ['auth_unix_rw = "none"']), log, ...listening, ""];
   await writeFile(configuration, lines.join("\n"));
   const socket = join(root, "run/libvirt-sock");
   const daemon = new DaemonProcess(namespace, {

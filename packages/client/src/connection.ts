@@ -9,6 +9,8 @@ import {
   type Procedure,
   storage,
 } from "@cistern/protocol";
+import { authFilePlaces, type CredentialsSource, fromAuthFile } from "./authentication/credentials.js";
+import { logIn } from "./authentication/sasl.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, Channel } from "./channel.js";
 import { EventHub, type PoolEvent, type SecretEvent } from "./events.js";
@@ -21,7 +23,7 @@ import { connectSsh } from "./transports/ssh.js";
 import { connectTcp } from "./transports/tcp.js";
 import { connectTls } from "./transports/tls.js";
 import { connectUnix } from "./transports/unix.js";
-import { type Endpoint, resolveEndpoint } from "./uri.js";
+import { type Endpoint, LOCAL_LOGIN, type Login, resolveEndpoint } from "./uri.js";
 import { Volume } from "./volume.js";
 
 export interface ConnectOptions {
@@ -29,6 +31,8 @@ export interface ConnectOptions {
   readonly readOnly?: boolean | undefined;
   /** Per step of connecting and opening. */
   readonly timeoutMs?: number | undefined;
+  /** For a server that wants a login; without it, what libvirt's auth.conf has is used. */
+  readonly credentials?: CredentialsSource | undefined;
   /** Ask a silent server for signs of life, and let it ask. */
   readonly keepalive?: boolean | undefined;
 }
@@ -58,7 +62,8 @@ const ListPools = { INACTIVE: 1, ACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8, AUTOSTA
 export async function connect(target: string, options: ConnectOptions = {}): Promise<Connection> {
   const endpoint = resolveEndpoint(target, { readOnly: options.readOnly });
   const peer = endpoint.way.transport === "unix" ? endpoint.way.socketPath : target;
-  return Connection.open(await transportBy(endpoint.way, options), endpoint.openName, options, peer);
+  const transport = await transportBy(endpoint.way, options);
+  return Connection.open(transport, endpoint.openName, options, peer, endpoint.login);
 }
 
 function transportBy(way: Endpoint["way"], { timeoutMs }: ConnectOptions): Promise<Duplex> {
@@ -109,10 +114,11 @@ export class Connection implements Caller {
     name: string,
     options: ConnectOptions = {},
     peer: string = name,
+    login: Login = LOCAL_LOGIN,
   ): Promise<Connection> {
     const connection = new Connection(transport, peer);
     try {
-      await connection.#open(name, options);
+      await connection.#open(name, options, login);
       return connection;
     } catch (error) {
       connection.#channel.fail(LibvirtError.from(error));
@@ -282,9 +288,9 @@ export class Connection implements Caller {
     this.#channel.fail(new LibvirtError(ErrorCode.RPC, ErrorDomain.REMOTE, "The connection is closed"));
   }
 
-  async #open(name: string, options: ConnectOptions): Promise<void> {
+  async #open(name: string, options: ConnectOptions, login: Login): Promise<void> {
     const step = { timeoutMs: options.timeoutMs ?? LIMITS.connectTimeoutMs };
-    await this.#authenticate(step);
+    await this.#authenticate(step, login, options.credentials);
     if (options.keepalive !== false && (await this.#askFeature(Feature.KEEPALIVE, step))) {
       this.#channel.startKeepalive(LIMITS.keepaliveIntervalMs, LIMITS.keepaliveCount);
     }
@@ -294,16 +300,17 @@ export class Connection implements Caller {
     await this.#askFeature(Feature.REMOTE_CLOSE_CALLBACK, step);
   }
 
-  async #authenticate(step: CallOptions): Promise<void> {
+  async #authenticate(step: CallOptions, login: Login, asked: CredentialsSource | undefined): Promise<void> {
     const { types } = await this.call(auth.authList, undefined, step);
     if (types.length === 0 || types.includes(AuthType.NONE)) return;
-    // The user may be asked for a password meanwhile.
-    if (types.includes(AuthType.POLKIT))
+    if (types.includes(AuthType.POLKIT)) {
+      // The user may be asked for a password meanwhile.
       await this.call(auth.authPolkit, undefined, { timeoutMs: LIMITS.polkitTimeoutMs });
-    else {
-      const text = "the server wants SASL, which this client does not speak";
-      throw LibvirtError.of(ErrorCode.AUTH_UNAVAILABLE, ErrorDomain.REMOTE, text);
+      return;
     }
+    const { authFile, ...about } = login;
+    const credentials = asked ?? fromAuthFile(authFilePlaces(authFile));
+    await logIn((procedure, args, options) => this.call(procedure, args, options), { ...about, credentials }, step);
   }
 
   async #askFeature(feature: number, step: CallOptions): Promise<boolean> {

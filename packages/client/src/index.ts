@@ -1,3 +1,10 @@
+export {
+  authFilePlaces,
+  type Credentials,
+  type CredentialsRequest,
+  type CredentialsSource,
+  fromAuthFile,
+} from "./authentication/credentials.js";
 export type { CallOptions } from "./channel.js";
 export { Connection, type ConnectOptions, connect, type PoolFilter } from "./connection.js";
 export { POOL_LIFECYCLE, type PoolEvent, type PoolLifecycle, type SecretEvent } from "./events.js";
@@ -17,7 +24,7 @@ export type { StreamListener, StreamPort } from "./streams/stream-port.js";
 export { UploadStream } from "./streams/upload-stream.js";
 export { memoryTransport } from "./transports/memory.js";
 export { connectUnix } from "./transports/unix.js";
-export { type Endpoint, type EndpointOptions, resolveEndpoint, socketCandidates } from "./uri.js";
+export { type Endpoint, type EndpointOptions, type Login, resolveEndpoint, socketCandidates } from "./uri.js";
 export {
   type ResizeSettings,
   type StreamSettings,

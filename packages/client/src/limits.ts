@@ -8,6 +8,8 @@ export const LIMITS = {
   sshTimeoutMs: 60_000,
   /** The end of what ssh said, for the error. */
   sshMessageCharacters: 4_096,
+  /** Rounds by which a server may have a password's key derived: some hundred thousand are common, more would only keep us busy. */
+  scramIterations: 10_000_000,
   /** Calls that never wait for storage ("priority" in the protocol's tables). */
   quickCallTimeoutMs: 30_000,
   /** Calls that work on storage: allocating, cloning and wiping a large volume takes hours. Keepalive notices a dead server. */

@@ -14,7 +14,22 @@ export interface Endpoint {
   /** What CONNECT_OPEN names: the URI without transport, host and what only the client reads. */
   readonly openName: string;
   readonly readOnly: boolean;
+  readonly login: Login;
 }
+
+/** Where a server asks for a name and a password. */
+export interface Login {
+  /** By which they are looked up: `localhost` on this host. */
+  readonly host: string;
+  /** Whether nobody reads along: not over plain TCP. */
+  readonly isPrivate: boolean;
+  /** `auth=sasl.NAME`; null: the best that both sides know. */
+  readonly mechanism: string | null;
+  /** `authfile=`; null: libvirt's places. */
+  readonly authFile: string | null;
+}
+
+export const LOCAL_LOGIN: Login = { host: "localhost", isPrivate: true, mechanism: null, authFile: null };
 
 export interface EndpointOptions {
   readonly readOnly?: boolean | undefined;
@@ -63,7 +78,7 @@ const CLIENT_PARAMETERS: ReadonlySet<string> = new Set([
 export function resolveEndpoint(target: string, options: EndpointOptions = {}): Endpoint {
   const readOnly = options.readOnly ?? false;
   if (target.startsWith("/")) {
-    return { way: { transport: "unix", socketPath: target }, openName: DEFAULT_NAME, readOnly };
+    return { way: { transport: "unix", socketPath: target }, openName: DEFAULT_NAME, readOnly, login: LOCAL_LOGIN };
   }
   const match = /^([a-z][a-z0-9.-]*)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(target);
   if (match === null) throw unusable(`"${target}" is neither a URI nor the absolute path of a socket`);
@@ -74,7 +89,17 @@ export function resolveEndpoint(target: string, options: EndpointOptions = {}): 
   const openName = parameters.get("name") ?? `${driver}://${path}${leftover}`;
   const transport = said ?? (authority === "" ? "unix" : "tls");
   const way = wayBy(transport, { uri: target, driver, authority, path, parameters, readOnly, options });
-  return { way, openName, readOnly };
+  return { way, openName, readOnly, login: loginOf(way, parameters) };
+}
+
+function loginOf(way: Endpoint["way"], parameters: URLSearchParams): Login {
+  const host = way.transport === "tcp" ? way.host : way.transport === "unix" ? "localhost" : way.target.host;
+  return {
+    host,
+    isPrivate: way.transport !== "tcp",
+    mechanism: /^sasl\.(.+)$/.exec(parameters.get("auth") ?? "")?.[1] ?? null,
+    authFile: parameters.get("authfile"),
+  };
 }
 
 interface Parts {

@@ -16,7 +16,9 @@ import {
   storage,
 } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { CredentialsSource } from "../dist/authentication/credentials.js";
 import { Connection, connect, memoryTransport } from "../dist/index.js";
+import { LOCAL_LOGIN, type Login } from "../dist/uri.js";
 import { ScriptedServer } from "./scripted-server.js";
 
 const uuid = "5e7a1f00-1111-2222-3333-444455556666";
@@ -57,24 +59,86 @@ describe("opening", () => {
     expect(opened).toEqual([{ name: "qemu:///system", flags: 1 }]);
   });
 
-  it("asks polkit where the server wants it, and says so where it wants SASL", async () => {
-    for (const [types, outcome] of [
-      [[2], "AUTH_POLKIT"],
-      [[1], "authentication unavailable: the server wants SASL"],
-    ] as const) {
-      const [client, other] = memoryTransport();
-      const strict = new ScriptedServer(other);
-      strict.on(auth.authList, () => ({ types }));
-      strict.on(auth.authPolkit, () => ({ complete: 1 }));
-      const result = await Connection.open(client, "storage:///system").then(
-        async (opened) => {
-          await opened.close();
-          return strict.calls.join(" ");
-        },
-        (error: Error) => error.message,
-      );
-      expect(result).toContain(outcome);
+  /** What a server that wants an authentication was asked, and how it ended. */
+  async function loggedIn(
+    prepare: (server: ScriptedServer) => void,
+    { credentials, login = LOCAL_LOGIN }: { credentials?: CredentialsSource; login?: Login } = {},
+  ): Promise<string> {
+    const [client, other] = memoryTransport();
+    const strict = new ScriptedServer(other);
+    prepare(strict);
+    try {
+      const options = { credentials: credentials ?? (async () => ({ username: "me", password: "secret" })) };
+      const opened = await Connection.open(client, "storage:///system", options, "it", login);
+      await opened.close();
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
     }
+    return strict.calls.slice(0, 3).join(" ");
+  }
+
+  it("asks polkit where the server wants it", async () => {
+    const asked = await loggedIn((server) => {
+      server.on(auth.authList, () => ({ types: [2] }));
+      server.on(auth.authPolkit, () => ({ complete: 1 }));
+    });
+    expect(asked).toBe("AUTH_LIST AUTH_POLKIT CONNECT_SUPPORTS_FEATURE");
+  });
+
+  describe("logs in", () => {
+    const offering =
+      (mechlist: string, start: Partial<{ complete: number; nil: number; data: Uint8Array }> = {}) =>
+      (server: ScriptedServer): void => {
+        server.on(auth.authList, () => ({ types: [1] }));
+        server.on(auth.authSaslInit, () => ({ mechlist }));
+        server.on(auth.authSaslStart, ({ mech, data }) => {
+          starts.push(`${mech} ${Buffer.from(data).toString().replaceAll("\0", "|")}`);
+          return { complete: 1, nil: 1, data: new Uint8Array(), ...start };
+        });
+      };
+    const starts: string[] = [];
+
+    it("by the best way that both know", async () => {
+      starts.length = 0;
+      expect(await loggedIn(offering("GSSAPI,PLAIN"))).toBe("AUTH_LIST AUTH_SASL_INIT AUTH_SASL_START");
+      await loggedIn(offering("PLAIN SCRAM-SHA-256"));
+      await loggedIn(offering("PLAIN,SCRAM-SHA-256"), { login: { ...LOCAL_LOGIN, mechanism: "PLAIN" } });
+      expect(starts).toEqual([
+        "PLAIN |me|secret",
+        expect.stringMatching(/^SCRAM-SHA-256 n,,n=me,r=/),
+        "PLAIN |me|secret",
+      ]);
+    });
+
+    it("and does not trust a server that says yes without having proved anything", async () => {
+      expect(await loggedIn(offering("SCRAM-SHA-256"))).toBe(
+        "authentication failed: the server has not proved that it knows the password",
+      );
+    });
+
+    it.each([
+      ["GSSAPI", {}, "authentication unavailable: the server offers GSSAPI, and this client SCRAM-SHA-256, PLAIN"],
+      [
+        "PLAIN",
+        { isPrivate: false },
+        "authentication unavailable: the server offers PLAIN, and this client SCRAM-SHA-256",
+      ],
+      [
+        "PLAIN",
+        { isPrivate: false, mechanism: "PLAIN" },
+        "authentication unavailable: the server offers PLAIN, and this client PLAIN (not usable here)",
+      ],
+    ])("not where %s is offered and %j", async (mechlist, login, message) => {
+      starts.length = 0;
+      expect(await loggedIn(offering(mechlist), { login: { ...LOCAL_LOGIN, ...login } })).toBe(message);
+      expect(starts).toEqual([]);
+    });
+
+    it("not without a name and a password", async () => {
+      expect(await loggedIn(offering("PLAIN"), { credentials: async () => null })).toBe(
+        "authentication cancelled: no name and password are known for 'localhost': nobody was asked, and no auth.conf has them",
+      );
+    });
   });
 
   it("fails with the server's error when it refuses", async () => {

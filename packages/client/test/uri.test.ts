@@ -5,6 +5,8 @@ import { certificatePlaces } from "../dist/transports/tls.js";
 const environment = { XDG_RUNTIME_DIR: "/run/user/1000" };
 const only = (...paths: string[]) => ({ environment, exists: (path: string) => paths.includes(path) });
 
+const LOCAL = { host: "localhost", isPrivate: true, mechanism: null, authFile: null };
+
 describe("where a target leads", () => {
   it.each([
     ["/tmp/s", "/tmp/s", "storage:///system"],
@@ -19,6 +21,7 @@ describe("where a target leads", () => {
       way: { transport: "unix", socketPath },
       openName,
       readOnly: false,
+      login: LOCAL,
     });
   });
 
@@ -41,6 +44,7 @@ describe("where a target leads", () => {
       way: { transport: "unix", socketPath: "/run/cistern/libvirt-sock-ro" },
       openName: "storage:///system",
       readOnly: true,
+      login: LOCAL,
     });
   });
 });
@@ -100,7 +104,7 @@ describe("another host, by TCP and TLS", () => {
       { transport: "tls", target: { ...tls, port: 1, verifiesServer: false, pkiPath: "/p" } },
     ],
   ])("%s", (target, way) => {
-    expect(resolveEndpoint(target, only())).toEqual({ way, openName: "qemu:///system", readOnly: false });
+    expect(resolveEndpoint(target, only())).toMatchObject({ way, openName: "qemu:///system", readOnly: false });
   });
 
   it("certificates lie where libvirt looks for them", () => {
@@ -122,6 +126,18 @@ describe("another host, by TCP and TLS", () => {
       certificate: "/p/clientcert.pem",
       key: "/p/clientkey.pem",
     });
+  });
+});
+
+describe("for a login", () => {
+  it.each([
+    ["storage:///system?socket=/s", {}],
+    ["storage+ssh://me@there/system", { host: "there" }],
+    ["qemu+tls://[fe80::1]:1/system?authfile=/a", { host: "fe80::1", authFile: "/a" }],
+    ["qemu+tcp://there/system?auth=sasl.PLAIN", { host: "there", isPrivate: false, mechanism: "PLAIN" }],
+    ["qemu+tls://there/system?auth=none", { host: "there" }],
+  ])("%s says %j", (target, login) => {
+    expect(resolveEndpoint(target, only()).login).toEqual({ ...LOCAL, ...login });
   });
 });
 
