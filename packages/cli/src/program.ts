@@ -9,7 +9,7 @@ import { addVolumeDiskCommand } from "./commands/volume-disk.js";
 import { addVolumeInspectCommand } from "./commands/volume-inspect.js";
 import { addVolumeTransferCommands } from "./commands/volume-transfer.js";
 import { Context, type GlobalOptions, type Surroundings } from "./context.js";
-import { ExitStatus, UsageError } from "./exit-status.js";
+import { ExitStatus, exitStatusOf } from "./exit-status.js";
 import { formatJson } from "./output/json.js";
 import { printable } from "./output/text.js";
 import { VERSION } from "./version.js";
@@ -29,7 +29,8 @@ Where to connect is said by --connect, else by CISTERN_URI, else by LIBVIRT_DEFA
 storage+ssh://root@host/system for another host) or the path of a socket.
 Without any of them it is the daemon of the user if one is running, else that of the system.
 
-Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 130 interrupted.`;
+Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 not found,
+4 denied, 5 in use, 130 interrupted.`;
 
 /** Runs one command line (without the program's name) and returns its exit status. Throws nothing. */
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<ExitStatus> {
@@ -41,7 +42,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitStatus.OK : ExitStatus.USAGE;
     report(error, surroundings, program.opts<GlobalOptions>().json === true);
     if (surroundings.signal.aborted) return ExitStatus.INTERRUPTED;
-    return error instanceof UsageError ? ExitStatus.USAGE : ExitStatus.FAILED;
+    return exitStatusOf(error);
   }
 }
 

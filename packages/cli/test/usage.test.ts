@@ -155,7 +155,23 @@ describe("where to connect", () => {
   });
 });
 
-describe("a failure ends with status 1", () => {
+describe("a failure ends with a status of its kind", () => {
+  it.each([
+    [ErrorCode.INTERNAL_ERROR, "no", 1],
+    [ErrorCode.OPERATION_INVALID, "storage pool 'p' is not active", 1],
+    [ErrorCode.NO_STORAGE_POOL, "p", 3],
+    [ErrorCode.NO_STORAGE_VOL, "v", 3],
+    [ErrorCode.NO_SECRET, "s", 3],
+    [ErrorCode.AUTH_FAILED, "no", 4],
+    [ErrorCode.AUTH_CANCELLED, "no", 4],
+    [ErrorCode.OPERATION_DENIED, "read only access prevents it", 4],
+    [ErrorCode.OPERATION_INVALID, "volume 'v' is still in use.", 5],
+    [ErrorCode.RESOURCE_BUSY, "no", 5],
+  ])("code %i, %s: %i", async (code, detail, status) => {
+    const connect = () => Promise.reject(LibvirtError.of(code, ErrorDomain.STORAGE, detail));
+    expect((await runAlone(["pool", "list"], { connect })).status).toBe(status);
+  });
+
   it("and its reason on standard error", async () => {
     expect(await runAlone(["pool", "list", "-c", "x"])).toMatchObject({
       status: 1,
