@@ -39,6 +39,12 @@ it("whatever it is made of", () => {
   );
 });
 
+it("a key is a key, whatever it is called", () => {
+  const value = JSON.parse('{"__proto__": {"a": 1}, "constructor": 2, "": 3}') as unknown;
+  expect(sent(value)).toEqual(value);
+  expect(Object.keys(sent(value) as object)).toEqual(["__proto__", "constructor", ""]);
+});
+
 it("a byte that is not UTF-8 stays one, and so does a lone surrogate", () => {
   for (const text of ["\udc80", "ÿ", "a\u0000b", "🗄️ \ud83d"]) expect(sent({ name: text })).toEqual({ name: text });
 });

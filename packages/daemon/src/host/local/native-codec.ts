@@ -267,7 +267,11 @@ export class MessageReader {
       const number = this.#bytes[this.#at++] ?? 0;
       const key = number === OTHER_KEY ? this.#string(this.#bytes[this.#at++]) : KEYS[number];
       if (key === undefined) throw new CodecError(`there is no key ${number}`);
-      object[key] = this.#value();
+      const value = this.#value();
+      // Set like the others, it would be the object's prototype.
+      if (key === "__proto__")
+        Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+      else object[key] = value;
     }
     return object;
   }
