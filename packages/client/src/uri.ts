@@ -21,7 +21,7 @@ export interface Endpoint {
 export interface Login {
   /** By which they are looked up: `localhost` on this host. */
   readonly host: string;
-  /** Whether nobody reads along: not over plain TCP. */
+  /** Whether nobody reads along: neither over plain TCP, nor where it is not looked who answers. */
   readonly isPrivate: boolean;
   /** `auth=sasl.NAME`; null: the best that both sides know. */
   readonly mechanism: string | null;
@@ -96,10 +96,23 @@ function loginOf(way: Endpoint["way"], parameters: URLSearchParams): Login {
   const host = way.transport === "tcp" ? way.host : way.transport === "unix" ? "localhost" : way.target.host;
   return {
     host,
-    isPrivate: way.transport !== "tcp",
+    isPrivate: isPrivate(way),
     mechanism: /^sasl\.(.+)$/.exec(parameters.get("auth") ?? "")?.[1] ?? null,
     authFile: parameters.get("authfile"),
   };
+}
+
+function isPrivate(way: Endpoint["way"]): boolean {
+  switch (way.transport) {
+    case "unix":
+      return true;
+    case "ssh":
+      return way.target.verifiesHost;
+    case "tls":
+      return way.target.verifiesServer;
+    case "tcp":
+      return false;
+  }
 }
 
 interface Parts {

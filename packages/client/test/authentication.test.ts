@@ -24,6 +24,7 @@ describe("SCRAM-SHA-256", () => {
     expect(mechanism.isDone).toBe(false);
     expect(await mechanism.answer(said(proof))).toBeNull();
     expect(mechanism.isDone).toBe(true);
+    await expect(mechanism.answer(said(proof))).rejects.toMatchObject({ code: 45 });
   });
 
   it("another nonce each time; what would end a name does not", () => {

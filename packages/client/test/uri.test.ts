@@ -136,6 +136,8 @@ describe("for a login", () => {
     ["qemu+tls://[fe80::1]:1/system?authfile=/a", { host: "fe80::1", authFile: "/a" }],
     ["qemu+tcp://there/system?auth=sasl.PLAIN", { host: "there", isPrivate: false, mechanism: "PLAIN" }],
     ["qemu+tls://there/system?auth=none", { host: "there" }],
+    ["qemu+tls://there/system?no_verify=1", { host: "there", isPrivate: false }],
+    ["storage+ssh://there/system?no_verify=1", { host: "there", isPrivate: false }],
   ])("%s says %j", (target, login) => {
     expect(resolveEndpoint(target, only()).login).toEqual({ ...LOCAL, ...login });
   });

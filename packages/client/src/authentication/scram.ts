@@ -29,6 +29,7 @@ export function scramSha256(
     first: Buffer.from(GS2_HEADER + firstBare),
 
     async answer(challenge) {
+      if (isVerified) throw loginFailed("the server asks on after its proof");
       const text = Buffer.from(challenge).toString();
       const parts = new Map(text.split(",").map((part) => [part.slice(0, 2), part.slice(2)]));
       if (serverSignature !== null) {

@@ -3,7 +3,8 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
-import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { loginFailed } from "../authentication/mechanism.js";
 import { connectTcp } from "./tcp.js";
 
 /** Where a client's certificates lie. */
@@ -75,11 +76,11 @@ function credentialsOf(
   { authority, certificate, key }: CertificatePlaces,
   verifiesServer: boolean,
 ): Pick<ConnectionOptions, "ca" | "cert" | "key"> {
-  if (verifiesServer && !existsSync(authority)) throw refused(`Cannot read CA certificate '${authority}'`);
+  if (verifiesServer && !existsSync(authority)) throw loginFailed(`Cannot read CA certificate '${authority}'`);
   const [hasCertificate, hasKey] = [existsSync(certificate), existsSync(key)];
   if (hasCertificate !== hasKey) {
     const [there, missing] = hasCertificate ? [certificate, key] : [key, certificate];
-    throw refused(`Cannot read '${missing}', which belongs to '${there}'`);
+    throw loginFailed(`Cannot read '${missing}', which belongs to '${there}'`);
   }
   return {
     ...(existsSync(authority) ? { ca: readFileSync(authority) } : {}),
@@ -94,26 +95,23 @@ function trusted(socket: TLSSocket, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (failure: LibvirtError | null): void => {
       clearTimeout(timer);
-      for (const event of ["error", "close", "readable"]) socket.removeAllListeners(event);
+      socket.off("error", onError).off("close", onClose).off("readable", onReadable);
       if (failure === null) resolve();
       else reject(failure);
     };
     const timer = setTimeout(() => {
       settle(LibvirtError.system(ErrorDomain.RPC, ETIMEDOUT, "TLS handshake failed"));
     }, timeoutMs);
-    socket.on("error", (error) => settle(refused(`TLS handshake failed: ${error.message}`)));
-    socket.on("close", () => settle(refused("Server verification (of our certificate or IP address) failed")));
-    socket.on("readable", () => {
+    const onError = (error: Error) => settle(loginFailed(`TLS handshake failed: ${error.message}`));
+    const onClose = () => settle(loginFailed(NOT_TRUSTED));
+    const onReadable = () => {
       const answer = socket.read(1) as Buffer | null;
-      if (answer === null) return;
-      if (answer[0] === ACCEPTED) settle(null);
-      else settle(refused("Server verification (of our certificate or IP address) failed"));
-    });
+      if (answer !== null) settle(answer[0] === ACCEPTED ? null : loginFailed(NOT_TRUSTED));
+    };
+    socket.on("error", onError).on("close", onClose).on("readable", onReadable);
   });
 }
 
-function refused(text: string): LibvirtError {
-  return LibvirtError.of(ErrorCode.AUTH_FAILED, ErrorDomain.RPC, text);
-}
+const NOT_TRUSTED = "Server verification (of our certificate or IP address) failed";
 
 const ETIMEDOUT = 110;
