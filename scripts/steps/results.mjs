@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 
 /**
  * @typedef {{ kind: "test", suite: string, name: string, state: "passed" | "failed" | "skipped" | "pending", reason?: string,
- *       file?: string, covers?: string }
+ *       file?: string, covers?: string, error?: string }
  *   | { kind: "broken", suite: string, name: string }
  *   | { kind: "count", suite: string, text: string }} Fact
  *
@@ -62,10 +62,10 @@ export function summarise(outcomes, facts, skipsFail) {
       facts.flatMap((fact) => (fact.kind === "count" ? [`  ${fact.text}`] : [])),
     ),
     // Last, because whoever sees only the end of a long output needs it most.
-    ...section(
-      "Failed",
-      [...failed, ...broken].map(({ suite, name }) => `  ${suite}: ${name}`),
-    ),
+    ...section("Failed", [
+      ...failed.map(({ suite, name, error }) => `  ${suite}: ${name}\n      because: ${error ?? "it does not say"}`),
+      ...broken.map(({ suite, name }) => `  ${suite}: ${name}`),
+    ]),
     "",
     `${outcomes.length} suites in ${outcomes.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1)} s, ` +
       `${tests.length} tests: ${tests.length - failed.length - skipped.length} passed, ${failed.length} failed, ` +

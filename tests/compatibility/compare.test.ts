@@ -23,7 +23,6 @@ const reportFile = process.env["COMPATIBILITY_REPORT"];
 const reason = libvirtdUnavailable() ?? (ours === "cisternd" ? cisterndUnavailable() : undefined);
 const verdicts = new Judge(ours === "cisternd" ? WANTED_DIFFERENCES : []);
 const SCRIPT_TIMEOUT_MS = 150_000;
-const CLOCK_ATTEMPTS = 3;
 
 const scripts = await filesIn("scripts", /\.(?:py|pl|virsh)$/);
 const programs = await filesIn("programs", /\.py$/);
@@ -77,9 +76,7 @@ describe("libvirtd 9.0.0 and cisternd answer alike", () => {
 
 async function compare(file: string, run: (side: Side, file: string) => Promise<Step[]>): Promise<void> {
   const path = join(import.meta.dirname, file);
-  const [original, mine] = await withClock(() =>
-    Promise.all(sides.map(async (side) => normaliseSteps(side, await run(side, path)))),
-  );
+  const [original, mine] = await Promise.all(sides.map(async (side) => normaliseSteps(side, await run(side, path))));
   let alike = false;
   try {
     if (!original || !mine) throw new Error("a side has no steps");
@@ -87,16 +84,6 @@ async function compare(file: string, run: (side: Side, file: string) => Promise<
     alike = true;
   } finally {
     await Promise.all(sides.map((side) => resetSide(side, !alike)));
-  }
-}
-
-/** On a busy machine qemu-img sometimes cannot measure how fast it derives keys: then nothing was compared. */
-async function withClock(run: () => Promise<Step[][]>): Promise<Step[][]> {
-  for (let attempt = 1; ; attempt++) {
-    const steps = await run();
-    const isTroubled = JSON.stringify(steps[0]).includes("Unable to get accurate CPU usage");
-    if (!isTroubled || attempt === CLOCK_ATTEMPTS) return steps;
-    await Promise.all(sides.map((side) => resetSide(side, true)));
   }
 }
 

@@ -4,6 +4,7 @@ import { prepareCisternd } from "../support/cisternd.js";
 import type { DaemonProcess } from "../support/daemon-process.js";
 import { prepareLibvirtd } from "../support/libvirtd.js";
 import type { MountNamespace, NamespaceMount } from "../support/mount-namespace.js";
+import { measuringQemuImg } from "./measuring-qemu-img.js";
 
 /** One of the two daemons that are compared, in a namespace where a work file system of its own lies at `workPlace`. */
 export interface Side {
@@ -39,7 +40,7 @@ export async function openSide(
   const root = join(base, label);
   await mkdir(root, { recursive: true });
   const prepare = daemonName === "libvirtd" ? prepareLibvirtd : prepareCisternd;
-  const prepared = await prepare(root, [work]);
+  const prepared = await prepare(root, [work, await measuringQemuImg(root)]);
   // Where the administrator may have it libvirt's way, it is compared with libvirt; the other way has tests of its own.
   if (daemonName === "cisternd") {
     await mkdir(join(root, "etc"), { recursive: true });

@@ -21,6 +21,14 @@ describe("the closing summary", () => {
     expect(summary.passed).toBe(true);
   });
 
+  it("says of a failed test what it met, near the end", () => {
+    const failed = { ...passed, state: "failed", error: "expected 1 to be 2" } as const;
+    const summary = summarise([{ ...outcome, status: 1 }], [failed, passed], true);
+    expect(summary.text).toMatch(
+      /\nFailed:\n {2}protocol: a > b\n {6}because: expected 1 to be 2\n\n1 suites in .*, 2 tests: 1 passed, 1 failed, 0 skipped\nFAILED: protocol$/,
+    );
+  });
+
   it("counts a skipped test as a failure where CI is set", () => {
     const summary = summarise([outcome], [passed, skipped], true);
     expect(summary.passed).toBe(false);

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { PATIENCE } from "./patience.js";
 
-/** One directory or file-system image that a namespace sees at a place of its own. */
+/** One directory, file or file-system image that a namespace sees at a place of its own. */
 export type NamespaceMount =
   | { readonly kind: "bind"; readonly from: string; readonly onto: string }
+  | { readonly kind: "file"; readonly from: string; readonly onto: string }
   | { readonly kind: "image"; readonly image: string; readonly onto: string }
   | { readonly kind: "tmpfs"; readonly sizeBytes: bigint; readonly onto: string };
 
@@ -93,6 +94,8 @@ function mountCommand(mount: NamespaceMount): string {
   switch (mount.kind) {
     case "bind":
       return `mkdir -p ${onto}; mount --bind ${quote(mount.from)} ${onto}`;
+    case "file":
+      return `mount --bind ${quote(mount.from)} ${onto}`;
     case "image":
       return `mkdir -p ${onto}; mount -o loop ${quote(mount.image)} ${onto}`;
     case "tmpfs":

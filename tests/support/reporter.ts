@@ -5,6 +5,7 @@ import type { Reporter, TestCase, TestModule } from "vitest/node";
  * Tells `npm test` what ran: one JSON line per fact in the file that CISTERN_TEST_RESULTS names.
  *
  *   {"kind":"test","suite":…,"name":…,"state":"passed"|"failed"|"skipped","reason":…}
+ *       of a failed test: "error", the beginning of what it met
  *       of a passed test that says what it covers (covers.ts): "file", "covers": "zfs pool.build real,…"
  *   {"kind":"broken","suite":…,"name":…}          a file that could not be loaded, a hook that failed
  *   {"kind":"count","suite":…,"text":"vectors: 612 of 612 packets"}
@@ -25,6 +26,7 @@ export default class SummaryReporter implements Reporter {
       ...(result.state === "passed" && covers !== undefined
         ? { file: test.module.relativeModuleId, covers: covers.join(",") }
         : {}),
+      ...(result.state === "failed" ? { error: beginningOf(result.errors[0]?.message) } : {}),
       ...(result.state === "skipped" ? { reason: result.note ?? "gives no reason" } : {}),
     });
   }
@@ -57,4 +59,11 @@ export default class SummaryReporter implements Reporter {
 
 function nameOf(test: TestCase): string {
   return `${test.module.relativeModuleId} > ${test.fullName}`;
+}
+
+const LONGEST_ERROR = 600;
+
+/** Enough of an error to know what it is about, on one line. */
+function beginningOf(message: string | undefined): string | undefined {
+  return message?.replaceAll(/\s+/g, " ").slice(0, LONGEST_ERROR);
 }

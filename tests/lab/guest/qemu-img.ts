@@ -3,7 +3,7 @@
  * ticks, now and then none at all.
  */
 export async function untilMeasured<T>(make: () => Promise<T>): Promise<T> {
-  const attempts = 5;
+  const attempts = 50;
   for (let attempt = 1; ; attempt++) {
     try {
       return await make();

@@ -21,9 +21,9 @@ export function workDirectory(): { readonly path: string; file(name: string): st
   };
 }
 
-/** On a busy machine qemu-img sometimes cannot measure how fast it derives keys, and says so. */
+/** In one call of three, or more, qemu-img cannot measure how fast it derives keys, and says so within milliseconds. */
 const CLOCK_TROUBLE = "Unable to get accurate CPU usage";
-const ATTEMPTS = 5;
+const ATTEMPTS = 50;
 
 export function qemuImg(...args: string[]): string {
   for (let attempt = 1; ; attempt++) {

@@ -132,9 +132,12 @@ const PARTS = 10_000;
 /** Less room than this and qemu-img gets nowhere with its tables (and for some formats trips over its own error). */
 const LEAST_IMAGE_BYTES = 1_048_576n;
 
-/** On a busy machine qemu-img sometimes cannot measure how fast it derives keys; the next time it can. */
+/**
+ * Before qemu-img makes a key it measures how fast this machine derives one. Where the kernel counts a thread's time in ticks it
+ * sees no time at all in one call of three, more on some machines, and gives up within milliseconds; the next call may see it.
+ */
 const CLOCK_TROUBLE = "Unable to get accurate CPU usage";
-const CLOCK_ATTEMPTS = 4;
+const CLOCK_ATTEMPTS = 50;
 
 async function withPassphrases<T>(
   volume: VolumeDocument,
