@@ -15,7 +15,7 @@ const PACKAGE_ARROWS = {
   documents: [],
   client: ["protocol", "documents"],
   cli: ["client", "documents", "protocol"],
-  daemon: ["protocol", "documents"],
+  daemon: ["protocol", "documents", "client"],
 };
 
 /**
@@ -34,8 +34,9 @@ const ROOM_ARROWS = {
   secrets: ["host", "jobs", "parsing"],
   pools: ["drivers", "host", "jobs", "parsing"],
   volumes: ["pools", "drivers", "host", "jobs", "parsing", "secrets"],
-  rpc: ["access", "volumes", "pools", "secrets", "jobs", "logging", "monitoring"],
-  http: ["access", "volumes", "pools", "secrets", "jobs", "logging", "monitoring"],
+  attachments: ["volumes", "pools", "images", "host"],
+  rpc: ["attachments", "access", "volumes", "pools", "secrets", "jobs", "logging", "monitoring"],
+  http: ["attachments", "access", "volumes", "pools", "secrets", "jobs", "logging", "monitoring"],
   config: [],
   logging: [],
   monitoring: ["host"],
