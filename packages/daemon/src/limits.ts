@@ -120,6 +120,8 @@ export const limits = {
   zvolPollMs: 100,
   /** The longest pause between attempts to reach a secret daemon that is gone, for its events. */
   secretDaemonPauseMs: 30_000,
+  /** What a destructive call waits altogether for sources of guests' documents: nobody notices less, and they may hang. */
+  useGuardMs: 2_000,
 } as const;
 
 /** Every limit of the door to storage, by name, with its reason. Durations in milliseconds unless the name says otherwise. */

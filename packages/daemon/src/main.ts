@@ -46,6 +46,7 @@ import { Pools } from "./pools/pools.js";
 import { PoolRegistry } from "./pools/registry.js";
 import { reloadPools, restorePools } from "./pools/startup.js";
 import { PoolStore } from "./pools/store.js";
+import { UNGUARDED } from "./pools/use-guard.js";
 import { RpcServer, type ServerSettings } from "./rpc/server.js";
 import type { HostFacts } from "./rpc/services.js";
 import { openSecrets, SystemToken } from "./secrets/index.js";
@@ -215,6 +216,7 @@ async function start(): Promise<Daemon> {
     secret: (lookup) => secrets.passphrase(lookup, "volume"),
     poolSecret: (lookup, usage) => secrets.passphrase(lookup, usage),
     privateDirectory,
+    uses: UNGUARDED,
   };
   const registry = new PoolRegistry();
   const poolEvents = new PoolEvents();

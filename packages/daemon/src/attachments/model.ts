@@ -38,12 +38,14 @@ export interface KnownDomain {
   /** null: its document has none. */
   readonly uuid: string | null;
   readonly state: DomainState;
-  /** It may write to its disks now: every state but "shut off" and "crashed". */
+  /** It may write to its disks now: its source has a document of what it uses now. */
   readonly isLive: boolean;
-  /** What it uses now; null: it does not run. */
+  /** What it uses now; null: it does not run, or its source tells of definitions only. */
   readonly live: DomainDocument | null;
-  /** What it will use at its next start; null: it is gone when it ends. */
+  /** What it will use at its next start; null: it is gone when it ends, or its source tells of running guests only. */
   readonly persistent: DomainDocument | null;
+  /** Why a document of it could not be read: what it uses is not all known. null: it is. */
+  readonly problem: string | null;
 }
 
 export type AttachmentRole =
@@ -68,10 +70,16 @@ export interface ScsiAddress {
   readonly unit: number;
 }
 
+/** A disk whose element is not understood: it may be anything. */
+export interface UnreadSource {
+  readonly type: "unread";
+  readonly reason: string;
+}
+
 /** Something that a guest's document names. */
 export interface Reference {
   readonly role: AttachmentRole;
-  readonly source: DiskSource | ScsiAddress;
+  readonly source: DiskSource | ScsiAddress | UnreadSource;
   /** As the document declares it; null: it does not. */
   readonly format: string | null;
   readonly isReadOnly: boolean;
@@ -90,8 +98,13 @@ export type AttachmentTime = "live" | "next-boot" | "both";
 export interface Attachment extends Omit<Reference, "source"> {
   readonly domain: Pick<KnownDomain, "source" | "name" | "uuid" | "state">;
   readonly when: AttachmentTime;
-  /** A path, or the URI of something remote: what a person knows it by. */
+  /** A path, or the URI of something remote: what a person knows it by. "unknown" for a disk that could not be read. */
   readonly place: string;
+  /**
+   * The same for whatever is the same file, device or remote image, by whatever name: `file:DEVICE:INODE`, `block:NUMBER`,
+   * `path:/what/is/missing`, `rbd:pool/image` …; null: not known.
+   */
+  readonly identity: string | null;
   /** From what the document names down to this, both left out: files of a backing chain, loop devices, mapped devices. */
   readonly through: readonly string[];
   /** It is known where it leads; else why not: the file is missing, its storage does not answer, the chain cannot be read. */
@@ -108,6 +121,13 @@ export interface Attachments {
   /** By name or UUID, over all sources. */
   ofDomain(nameOrUuid: string): readonly Attachment[];
   ofVolume(pool: string, volume: string): readonly Attachment[];
+  /** Those in or at a pool's directory, or of one of its volumes. */
+  ofPool(pool: string): readonly Attachment[];
+  /**
+   * Why something may be in use although nothing says so, a sentence each: sources that do not answer, documents and chains that
+   * could not be read. Empty: whatever is not attached is unused.
+   */
+  unknowns(): readonly string[];
   /** Waits until what is known to have changed has been read and resolved, or for this long at the most. */
   settled(timeoutMs: number): Promise<void>;
   /** Reads one guest afresh from its source; false: the source did not answer in that time. */

@@ -24,6 +24,8 @@ export interface Requester {
   readonly client: number;
   /** Aborts when that client is gone. */
   readonly gone?: AbortSignal;
+  /** What guests are only defined with is refused to be destroyed as well; absent: as the configuration says. */
+  readonly refusesDefinedUses?: boolean;
 }
 
 export const DAEMON_REQUESTER: Requester = { door: "daemon", userId: null, processId: null, client: 0 };

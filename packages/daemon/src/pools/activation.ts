@@ -7,6 +7,7 @@ import type { Jobs } from "../jobs/jobs.js";
 import { anchoredHost, anchoringHost, type DirectoryIdentity, ESTALE } from "./anchored-host.js";
 import type { Pool } from "./pool.js";
 import type { PoolStore } from "./store.js";
+import type { UseGuard } from "./use-guard.js";
 import { Volume } from "./volume.js";
 import { VolumeTable } from "./volume-table.js";
 
@@ -31,6 +32,7 @@ export interface PoolBackends {
   readonly jobs: Jobs;
   /** Secrets of sources. */
   readonly poolSecret: PoolSecretLookup;
+  readonly uses: UseGuard;
   /** Ends when the daemon stops. */
   readonly stopping: AbortSignal;
 }

@@ -153,10 +153,13 @@ export class Pools {
   }
 
   /** A pool that waits for its source is not active, and is refused as such; but it does not wait any more. */
-  async destroy(handle: PoolHandle): Promise<void> {
+  async destroy(handle: PoolHandle, requester: Requester): Promise<void> {
     const waited = await this.autostart.giveUp(this.registry.resolve(handle));
     await this.#exclusively(handle, async (pool) => {
       if (!pool.active) throw waited ? poolNoLongerTried(pool) : poolNotActive(pool);
+      refuseWhileBusy(pool);
+      await this.#backends.uses.pool(pool, requester);
+      // Work may have begun in it meanwhile.
       refuseWhileBusy(pool);
       await deactivate(pool, this.#backends);
       this.#events.emit("stopped", pool);

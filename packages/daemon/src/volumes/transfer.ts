@@ -67,6 +67,7 @@ export class Transfers {
     const open = this.#backends.driverOf(pool.live).volumes?.openForUpload;
     if (open === undefined) throw unsupported("volume.upload");
     return this.#begin("upload", placed, requester, async (context, job, end) => {
+      await this.#backends.uses.volume(pool, volume, "upload", requester);
       const { file, recorded, freeBytes } = await open(pool.live, volume.document, context);
       const ended: EndTransfer = async (error) => {
         await recorded.release();

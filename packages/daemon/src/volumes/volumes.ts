@@ -110,6 +110,7 @@ export class Volumes {
       try {
         await whileUsing([{ ...placed, as: "writer" }], async () => {
           const wantedFlags = this.#flagsOfRemoval(pool, flags);
+          await this.#backends.uses.volume(pool, volume, "delete", requester);
           if (!this.#backends.policy.deletesBackingStores) {
             const takesAlong = (wantedFlags & DELETE_WITH_SNAPSHOTS) !== 0 && this.#removesSnapshots(pool);
             await this.#backingUsers.refuseIfAny(placed, takesAlong ? pool : null);
@@ -151,6 +152,9 @@ export class Volumes {
     if (resize === undefined) throw unsupported("volume.resize");
     await whileUsing([{ ...placed, as: "writer" }], async () => {
       const { document } = volume;
+      if (plan.capacityBytes < document.capacityBytes) {
+        await this.#backends.uses.volume(pool, volume, "shrink", requester);
+      }
       this.#backends.commitments.promise(pool, plan.capacityBytes - document.capacityBytes);
       const task = { kind: "resize", volume, requester, isHeavy: plan.allocates } as const;
       await asJob(this.#backends, pool, task, (context) =>
@@ -178,6 +182,7 @@ export class Volumes {
     const wipe = this.#operationsOf(pool)?.wipe;
     if (wipe === undefined) throw unsupported("volume.wipe");
     await whileUsing([{ ...placed, as: "writer" }], async () => {
+      await this.#backends.uses.volume(pool, volume, "wipe", requester);
       try {
         await asJob(this.#backends, pool, { kind: "wipe", volume, requester, isHeavy: true }, (context) =>
           wipe(pool.live, volume.document, algorithm, context),

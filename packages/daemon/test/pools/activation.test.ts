@@ -34,7 +34,7 @@ it("what a start made is told to the stop, and the document that it gave is show
   await storage.pools.create(pool, 0, DAEMON_REQUESTER);
   expect(pool.live.copyOnWrite).toBe(false);
   expect(await storage.backends.store.loadStates()).toMatchObject([{ made: ["a session"] }]);
-  await storage.pools.destroy(pool);
+  await storage.pools.destroy(pool, DAEMON_REQUESTER);
   expect(stopped).toEqual([["a session"]]);
   expect(await storage.backends.store.loadStates()).toEqual([]);
 });

@@ -98,7 +98,7 @@ describe("a pool whose directory is not there when it is to be started", () => {
   });
 
   it.each([
-    ["it is stopped", (pool: Pool) => storage.pools.destroy(pool), "is no longer tried again"],
+    ["it is stopped", (pool: Pool) => storage.pools.destroy(pool, DAEMON_REQUESTER), "is no longer tried again"],
     ["its autostart is switched off", (pool: Pool) => storage.pools.setAutostart(pool, false), null],
     ["it is undefined", (pool: Pool) => storage.pools.undefine(pool), null],
     [
@@ -127,7 +127,7 @@ describe("a pool whose directory is not there when it is to be started", () => {
     mkdirSync(storage.path("late"));
     await storage.pools.create(pool, 0, DAEMON_REQUESTER);
     expect(existsSync(owedFile())).toBe(false);
-    await storage.pools.destroy(pool);
+    await storage.pools.destroy(pool, DAEMON_REQUESTER);
     await sleep(700);
     expect(pool.active).toBe(false);
   });
@@ -193,7 +193,7 @@ describe("a daemon that is started anew within one boot", () => {
   it("does not start what an administrator stopped, nor what owed nothing", async () => {
     const waiting = await define();
     await boot();
-    await expect(storage.pools.destroy(waiting)).rejects.toMatchObject({ code: 55 });
+    await expect(storage.pools.destroy(waiting, DAEMON_REQUESTER)).rejects.toMatchObject({ code: 55 });
     storage.stoppingDaemon.abort();
     const next = await start(storage);
     await boot(next);
@@ -226,7 +226,7 @@ describe("an attempt at a source that does not answer", () => {
   it.each([
     ["undefining", (pool: Pool) => storage.pools.undefine(pool)],
     ["switching off", (pool: Pool) => storage.pools.setAutostart(pool, false)],
-    ["stopping", (pool: Pool) => storage.pools.destroy(pool).catch(() => {})],
+    ["stopping", (pool: Pool) => storage.pools.destroy(pool, DAEMON_REQUESTER).catch(() => {})],
   ])("does not keep %s waiting", async (_what, act) => {
     const pool = await define();
     hang();

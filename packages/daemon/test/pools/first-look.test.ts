@@ -71,7 +71,7 @@ describe("a pool that was running, of a storage that gives no answer when the da
     expect(storage.backends.jobs.list({ ended: true })).toHaveLength(jobs);
 
     pool.isUnseen = true;
-    await storage.pools.destroy(pool);
+    await storage.pools.destroy(pool, DAEMON_REQUESTER);
     expect(pool.isUnseen).toBe(false);
   });
 

@@ -12,6 +12,7 @@ import { Pool } from "../../dist/pools/pool.js";
 import { Pools } from "../../dist/pools/pools.js";
 import { PoolRegistry } from "../../dist/pools/registry.js";
 import { PoolStore } from "../../dist/pools/store.js";
+import { UNGUARDED } from "../../dist/pools/use-guard.js";
 import { Inspection } from "../../dist/volumes/inspection.js";
 import { NO_DEFAULTS } from "../../dist/volumes/policy.js";
 import type { VolumeInspection } from "../../dist/volumes/volume-inspection.js";
@@ -38,6 +39,7 @@ beforeEach(async () => {
     driverOf: () => directoryDriver,
     hasDriver: () => true,
     poolSecret: (lookup) => secret(lookup),
+    uses: UNGUARDED,
     hostOf: async () => laboratory.host,
     hostAt: async () => laboratory.host,
     policy: {

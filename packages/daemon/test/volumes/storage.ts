@@ -13,6 +13,7 @@ import { Pool } from "../../dist/pools/pool.js";
 import { Pools } from "../../dist/pools/pools.js";
 import { PoolRegistry } from "../../dist/pools/registry.js";
 import { PoolStore } from "../../dist/pools/store.js";
+import { UNGUARDED } from "../../dist/pools/use-guard.js";
 import { NO_DEFAULTS } from "../../dist/volumes/policy.js";
 import { Volumes } from "../../dist/volumes/volumes.js";
 import type { VolumeBackends } from "../../dist/volumes/work.js";
@@ -65,6 +66,7 @@ export class Storage {
         driverOf: () => own.#driver,
         hasDriver: () => true,
         poolSecret: (lookup) => secret(lookup),
+        uses: UNGUARDED,
         hostOf: async () => host,
         hostAt: async () => host,
         policy: {

@@ -77,7 +77,7 @@ it("while a volume is written nobody else changes it, and it is free again after
   await expect(storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER)).rejects.toMatchObject(inUse);
   await expect(storage.volumes.resize(A, 2n, DELTA, DAEMON_REQUESTER)).rejects.toMatchObject(inUse);
   await expect(storage.remove("images", "a")).rejects.toMatchObject(inUse);
-  await expect(storage.pools.destroy({ name: "images", uuid: pool.uuid })).rejects.toThrow(
+  await expect(storage.pools.destroy({ name: "images", uuid: pool.uuid }, DAEMON_REQUESTER)).rejects.toThrow(
     "pool 'images' has asynchronous jobs running.",
   );
   expect(pool.jobs).toBe(1);
@@ -118,7 +118,7 @@ it("in a pool that is being stopped no work is begun, and it goes on if it canno
     await pass();
     throw new Error("the disk is busy");
   };
-  const stopping = expect(storage.pools.destroy(handle)).rejects.toThrow("busy");
+  const stopping = expect(storage.pools.destroy(handle, DAEMON_REQUESTER)).rejects.toThrow("busy");
   await reached;
   await expect(storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER)).rejects.toThrow("storage pool 'images' is not active");
   open();

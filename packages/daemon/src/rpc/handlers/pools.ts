@@ -41,7 +41,7 @@ export function poolHandlers(services: Services): Handlers {
     }),
     storagePoolCreate: ({ pool, flags }, call) => pools.create(pool, flags, requesterOf(call)),
     storagePoolBuild: ({ pool, flags }, call) => pools.build(pool, flags, requesterOf(call)),
-    storagePoolDestroy: ({ pool }) => pools.destroy(pool),
+    storagePoolDestroy: ({ pool }, call) => pools.destroy(pool, requesterOf(call)),
     storagePoolDelete: ({ pool, flags }) => pools.delete(pool, flags),
     storagePoolUndefine: ({ pool }) => pools.undefine(pool),
     storagePoolRefresh: ({ pool, flags }, call) => pools.refresh(pool, flags, requesterOf(call)),
