@@ -28,6 +28,8 @@ export interface FileFacts {
   readonly group: number;
   readonly device: bigint;
   readonly inode: bigint;
+  /** st_rdev: which device a node is of, by whatever path; 0 for what is none. */
+  readonly deviceNumber: bigint;
   readonly accessNs: bigint;
   readonly modificationNs: bigint;
   readonly changeNs: bigint;
@@ -89,6 +91,11 @@ export interface Host {
    * it can be told of a server that does not answer.
    */
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null>;
+  /**
+   * Where a path leads: without symlinks and dots, as far as there is something; from where storage that can hang begins, as it
+   * was given. Asks no such storage.
+   */
+  realPath(path: string, options?: CallOptions): Promise<string>;
   /**
    * A host may keep a directory open for a moment after it was closed, for whoever asks for it again; then its file system
    * cannot be unmounted. This ends it for the directory at `path`. To be called when a pool is done with its storage.

@@ -2,7 +2,7 @@ export { hostLimits } from "../limits.js";
 export { describeFailure } from "./command-line.js";
 export { EarlyWriteback } from "./early-writeback.js";
 export { type ErrorCode, hostError, hostErrorFrom } from "./errors.js";
-export { isEvidenceOf } from "./evidence.js";
+export { fileIdentity, identityOf, isEvidenceOf } from "./evidence.js";
 export * from "./host.js";
 export { Hosts, type HostsOptions } from "./hosts.js";
 export { connectLocalSocket } from "./local-socket.js";

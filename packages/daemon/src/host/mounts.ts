@@ -26,7 +26,16 @@ export interface Mount {
 
 /** The mount that begins at `path`, by the table as it is now. */
 export async function readMountAt(path: string): Promise<Mount | null> {
-  const walk = mountPointAt(new MountTable(await readTable()), path);
+  return walked(mountPointAt(new MountTable(await readTable()), path));
+}
+
+/** See `Host.realPath`. */
+export async function readRealPath(path: string): Promise<string> {
+  const reached = await walked(follow(new MountTable(await readTable()), path));
+  return reached === null ? path : posix.normalize(reached.path);
+}
+
+async function walked<Result>(walk: Walk<Result>): Promise<Result> {
   let step = walk.next();
   while (!step.done) step = walk.next(await readLinkOrNull(step.value));
   return step.value;

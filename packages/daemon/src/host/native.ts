@@ -190,6 +190,8 @@ export const statxOffsets = {
   access: 64,
   change: 96,
   modification: 112,
+  nodeMajor: 128,
+  nodeMinor: 132,
   deviceMajor: 136,
   deviceMinor: 140,
 } as const;

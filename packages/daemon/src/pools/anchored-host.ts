@@ -94,6 +94,9 @@ class WatchingHost implements Host {
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
     return this.#host.mountAt(path, options);
   }
+  realPath(path: string, options?: CallOptions): Promise<string> {
+    return this.#host.realPath(path, options);
+  }
   run(command: Command, options?: RunOptions): Promise<CommandResult> {
     return this.#host.run(command, options);
   }

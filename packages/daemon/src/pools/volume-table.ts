@@ -8,6 +8,9 @@ export class VolumeTable implements Iterable<Volume> {
   readonly #byPath = new Map<string, Volume>();
   /** Those with a backing store: few, and asked for at each deletion. */
   readonly #overlays = new Set<Volume>();
+  /** More than one where names are links to one file. */
+  readonly #byIdentity = new Map<string, Volume[]>();
+  readonly #unidentified = new Set<Volume>();
 
   get size(): number {
     return this.#byName.size;
@@ -25,6 +28,13 @@ export class VolumeTable implements Iterable<Volume> {
   byPath(path: string): Volume | undefined {
     return this.#byPath.get(path);
   }
+  byIdentity(identity: string): readonly Volume[] {
+    return this.#byIdentity.get(identity) ?? [];
+  }
+  /** Those of which nobody knows what file or device they lead to. */
+  get unidentified(): ReadonlySet<Volume> {
+    return this.#unidentified;
+  }
   get overlays(): Iterable<Volume> {
     return this.#overlays;
   }
@@ -38,6 +48,7 @@ export class VolumeTable implements Iterable<Volume> {
     this.#byKey.set(key, volume);
     this.#byPath.set(target.path, volume);
     if (backingStore !== null) this.#overlays.add(volume);
+    this.#index(volume);
     return true;
   }
 
@@ -45,7 +56,9 @@ export class VolumeTable implements Iterable<Volume> {
   update(volume: Volume, found: FoundVolume): boolean {
     const { key, target } = found.document;
     if (key === volume.document.key && target.path === volume.document.target.path) {
+      this.#unindex(volume);
       volume.update(found);
+      this.#index(volume);
       return true;
     }
     const before = { ...volume };
@@ -64,5 +77,34 @@ export class VolumeTable implements Iterable<Volume> {
     if (key !== null) this.#byKey.delete(key);
     if (target.path !== null) this.#byPath.delete(target.path);
     this.#overlays.delete(volume);
+    this.#unindex(volume);
+  }
+
+  /** What somebody found out about a volume of this table; null: it has to be found out anew. */
+  identify(volume: Volume, identity: string | null): void {
+    this.#unindex(volume);
+    volume.identity = identity;
+    this.#index(volume);
+  }
+
+  #index(volume: Volume): void {
+    const { identity, name } = volume;
+    // It may have been deleted while somebody looked at it.
+    if (this.#byName.get(name) !== volume) return;
+    if (identity === null) {
+      this.#unidentified.add(volume);
+      return;
+    }
+    const same = this.#byIdentity.get(identity);
+    if (same === undefined) this.#byIdentity.set(identity, [volume]);
+    else same.push(volume);
+  }
+
+  #unindex(volume: Volume): void {
+    this.#unidentified.delete(volume);
+    if (volume.identity === null) return;
+    const others = this.#byIdentity.get(volume.identity)?.filter((other) => other !== volume) ?? [];
+    if (others.length === 0) this.#byIdentity.delete(volume.identity);
+    else this.#byIdentity.set(volume.identity, others);
   }
 }

@@ -1,5 +1,6 @@
 import type { VolumeDocument } from "@cistern/documents";
 import type { FoundVolume } from "../drivers/driver.js";
+import { fileIdentity } from "../host/evidence.js";
 import type { FileFacts, ScanEvidence } from "../host/host.js";
 import { VolumeLease } from "./volume-lease.js";
 
@@ -8,6 +9,8 @@ export class Volume implements FoundVolume {
   document: VolumeDocument;
   /** What the next scan needs to see that the file was not touched; null: look again. */
   evidence: ScanEvidence | null;
+  /** `identityOf` what it leads to; null: nobody has looked. A scan's evidence tells it; else it is found out where it is asked for. */
+  identity: string | null;
   /** What it leads to is the volume. Of others, a symlink that appears in their place is not followed. */
   isSymlink: boolean;
   /** Its first content is being written: it is listed, but nothing may be done with it. */
@@ -21,6 +24,7 @@ export class Volume implements FoundVolume {
   constructor({ document, evidence, isSymlink = false }: FoundVolume) {
     this.document = document;
     this.evidence = evidence;
+    this.identity = evidence === null ? null : fileIdentity(evidence);
     this.isSymlink = isSymlink;
   }
 
@@ -32,6 +36,7 @@ export class Volume implements FoundVolume {
   update({ document, evidence, isSymlink = false }: FoundVolume): void {
     this.document = document;
     this.evidence = evidence;
+    if (evidence !== null) this.identity = fileIdentity(evidence);
     this.isSymlink = isSymlink;
   }
 }

@@ -208,7 +208,7 @@ export class Volumes {
     try {
       const seen = await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live));
       // A writer that came or went meanwhile knows better: a resize has set the new capacity by now.
-      if (volume.lease.writes === writes) volume.update(seen);
+      if (volume.lease.writes === writes) pool.volumes.update(volume, seen);
     } catch (error) {
       // Deleted while it was looked at.
       if (volume.removing || pool.volumes.get(volume.name) !== volume) throw noVolumeWithName(volume.name);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, realpathSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Directory } from "../../dist/host/index.js";
 import { isLeftoverOfAtomicWrite } from "../../dist/host/index.js";
@@ -34,6 +34,23 @@ describe("an open directory", () => {
     expect(await directory.names()).not.toContain("\udc80");
   });
 
+  it("says of a node which device it is of, whatever the node is called", async () => {
+    await directory.symlink("another name", "/dev/null");
+    const { kind, deviceNumber } = await directory.lookup("another name");
+    expect({ kind, deviceNumber }).toEqual({
+      kind: "character",
+      deviceNumber: statSync("/dev/null", { bigint: true }).rdev,
+    });
+    expect((await hosts.local.facts("/dev/null")).deviceNumber).toBe(deviceNumber);
+  });
+
+  it("follows symlinks as far as there is something, and cleans what is left of the path", async () => {
+    await directory.makeDirectory("real", 0o755);
+    await directory.symlink("link", "real");
+    const real = await hosts.local.realPath(`${path}/link/../link/./missing/more`);
+    expect(real).toBe(`${realpathSync(path)}/real/missing/more`);
+  });
+
   it("gives what stat says, to the nanosecond", async () => {
     await writeNew(directory, "file", "12345", 0o640);
     const stats = statSync(`${path}/file`, { bigint: true });
@@ -47,6 +64,7 @@ describe("an open directory", () => {
       group: Number(stats.gid),
       device: stats.dev,
       inode: stats.ino,
+      deviceNumber: 0n,
       accessNs: stats.atimeNs,
       modificationNs: stats.mtimeNs,
       changeNs: stats.ctimeNs,

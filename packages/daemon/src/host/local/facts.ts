@@ -38,6 +38,7 @@ export function factsOfStatx(
     group: word(statxOffsets.group),
     device: deviceNumber(word(statxOffsets.deviceMajor), word(statxOffsets.deviceMinor)),
     inode: BigInt.asUintN(64, quad(statxOffsets.inode)),
+    deviceNumber: deviceNumber(word(statxOffsets.nodeMajor), word(statxOffsets.nodeMinor)),
     accessNs: time(statxOffsets.access),
     modificationNs: time(statxOffsets.modification),
     changeNs: time(statxOffsets.change),

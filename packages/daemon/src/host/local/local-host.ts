@@ -18,7 +18,7 @@ import type {
   ScannedEntry,
   ScanRequest,
 } from "../host.js";
-import { readMountAt } from "../mounts.js";
+import { readMountAt, readRealPath } from "../mounts.js";
 import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
 import { ownDescriptor } from "./descriptor.js";
@@ -157,6 +157,10 @@ export class LocalHost implements Host, LocalServices {
 
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
     return this.#call("Reading the mount table", options, () => readMountAt(path));
+  }
+
+  realPath(path: string, options?: CallOptions): Promise<string> {
+    return this.#call("Reading the mount table", options, () => readRealPath(path));
   }
 
   scan(

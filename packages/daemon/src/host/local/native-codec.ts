@@ -80,6 +80,7 @@ const KEYS = [
   "pattern",
   "startBytes",
   "endBytes",
+  "deviceNumber",
 ];
 const KEY_NUMBERS = new Map(KEYS.map((key, number) => [key, number]));
 const OTHER_KEY = 255;

@@ -18,7 +18,7 @@ import type {
 } from "../host.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
-import { readMountAt } from "../mounts.js";
+import { readMountAt, readRealPath } from "../mounts.js";
 import { joinPath } from "../names.js";
 import type { ChildRegistry } from "./child-registry.js";
 import type { HostResults, SentArgument, SentCommand } from "./messages.js";
@@ -151,6 +151,10 @@ export class RemoteHost implements RemoteHome {
 
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
     return withDeadline("Reading the mount table", readMountAt(path), this.callMs, options);
+  }
+
+  realPath(path: string, options?: CallOptions): Promise<string> {
+    return withDeadline("Reading the mount table", readRealPath(path), this.callMs, options);
   }
 
   #call<Method extends keyof HostResults>(
