@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import {
-  auth,
   connect as connectProcedures,
+  domains,
   ErrorCode,
   ErrorDomain,
   type Frame,
@@ -9,33 +9,20 @@ import {
   type Procedure,
   storage,
 } from "@cistern/protocol";
-import { authFilePlaces, type CredentialsSource, fromAuthFile } from "./authentication/credentials.js";
-import { logIn } from "./authentication/sasl.js";
 import type { Caller } from "./caller.js";
 import { type CallOptions, Channel } from "./channel.js";
-import { EventHub, type PoolEvent, type SecretEvent } from "./events.js";
+import { Domain } from "./domain.js";
+import { type DomainEvent, type DomainEventSettings, subscribeDomainEvents } from "./domain-events.js";
+import { EventHub } from "./event-hub.js";
+import { type PoolEvent, type SecretEvent, subscribePoolEvents, subscribeSecretEvents } from "./events.js";
 import type { Job } from "./job.js";
 import { LIMITS } from "./limits.js";
+import { type ConnectOptions, openChannel } from "./opening.js";
 import { type AutostartFailure, OwnProgram, type PoolCommitment, type VolumeInspection } from "./own-program.js";
 import { Pool } from "./pool.js";
 import type { StreamPort } from "./streams/stream-port.js";
-import { connectSsh } from "./transports/ssh.js";
-import { connectTcp } from "./transports/tcp.js";
-import { connectTls } from "./transports/tls.js";
-import { connectUnix } from "./transports/unix.js";
-import { type Endpoint, LOCAL_LOGIN, type Login, resolveEndpoint } from "./uri.js";
+import { LOCAL_LOGIN, type Login } from "./uri.js";
 import { Volume } from "./volume.js";
-
-export interface ConnectOptions {
-  /** Ask for nothing that changes anything; the server enforces it. */
-  readonly readOnly?: boolean | undefined;
-  /** Per step of connecting and opening. */
-  readonly timeoutMs?: number | undefined;
-  /** For a server that wants a login; without it, what libvirt's auth.conf has is used. */
-  readonly credentials?: CredentialsSource | undefined;
-  /** Ask a silent server for signs of life, and let it ask. */
-  readonly keepalive?: boolean | undefined;
-}
 
 /** Which pools a listing has; all where nothing is said. Conditions of different kinds must all hold. */
 export interface PoolFilter {
@@ -44,48 +31,24 @@ export interface PoolFilter {
   readonly autostart?: boolean | undefined;
 }
 
-/** Ways to authenticate, by AUTH_LIST's numbers. */
-const AuthType = { NONE: 0, SASL: 1, POLKIT: 2 } as const;
+/** Which guests a listing has; all where nothing is said. */
+export interface DomainFilter {
+  readonly active?: boolean | undefined;
+  readonly persistent?: boolean | undefined;
+}
 
-/** What a server is asked about with CONNECT_SUPPORTS_FEATURE. */
-const Feature = { KEEPALIVE: 10, REMOTE_EVENT_CALLBACK: 14, REMOTE_CLOSE_CALLBACK: 15 } as const;
-
-const OPEN_READ_ONLY = 1;
+/** Bits of CONNECT_LIST_ALL_DOMAINS. */
+const ListDomains = { ACTIVE: 1, INACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8 } as const;
 
 /** Bits of CONNECT_LIST_ALL_STORAGE_POOLS. */
 const ListPools = { INACTIVE: 1, ACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8, AUTOSTART: 0x10, NO_AUTOSTART: 0x20 } as const;
-
-/**
- * Connects to a storage daemon by a URI or a socket's path (see `resolveEndpoint`), authenticates and opens.
- * Throws `LibvirtError`: 5 for a target that cannot be used, 38 when nobody listens, else what the server answers.
- */
-export async function connect(target: string, options: ConnectOptions = {}): Promise<Connection> {
-  const endpoint = resolveEndpoint(target, { readOnly: options.readOnly });
-  const peer = endpoint.way.transport === "unix" ? endpoint.way.socketPath : target;
-  const transport = await transportBy(endpoint.way, options);
-  return Connection.open(transport, endpoint.openName, options, peer, endpoint.login);
-}
-
-function transportBy(way: Endpoint["way"], { timeoutMs }: ConnectOptions): Promise<Duplex> {
-  const patienceMs = timeoutMs ?? LIMITS.connectTimeoutMs;
-  switch (way.transport) {
-    case "unix":
-      return connectUnix(way.socketPath, patienceMs);
-    case "ssh":
-      return connectSsh(way.target, timeoutMs);
-    case "tcp":
-      return connectTcp(way.host, way.port, patienceMs);
-    case "tls":
-      return connectTls(way.target, patienceMs);
-  }
-}
 
 /** An opened connection. Any number of calls may be under way at once. */
 export class Connection implements Caller {
   readonly #channel: Channel;
   readonly #events: EventHub;
   readonly #own: OwnProgram;
-  readonly #features = new Set<number>();
+  #features: ReadonlySet<number> = new Set();
   #closing: Promise<void> | null = null;
   readonly #closed: Promise<LibvirtError>;
 
@@ -118,7 +81,7 @@ export class Connection implements Caller {
   ): Promise<Connection> {
     const connection = new Connection(transport, peer);
     try {
-      await connection.#open(name, options, login);
+      connection.#features = await openChannel(connection.#channel, name, options, login);
       return connection;
     } catch (error) {
       connection.#channel.fail(LibvirtError.from(error));
@@ -154,6 +117,11 @@ export class Connection implements Caller {
     return (await this.call(connectProcedures.connectGetHostname, undefined, options)).hostname;
   }
 
+  /** The driver's name, as the server spells it: "QEMU", "Xen", "storage". */
+  async hypervisorType(options?: CallOptions): Promise<string> {
+    return (await this.call(connectProcedures.connectGetType, undefined, options)).type;
+  }
+
   /** The pools in order of their names. */
   async listPools(filter: PoolFilter = {}, options?: CallOptions): Promise<Pool[]> {
     const flags =
@@ -161,7 +129,7 @@ export class Connection implements Caller {
       choose(filter.persistent, ListPools.PERSISTENT, ListPools.TRANSIENT) |
       choose(filter.autostart, ListPools.AUTOSTART, ListPools.NO_AUTOSTART);
     const { pools } = await this.call(storage.connectListAllStoragePools, { need_results: 1, flags }, options);
-    return pools.map((reference) => new Pool(this, reference)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return pools.map((reference) => new Pool(this, reference)).sort(byName);
   }
 
   async lookupPool(name: string, options?: CallOptions): Promise<Pool> {
@@ -216,11 +184,37 @@ export class Connection implements Caller {
 
   /** What happens to pools (to one pool) from now on. Subscribed when the promise resolves; leave the loop to end it. */
   async poolEvents(pool: Pool | null = null, options?: CallOptions): Promise<AsyncIterableIterator<PoolEvent>> {
-    return this.#events.poolEvents(pool === null ? null : pool.reference, options);
+    return subscribePoolEvents(this.#events, pool === null ? null : pool.reference, options);
   }
 
   async secretEvents(options?: CallOptions): Promise<AsyncIterableIterator<SecretEvent>> {
-    return this.#events.secretEvents(options);
+    return subscribeSecretEvents(this.#events, options);
+  }
+
+  /** The guests in order of their names. Like all calls about guests it throws 3 where there is no hypervisor. */
+  async listDomains(filter: DomainFilter = {}, options?: CallOptions): Promise<Domain[]> {
+    const flags =
+      choose(filter.active, ListDomains.ACTIVE, ListDomains.INACTIVE) |
+      choose(filter.persistent, ListDomains.PERSISTENT, ListDomains.TRANSIENT);
+    const found = await this.call(domains.connectListAllDomains, { need_results: 1, flags }, options);
+    return found.domains.map((reference) => new Domain(this, reference)).sort(byName);
+  }
+
+  /** 42 where there is no such guest. */
+  async lookupDomain(name: string, options?: CallOptions): Promise<Domain> {
+    return new Domain(this, (await this.call(domains.domainLookupByName, { name }, options)).dom);
+  }
+
+  async lookupDomainByUuid(uuid: string, options?: CallOptions): Promise<Domain> {
+    return new Domain(this, (await this.call(domains.domainLookupByUuid, { uuid }, options)).dom);
+  }
+
+  /** What happens to guests and their devices from now on, all kinds in one. Subscribed when the promise resolves. */
+  async domainEvents(
+    settings: DomainEventSettings = {},
+    options?: CallOptions,
+  ): Promise<AsyncIterableIterator<DomainEvent>> {
+    return subscribeDomainEvents(this.#events, this, settings, options);
   }
 
   /**
@@ -287,39 +281,12 @@ export class Connection implements Caller {
     }
     this.#channel.fail(new LibvirtError(ErrorCode.RPC, ErrorDomain.REMOTE, "The connection is closed"));
   }
-
-  async #open(name: string, options: ConnectOptions, login: Login): Promise<void> {
-    const step = { timeoutMs: options.timeoutMs ?? LIMITS.connectTimeoutMs };
-    await this.#authenticate(step, login, options.credentials);
-    if (options.keepalive !== false && (await this.#askFeature(Feature.KEEPALIVE, step))) {
-      this.#channel.startKeepalive(LIMITS.keepaliveIntervalMs, LIMITS.keepaliveCount);
-    }
-    const flags = options.readOnly === true ? OPEN_READ_ONLY : 0;
-    await this.call(connectProcedures.connectOpen, { name, flags }, step);
-    await this.#askFeature(Feature.REMOTE_EVENT_CALLBACK, step);
-    await this.#askFeature(Feature.REMOTE_CLOSE_CALLBACK, step);
-  }
-
-  async #authenticate(step: CallOptions, login: Login, asked: CredentialsSource | undefined): Promise<void> {
-    const { types } = await this.call(auth.authList, undefined, step);
-    if (types.length === 0 || types.includes(AuthType.NONE)) return;
-    if (types.includes(AuthType.POLKIT)) {
-      // The user may be asked for a password meanwhile.
-      await this.call(auth.authPolkit, undefined, { timeoutMs: LIMITS.polkitTimeoutMs });
-      return;
-    }
-    const { authFile, ...about } = login;
-    const credentials = asked ?? fromAuthFile(authFilePlaces(authFile));
-    await logIn((procedure, args, options) => this.call(procedure, args, options), { ...about, credentials }, step);
-  }
-
-  async #askFeature(feature: number, step: CallOptions): Promise<boolean> {
-    const { supported } = await this.call(connectProcedures.connectSupportsFeature, { feature }, step);
-    if (supported !== 0) this.#features.add(feature);
-    return supported !== 0;
-  }
 }
 
 function choose(wanted: boolean | undefined, yes: number, no: number): number {
   return wanted === undefined ? 0 : wanted ? yes : no;
+}
+
+function byName(one: { readonly name: string }, other: { readonly name: string }): number {
+  return one.name < other.name ? -1 : 1;
 }

@@ -6,9 +6,23 @@ export {
   fromAuthFile,
 } from "./authentication/credentials.js";
 export type { CallOptions } from "./channel.js";
-export { Connection, type ConnectOptions, connect, type PoolFilter } from "./connection.js";
+export { connect } from "./connect.js";
+export { Connection, type DomainFilter, type PoolFilter } from "./connection.js";
+export { type DeviceChange, DOMAIN_STATES, Domain, type DomainState } from "./domain.js";
+export type {
+  DomainBlockJobEvent,
+  DomainDeviceEvent,
+  DomainDiskChangeEvent,
+  DomainEvent,
+  DomainEventKind,
+  DomainEventSettings,
+  DomainLifecycle,
+  DomainLifecycleEvent,
+  DomainTrayEvent,
+} from "./domain-events.js";
 export { POOL_LIFECYCLE, type PoolEvent, type PoolLifecycle, type SecretEvent } from "./events.js";
 export type { Job, JobKind, JobRequester, JobState } from "./job.js";
+export type { ConnectOptions } from "./opening.js";
 export type { AutostartFailure, PoolCommitment, VolumeInspection } from "./own-program.js";
 export {
   type CloneVolumeSettings,

@@ -1,5 +1,6 @@
 import {
   cistern,
+  cisternEvents,
   ErrorCode,
   ErrorDomain,
   JOB_LIST_ENDED,
@@ -11,7 +12,7 @@ import {
 } from "@cistern/protocol";
 import type { Caller } from "./caller.js";
 import type { CallOptions } from "./channel.js";
-import type { EventHub } from "./events.js";
+import { type EventHub, type Registration, topic } from "./event-hub.js";
 import { type Job, readJob, readTime } from "./job.js";
 
 /** What guests were promised of a pool. */
@@ -42,6 +43,12 @@ export type VolumeInspection = WireInspection;
 
 const PER_MILLE = 1000;
 
+const jobWatches: Registration<{ readonly id: bigint }, { readonly watchID: number }> = {
+  register: cistern.jobWatch,
+  idOf: ({ watchID }) => watchID,
+  deregister: (channel, watchID) => channel.call(cistern.jobUnwatch, { watchID }),
+};
+
 /** Calls of Cistern's own program, which only cisternd answers. */
 export class OwnProgram {
   readonly #caller: Caller;
@@ -65,7 +72,9 @@ export class OwnProgram {
   }
 
   async watchJobs(id: number | null, options?: CallOptions): Promise<AsyncIterableIterator<Job>> {
-    return this.#events.jobEvents(id, options).catch((error: unknown) => this.#refuse(error));
+    const jobs = topic({ id: BigInt(id ?? 0) }, cisternEvents.jobEvent, ({ job }) => readJob(job));
+    const isLast = (job: Job): boolean => id !== null && job.endedAt !== null;
+    return this.#events.subscribe(jobWatches, [jobs], options, isLast).catch((error: unknown) => this.#refuse(error));
   }
 
   async cancelJob(id: number, options?: CallOptions): Promise<void> {

@@ -7,6 +7,7 @@ export * from "./limits.js";
 export * from "./procedures/auth.js";
 export * from "./procedures/cistern.js";
 export * from "./procedures/connect.js";
+export * from "./procedures/domains.js";
 export * from "./procedures/events.js";
 export * from "./procedures/inspection.js";
 export * from "./procedures/keepalive.js";

@@ -1,11 +1,9 @@
 import { ErrorDomain } from "../error-codes.js";
 import { LIMITS } from "../limits.js";
-import { uuid } from "../xdr/bytes.js";
 import { array, optional, struct } from "../xdr/composites.js";
 import { int, nothing, uint, unsignedHyper } from "../xdr/scalars.js";
 import { procedureOf } from "./procedure.js";
 import {
-  domainReference,
   filterReference,
   interfaceReference,
   networkReference,
@@ -23,46 +21,10 @@ const nodeDeviceProcedure = procedureOf(ErrorDomain.NODEDEV);
 const statistic = struct({ field: text, value: unsignedHyper });
 
 /**
- * What clients ask about domains, networks and devices while they connect. A storage daemon has none of them, and must
+ * What clients ask about networks, devices and the host while they connect. A storage daemon has none of them, and must
  * understand the questions to say so.
  */
 export const other = {
-  connectListDefinedDomains: domainProcedure(21, "CONNECT_LIST_DEFINED_DOMAINS", "virConnectListDefinedDomains", {
-    args: struct({ maxnames: int }),
-    result: struct({ names: array(text, LIMITS.listItems) }),
-    priority: true,
-    acl: ["connect:search_domains", "~domain:getattr"],
-  }),
-  domainLookupById: domainProcedure(22, "DOMAIN_LOOKUP_BY_ID", "virDomainLookupByID", {
-    args: struct({ id: int }),
-    result: struct({ dom: domainReference }),
-    priority: true,
-    acl: ["domain:getattr"],
-  }),
-  domainLookupByName: domainProcedure(23, "DOMAIN_LOOKUP_BY_NAME", "virDomainLookupByName", {
-    args: struct({ name: text }),
-    result: struct({ dom: domainReference }),
-    priority: true,
-    acl: ["domain:getattr"],
-  }),
-  domainLookupByUuid: domainProcedure(24, "DOMAIN_LOOKUP_BY_UUID", "virDomainLookupByUUID", {
-    args: struct({ uuid }),
-    result: struct({ dom: domainReference }),
-    priority: true,
-    acl: ["domain:getattr"],
-  }),
-  connectNumOfDefinedDomains: domainProcedure(25, "CONNECT_NUM_OF_DEFINED_DOMAINS", "virConnectNumOfDefinedDomains", {
-    args: nothing,
-    result: struct({ num: int }),
-    priority: true,
-    acl: ["connect:search_domains", "~domain:getattr"],
-  }),
-  connectListDomains: domainProcedure(37, "CONNECT_LIST_DOMAINS", "virConnectListDomains", {
-    args: struct({ maxids: int }),
-    result: struct({ ids: array(int, LIMITS.listItems) }),
-    priority: true,
-    acl: ["connect:search_domains", "~domain:getattr"],
-  }),
   connectListNetworks: networkProcedure(38, "CONNECT_LIST_NETWORKS", "virConnectListNetworks", {
     args: struct({ maxnames: int }),
     result: struct({ names: array(text, LIMITS.listItems) }),
@@ -80,12 +42,6 @@ export const other = {
       acl: ["connect:search_networks", "~network:getattr"],
     },
   ),
-  connectNumOfDomains: domainProcedure(51, "CONNECT_NUM_OF_DOMAINS", "virConnectNumOfDomains", {
-    args: nothing,
-    result: struct({ num: int }),
-    priority: true,
-    acl: ["connect:search_domains", "~domain:getattr"],
-  }),
   connectNumOfNetworks: networkProcedure(52, "CONNECT_NUM_OF_NETWORKS", "virConnectNumOfNetworks", {
     args: nothing,
     result: struct({ num: int }),
@@ -151,12 +107,6 @@ export const other = {
     priority: true,
     acl: ["connect:read"],
   }),
-  connectListAllDomains: domainProcedure(273, "CONNECT_LIST_ALL_DOMAINS", "virConnectListAllDomains", {
-    args: struct({ need_results: int, flags: uint }),
-    result: struct({ domains: array(domainReference, LIMITS.listItems), ret: uint }),
-    priority: true,
-    acl: ["connect:search_domains", "~domain:getattr"],
-  }),
   connectListAllNetworks: networkProcedure(283, "CONNECT_LIST_ALL_NETWORKS", "virConnectListAllNetworks", {
     args: struct({ need_results: int, flags: uint }),
     result: struct({ nets: array(networkReference, LIMITS.listItems), ret: uint }),
@@ -201,28 +151,6 @@ export const other = {
     314,
     "CONNECT_NETWORK_EVENT_DEREGISTER_ANY",
     "virConnectNetworkEventDeregisterAny",
-    {
-      args: struct({ callbackID: int }),
-      result: nothing,
-      priority: true,
-      acl: ["connect:read"],
-    },
-  ),
-  connectDomainEventCallbackRegisterAny: domainProcedure(
-    316,
-    "CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY",
-    "virConnectDomainEventRegisterAny",
-    {
-      args: struct({ eventID: int, dom: optional(domainReference) }),
-      result: struct({ callbackID: int }),
-      priority: true,
-      acl: ["connect:search_domains", "~domain:getattr"],
-    },
-  ),
-  connectDomainEventCallbackDeregisterAny: domainProcedure(
-    317,
-    "CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY",
-    "virConnectDomainEventDeregisterAny",
     {
       args: struct({ callbackID: int }),
       result: nothing,

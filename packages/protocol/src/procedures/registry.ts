@@ -2,6 +2,7 @@ import { PROGRAM } from "../frames/frame.js";
 import { auth } from "./auth.js";
 import { cistern, cisternEvents } from "./cistern.js";
 import { connect } from "./connect.js";
+import { domains } from "./domains.js";
 import { events } from "./events.js";
 import { other } from "./other.js";
 import type { AnyMessage, AnyProcedure } from "./procedure.js";
@@ -9,7 +10,7 @@ import { secrets } from "./secrets.js";
 import { storage } from "./storage.js";
 
 /** Every procedure that is known here, of libvirt's REMOTE program and of Cistern's own, by its name in camel case. */
-export const procedures = { ...connect, ...auth, ...storage, ...secrets, ...other, ...cistern } as const;
+export const procedures = { ...connect, ...auth, ...storage, ...secrets, ...domains, ...other, ...cistern } as const;
 
 const proceduresByProgram = byProgram(Object.values<AnyProcedure>(procedures));
 const messagesByProgram = byProgram(Object.values<AnyMessage>({ ...events, ...cisternEvents }));

@@ -20,7 +20,10 @@ export type VolumeReference = Infer<typeof volumeReference>;
 export const secretReference = struct({ uuid, usageType: int, usageID: text });
 export type SecretReference = Infer<typeof secretReference>;
 
+/** A guest as servers see it is its UUID. `id` is the running one's number, -1 where it does not run. */
 export const domainReference = struct({ name: text, uuid, id: int });
+export type DomainReference = Infer<typeof domainReference>;
+
 export const networkReference = struct({ name: text, uuid });
 export const interfaceReference = struct({ name: text, mac: text });
 export const filterReference = struct({ name: text, uuid });

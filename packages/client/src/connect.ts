@@ -1,0 +1,34 @@
+import type { Duplex } from "node:stream";
+import { Connection } from "./connection.js";
+import { LIMITS } from "./limits.js";
+import type { ConnectOptions } from "./opening.js";
+import { connectSsh } from "./transports/ssh.js";
+import { connectTcp } from "./transports/tcp.js";
+import { connectTls } from "./transports/tls.js";
+import { connectUnix } from "./transports/unix.js";
+import { type Endpoint, resolveEndpoint } from "./uri.js";
+
+/**
+ * Connects to a storage daemon by a URI or a socket's path (see `resolveEndpoint`), authenticates and opens.
+ * Throws `LibvirtError`: 5 for a target that cannot be used, 38 when nobody listens, else what the server answers.
+ */
+export async function connect(target: string, options: ConnectOptions = {}): Promise<Connection> {
+  const endpoint = resolveEndpoint(target, { readOnly: options.readOnly });
+  const peer = endpoint.way.transport === "unix" ? endpoint.way.socketPath : target;
+  const transport = await transportBy(endpoint.way, options);
+  return Connection.open(transport, endpoint.openName, options, peer, endpoint.login);
+}
+
+function transportBy(way: Endpoint["way"], { timeoutMs }: ConnectOptions): Promise<Duplex> {
+  const patienceMs = timeoutMs ?? LIMITS.connectTimeoutMs;
+  switch (way.transport) {
+    case "unix":
+      return connectUnix(way.socketPath, patienceMs);
+    case "ssh":
+      return connectSsh(way.target, timeoutMs);
+    case "tcp":
+      return connectTcp(way.host, way.port, patienceMs);
+    case "tls":
+      return connectTls(way.target, patienceMs);
+  }
+}
