@@ -15,6 +15,7 @@ export const SLOW_SUITES = {
   crash: "kills the daemon and starts it again, many times",
   "full-disk": "fills file systems of its own",
   "command-line": "starts a real libvirtd beside cisternd",
+  api: "starts a real libvirtd beside cisternd, and guests",
   lab: "boots a guest for each of its suites",
   compatibility: "starts real libvirtd daemons and sends every script to both",
   "drop-in": "starts real libvirtd daemons",

@@ -7,6 +7,7 @@ import {
   type Frame,
   LibvirtError,
   type Procedure,
+  secrets,
   storage,
 } from "@cistern/protocol";
 import type { Caller } from "./caller.js";
@@ -15,33 +16,23 @@ import { Domain } from "./domain.js";
 import { type DomainEvent, type DomainEventSettings, subscribeDomainEvents } from "./domain-events.js";
 import { EventHub } from "./event-hub.js";
 import { type PoolEvent, type SecretEvent, subscribePoolEvents, subscribeSecretEvents } from "./events.js";
+import {
+  type DomainFilter,
+  domainListFlags,
+  type PoolFilter,
+  poolListFlags,
+  type SecretFilter,
+  secretListFlags,
+} from "./filters.js";
 import type { Job } from "./job.js";
 import { LIMITS } from "./limits.js";
 import { type ConnectOptions, openChannel } from "./opening.js";
 import { type AutostartFailure, OwnProgram, type PoolCommitment, type VolumeInspection } from "./own-program.js";
-import { Pool } from "./pool.js";
+import { Pool, type StartPoolSettings, startFlags } from "./pool.js";
+import { SECRET_USAGES, Secret, type SecretUsage } from "./secret.js";
 import type { StreamPort } from "./streams/stream-port.js";
 import { LOCAL_LOGIN, type Login } from "./uri.js";
 import { Volume } from "./volume.js";
-
-/** Which pools a listing has; all where nothing is said. Conditions of different kinds must all hold. */
-export interface PoolFilter {
-  readonly active?: boolean | undefined;
-  readonly persistent?: boolean | undefined;
-  readonly autostart?: boolean | undefined;
-}
-
-/** Which guests a listing has; all where nothing is said. */
-export interface DomainFilter {
-  readonly active?: boolean | undefined;
-  readonly persistent?: boolean | undefined;
-}
-
-/** Bits of CONNECT_LIST_ALL_DOMAINS. */
-const ListDomains = { ACTIVE: 1, INACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8 } as const;
-
-/** Bits of CONNECT_LIST_ALL_STORAGE_POOLS. */
-const ListPools = { INACTIVE: 1, ACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8, AUTOSTART: 0x10, NO_AUTOSTART: 0x20 } as const;
 
 /** An opened connection. Any number of calls may be under way at once. */
 export class Connection implements Caller {
@@ -124,14 +115,18 @@ export class Connection implements Caller {
 
   /** The pools in order of their names. */
   async listPools(filter: PoolFilter = {}, options?: CallOptions): Promise<Pool[]> {
-    const flags =
-      choose(filter.active, ListPools.ACTIVE, ListPools.INACTIVE) |
-      choose(filter.persistent, ListPools.PERSISTENT, ListPools.TRANSIENT) |
-      choose(filter.autostart, ListPools.AUTOSTART, ListPools.NO_AUTOSTART);
-    const { pools } = await this.call(storage.connectListAllStoragePools, { need_results: 1, flags }, options);
+    const args = { need_results: 1, flags: poolListFlags(filter) };
+    const { pools } = await this.call(storage.connectListAllStoragePools, args, options);
     return pools.map((reference) => new Pool(this, reference)).sort(byName);
   }
 
+  /** How many pools run, or (`active` false) are defined and do not. */
+  async countPools(active: boolean, options?: CallOptions): Promise<number> {
+    const procedure = active ? storage.connectNumOfStoragePools : storage.connectNumOfDefinedStoragePools;
+    return (await this.call(procedure, undefined, options)).num;
+  }
+
+  /** 49 where there is no such pool. */
   async lookupPool(name: string, options?: CallOptions): Promise<Pool> {
     return new Pool(this, (await this.call(storage.storagePoolLookupByName, { name }, options)).pool);
   }
@@ -150,9 +145,9 @@ export class Connection implements Caller {
     return new Pool(this, (await this.call(storage.storagePoolDefineXml, args, options)).pool);
   }
 
-  /** Starts a pool that is forgotten when it stops. `build` prepares its storage first. */
-  async createPool(xml: string, settings: { build?: boolean } = {}, options?: CallOptions): Promise<Pool> {
-    const args = { xml, flags: settings.build === true ? 1 : 0 };
+  /** Starts a pool that is forgotten when it stops. `build` as in `Pool.start`. */
+  async createPool(xml: string, settings: StartPoolSettings = {}, options?: CallOptions): Promise<Pool> {
+    const args = { xml, flags: startFlags(settings) };
     return new Pool(this, (await this.call(storage.storagePoolCreateXml, args, options)).pool);
   }
 
@@ -187,16 +182,38 @@ export class Connection implements Caller {
     return subscribePoolEvents(this.#events, pool === null ? null : pool.reference, options);
   }
 
-  async secretEvents(options?: CallOptions): Promise<AsyncIterableIterator<SecretEvent>> {
-    return subscribeSecretEvents(this.#events, options);
+  /** What happens to secrets (to one secret) from now on. */
+  async secretEvents(secret: Secret | null = null, options?: CallOptions): Promise<AsyncIterableIterator<SecretEvent>> {
+    return subscribeSecretEvents(this.#events, secret === null ? null : secret.reference, options);
+  }
+
+  /** The secrets in order of their UUIDs. */
+  async listSecrets(filter: SecretFilter = {}, options?: CallOptions): Promise<Secret[]> {
+    const args = { need_results: 1, flags: secretListFlags(filter) };
+    const found = await this.call(secrets.connectListAllSecrets, args, options);
+    return found.secrets.map((reference) => new Secret(this, reference)).sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
+  }
+
+  /** 66 where there is no such secret. */
+  async lookupSecretByUuid(uuid: string, options?: CallOptions): Promise<Secret> {
+    return new Secret(this, (await this.call(secrets.secretLookupByUuid, { uuid }, options)).secret);
+  }
+
+  async lookupSecretByUsage(usage: SecretUsage, usageId: string, options?: CallOptions): Promise<Secret> {
+    const args = { usageType: SECRET_USAGES.indexOf(usage), usageID: usageId };
+    return new Secret(this, (await this.call(secrets.secretLookupByUsage, args, options)).secret);
+  }
+
+  /** Makes a secret known, or changes its document; the value stays. `validate` checks the document against the schema. */
+  async defineSecret(xml: string, settings: { validate?: boolean } = {}, options?: CallOptions): Promise<Secret> {
+    const args = { xml, flags: settings.validate === true ? 1 : 0 };
+    return new Secret(this, (await this.call(secrets.secretDefineXml, args, options)).secret);
   }
 
   /** The guests in order of their names. Like all calls about guests it throws 3 where there is no hypervisor. */
   async listDomains(filter: DomainFilter = {}, options?: CallOptions): Promise<Domain[]> {
-    const flags =
-      choose(filter.active, ListDomains.ACTIVE, ListDomains.INACTIVE) |
-      choose(filter.persistent, ListDomains.PERSISTENT, ListDomains.TRANSIENT);
-    const found = await this.call(domains.connectListAllDomains, { need_results: 1, flags }, options);
+    const args = { need_results: 1, flags: domainListFlags(filter) };
+    const found = await this.call(domains.connectListAllDomains, args, options);
     return found.domains.map((reference) => new Domain(this, reference)).sort(byName);
   }
 
@@ -281,10 +298,6 @@ export class Connection implements Caller {
     }
     this.#channel.fail(new LibvirtError(ErrorCode.RPC, ErrorDomain.REMOTE, "The connection is closed"));
   }
-}
-
-function choose(wanted: boolean | undefined, yes: number, no: number): number {
-  return wanted === undefined ? 0 : wanted ? yes : no;
 }
 
 function byName(one: { readonly name: string }, other: { readonly name: string }): number {

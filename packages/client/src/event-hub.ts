@@ -91,7 +91,8 @@ export class EventHub {
         });
       }
     } catch (error) {
-      await queue.return().catch(() => {});
+      // Nobody waits for it: whoever gave up does not want to, and the server may say nothing at all.
+      queue.return().catch(() => {});
       throw error;
     }
     return queue;

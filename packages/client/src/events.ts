@@ -44,19 +44,21 @@ export async function subscribePoolEvents(
   return hub.subscribe(registration, [lifecycle, refresh], options);
 }
 
+/** Of one secret, or (null) of all. */
 export async function subscribeSecretEvents(
   hub: EventHub,
+  secret: SecretReference | null,
   options?: CallOptions,
 ): Promise<AsyncIterableIterator<SecretEvent>> {
   const lifecycle = topic(
-    { eventID: SecretEventId.LIFECYCLE, secret: null },
+    { eventID: SecretEventId.LIFECYCLE, secret },
     events.secretEventLifecycle,
-    ({ event, secret }): SecretEvent => ({ kind: SECRET_LIFECYCLE[event] ?? "unknown", secret }),
+    (about): SecretEvent => ({ kind: SECRET_LIFECYCLE[about.event] ?? "unknown", secret: about.secret }),
   );
   const value = topic(
-    { eventID: SecretEventId.VALUE_CHANGED, secret: null },
+    { eventID: SecretEventId.VALUE_CHANGED, secret },
     events.secretEventValueChanged,
-    ({ secret }): SecretEvent => ({ kind: "valueChanged", secret }),
+    (about): SecretEvent => ({ kind: "valueChanged", secret: about.secret }),
   );
   const registration = callback(secrets.connectSecretEventRegisterAny, secrets.connectSecretEventDeregisterAny);
   return hub.subscribe(registration, [lifecycle, value], options);

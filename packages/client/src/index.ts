@@ -7,7 +7,7 @@ export {
 } from "./authentication/credentials.js";
 export type { CallOptions } from "./channel.js";
 export { connect } from "./connect.js";
-export { Connection, type DomainFilter, type PoolFilter } from "./connection.js";
+export { Connection } from "./connection.js";
 export { type DeviceChange, DOMAIN_STATES, Domain, type DomainState } from "./domain.js";
 export type {
   DomainBlockJobEvent,
@@ -21,6 +21,7 @@ export type {
   DomainTrayEvent,
 } from "./domain-events.js";
 export { POOL_LIFECYCLE, type PoolEvent, type PoolLifecycle, type SecretEvent } from "./events.js";
+export type { DomainFilter, PoolFilter, PoolTypeName, SecretFilter } from "./filters.js";
 export type { Job, JobKind, JobRequester, JobState } from "./job.js";
 export type { ConnectOptions } from "./opening.js";
 export type { AutostartFailure, PoolCommitment, VolumeInspection } from "./own-program.js";
@@ -32,7 +33,9 @@ export {
   Pool,
   type PoolInfo,
   type PoolState,
+  type StartPoolSettings,
 } from "./pool.js";
+export { SECRET_USAGES, Secret, type SecretUsage } from "./secret.js";
 export { DownloadStream, type Hole, isHole } from "./streams/download-stream.js";
 export type { StreamListener, StreamPort } from "./streams/stream-port.js";
 export { UploadStream } from "./streams/upload-stream.js";

@@ -16,6 +16,11 @@ export interface PoolInfo {
 /** What building may do to data that is there already; the default is the pool type's own. */
 export type Overwrite = "refuse" | "overwrite";
 
+export interface StartPoolSettings {
+  /** Prepare the storage first; true leaves it to the pool type whether data there is overwritten. */
+  readonly build?: boolean | Overwrite | undefined;
+}
+
 export interface CreateVolumeSettings {
   /** Allocate the format's metadata now (qcow2). */
   readonly preallocateMetadata?: boolean | undefined;
@@ -86,18 +91,10 @@ export class Pool {
     await this.#connection.call(storage.storagePoolSetAutostart, args, options);
   }
 
-  /** `build`: prepare the storage first; true leaves it to the pool type whether data there is overwritten. */
-  async start(settings: { build?: boolean | Overwrite } = {}, options?: CallOptions): Promise<void> {
-    const { build = false } = settings;
-    const flags =
-      build === "overwrite"
-        ? Start.BUILD_OVERWRITE
-        : build === "refuse"
-          ? Start.BUILD_NO_OVERWRITE
-          : build
-            ? Start.BUILD
-            : 0;
-    await this.#connection.call(storage.storagePoolCreate, { ...this.#self, flags }, options);
+  /** Makes the pool's volumes available, and finds them. 55 where it runs already. */
+  async start(settings: StartPoolSettings = {}, options?: CallOptions): Promise<void> {
+    const args = { ...this.#self, flags: startFlags(settings) };
+    await this.#connection.call(storage.storagePoolCreate, args, options);
   }
 
   /** Makes the pool unavailable; nothing on its storage changes. A transient pool is forgotten. */
@@ -133,6 +130,10 @@ export class Pool {
     return vols.map((reference) => new Volume(this.#connection, reference)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  async countVolumes(options?: CallOptions): Promise<number> {
+    return (await this.#connection.call(storage.storagePoolNumOfVolumes, this.#self, options)).num;
+  }
+
   async lookupVolume(name: string, options?: CallOptions): Promise<Volume> {
     const { vol } = await this.#connection.call(storage.storageVolLookupByName, { ...this.#self, name }, options);
     return new Volume(this.#connection, vol);
@@ -160,6 +161,12 @@ export class Pool {
   get #self(): { readonly pool: PoolReference } {
     return { pool: this.reference };
   }
+}
+
+export function startFlags({ build = false }: StartPoolSettings): number {
+  if (build === "overwrite") return Start.BUILD_OVERWRITE;
+  if (build === "refuse") return Start.BUILD_NO_OVERWRITE;
+  return build ? Start.BUILD : 0;
 }
 
 function createFlags(settings: CreateVolumeSettings): number {

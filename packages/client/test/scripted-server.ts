@@ -27,6 +27,7 @@ export class ScriptedServer {
   readonly #decoder = new FrameDecoder();
   readonly #answers = new Map<AnyProcedure, Answer>();
   #waiters: { matches: (frame: Frame) => boolean; resolve: (frame: Frame) => void }[] = [];
+  #isSilent = false;
   /** Every packet that came, in order. */
   readonly received: Frame[] = [];
 
@@ -64,6 +65,11 @@ export class ScriptedServer {
     this.send(encodeFrame({ ...call, type, status, payload }));
   }
 
+  /** From now on it answers nothing but the goodbye. */
+  silence(): void {
+    this.#isSilent = true;
+  }
+
   /** The names of the procedures that were called, in order. */
   get calls(): string[] {
     return this.received.filter(({ type }) => type === MessageType.CALL).map((frame) => resolveCall(frame).name);
@@ -99,6 +105,7 @@ export class ScriptedServer {
   #answer(frame: Frame): void {
     try {
       const procedure = resolveCall(frame);
+      if (this.#isSilent && procedure !== connect.connectClose) return;
       const answer = this.#answers.get(procedure);
       if (answer === undefined) throw LibvirtError.unsupported(procedure.errorDomain, procedure.api);
       const result = answer(decodeArguments(procedure, frame), frame);

@@ -41,7 +41,7 @@ async function subscribe(
   context: Context,
   options: EventsOptions,
 ): Promise<AsyncIterableIterator<PoolEvent | SecretEvent>> {
-  if (options.secrets === true) return connection.secretEvents(context.call);
+  if (options.secrets === true) return connection.secretEvents(null, context.call);
   const pool = options.pool === undefined ? null : await findPool(connection, options.pool, context.call);
   return connection.poolEvents(pool, context.call);
 }
