@@ -94,6 +94,12 @@ export const limits = {
   metricsIntervalMs: 10_000,
   /** Asking for a user's or group's number: a name service (LDAP, SSSD) may be on another machine. */
   accountLookupMs: 10_000,
+  /** One look at what a pool could be made of; storage that hangs is left out of the proposals. */
+  adoptionLookMs: 5_000,
+  /** One look at whether guests reach a file or directory. */
+  reachLookMs: 5_000,
+  /** Looks at volumes of one pool at once, as a person waits for them. */
+  reachLooksAtOnce: 16,
   /** Log lines wait for a slow reader in this much memory; beyond, new ones are dropped. */
   unreadLogBytes: 4_194_304,
   /** How long an ending daemon waits for whoever reads its log. */

@@ -3,6 +3,7 @@ import { limits } from "../limits.js";
 import type { PoolBackends } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
+import type { Volume } from "../pools/volume.js";
 import type { PlacedVolume } from "./work.js";
 
 /**
@@ -34,6 +35,59 @@ export class BackingUsers {
       ErrorDomain.STORAGE,
       `volume '${placed.volume.name}' is still in use. It is the backing store of ${nameOf(user)} (${chain})`,
     );
+  }
+
+  /** The overlays that are built on it directly. */
+  async overlaysOn(placed: PlacedVolume): Promise<PlacedVolume[]> {
+    const own = await this.#identityOf(placed.pool.live.target.path, placed.volume.document.target.path);
+    const path = placed.volume.document.target.path;
+    const found: PlacedVolume[] = [];
+    await this.#forEach(this.#overlays(null), async (overlay) => {
+      if (overlay.volume === placed.volume) return;
+      const backing = backingPathOf(overlay);
+      const isOn = backing === path || (own !== null && (await this.#identityOf(backing, backing)) === own);
+      if (isOn) found.push(overlay);
+    });
+    return found;
+  }
+
+  /** All volumes of active pools that overlays are built on, as `overlaysOn` would say of each. */
+  async bases(): Promise<ReadonlySet<Volume>> {
+    const paths = new Set([...this.#overlays(null)].flatMap((overlay) => backingPathOf(overlay) ?? []));
+    const identities = new Set<string>();
+    await this.#forEach(paths, async (path) => {
+      const identity = await this.#identityOf(path, path);
+      if (identity !== null) identities.add(identity);
+    });
+    const bases = new Set<Volume>();
+    if (paths.size === 0) return bases;
+    const unseen: PlacedVolume[] = [];
+    for (const placed of this.#volumes()) {
+      const { document, evidence } = placed.volume;
+      if (document.target.path !== null && paths.has(document.target.path)) bases.add(placed.volume);
+      else if (evidence === null) unseen.push(placed);
+      else if (identities.has(`${evidence.device}:${evidence.inode}`)) bases.add(placed.volume);
+    }
+    await this.#forEach(unseen, async ({ pool, volume }) => {
+      const identity = await this.#identityOf(pool.live.target.path, volume.document.target.path);
+      if (identity !== null && identities.has(identity)) bases.add(volume);
+    });
+    return bases;
+  }
+
+  *#volumes(): Iterable<PlacedVolume> {
+    for (const pool of this.#registry) {
+      if (!pool.active) continue;
+      for (const volume of pool.volumes) yield { pool, volume };
+    }
+  }
+
+  async #forEach<T>(items: Iterable<T>, look: (item: T) => Promise<void>): Promise<void> {
+    const rest = items[Symbol.iterator]();
+    const lookAtNext = async (): Promise<void> => {
+      for (let next = rest.next(); next.done !== true; next = rest.next()) await look(next.value);
+    };
+    await Promise.all(Array.from({ length: limits.backingFilesAtOnce }, lookAtNext));
   }
 
   *#overlays(except: Pool | null): Iterable<PlacedVolume> {
@@ -72,15 +126,10 @@ export class BackingUsers {
     if (byPath.size === 0) return null;
     const own = await this.#identityOf(pool.live.target.path, volume.document.target.path);
     if (own === null) return null;
-    const paths = [...byPath].values();
     let found: PlacedVolume | null = null;
-    const lookAtNext = async (): Promise<void> => {
-      for (const [path, overlay] of paths) {
-        if (found !== null) return;
-        if ((await this.#identityOf(path, path)) === own) found = overlay;
-      }
-    };
-    await Promise.all(Array.from({ length: limits.backingFilesAtOnce }, lookAtNext));
+    await this.#forEach(byPath, async ([path, overlay]) => {
+      if (found === null && (await this.#identityOf(path, path)) === own) found = overlay;
+    });
     return found;
   }
 

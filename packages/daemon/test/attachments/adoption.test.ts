@@ -1,0 +1,80 @@
+import { readPool } from "@cistern/documents";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { outsidePools, planAdoption } from "../../dist/attachments/adoption.js";
+import type { Attachment } from "../../dist/attachments/model.js";
+import { Storage } from "../volumes/storage.js";
+import { attachment, inPool } from "./known.js";
+
+let storage: Storage;
+beforeEach(async () => {
+  storage = await Storage.open();
+});
+afterEach(() => storage.close());
+
+function plan(all: readonly Attachment[]) {
+  return planAdoption(outsidePools(all), storage.registry, async () => storage.laboratory.host);
+}
+
+describe("adoption", () => {
+  it("makes one pool of each directory, whose document can be defined", async () => {
+    const { proposals, left } = await plan([
+      attachment("web", "/srv/images/a.img"),
+      attachment("db", "/srv/images/b.img"),
+      attachment("db", "/srv/images/deep/base.img", { role: "backing" }),
+    ]);
+    expect(left).toEqual([]);
+    expect(proposals).toMatchObject([
+      {
+        name: "images",
+        type: "dir",
+        action: "define",
+        places: ["/srv/images/a.img", "/srv/images/b.img"],
+        domains: ["db", "web"],
+      },
+      { name: "deep", type: "dir", action: "define", places: ["/srv/images/deep/base.img"], domains: ["db"] },
+    ]);
+    const document = readPool(proposals[0]?.xml ?? "");
+    expect(document).toMatchObject({ type: "dir", name: "images", target: { path: "/srv/images" } });
+  });
+
+  it("leaves alone what a pool has, firmware, and shared directories", async () => {
+    const all = [
+      attachment("web", "/srv/a", inPool("p", "a")),
+      attachment("web", "/usr/share/OVMF/OVMF_CODE.fd", { role: "loader" }),
+      attachment("web", "/home/shared", { role: "filesystem" }),
+    ];
+    expect(await plan(all)).toEqual({ proposals: [], left: [] });
+  });
+
+  it("gives names that are free", async () => {
+    storage.directory("images");
+    await storage.started("images");
+    const { proposals } = await plan([attachment("web", "/one/images/a"), attachment("web", "/two/images/b")]);
+    expect(proposals.map(({ name }) => name)).toEqual(["images-2", "images-3"]);
+  });
+
+  it("starts, or refreshes, the pool that is there", async () => {
+    storage.directory("p");
+    const pool = await storage.started("p");
+    const disk = attachment("web", storage.path("p", "new.img"));
+    expect((await plan([disk])).proposals).toMatchObject([{ name: "p", action: "refresh" }]);
+    pool.active = false;
+    expect((await plan([disk])).proposals).toMatchObject([{ name: "p", action: "start" }]);
+  });
+
+  it("says why no pool can have something", async () => {
+    const { proposals, left } = await plan([
+      attachment("web", "/dev/loop7"),
+      attachment("web", "/dev/sdzz"),
+      attachment("web", "/dev/sdzz1"),
+      attachment("web", "rbd:pool/image"),
+    ]);
+    expect(proposals).toEqual([]);
+    expect(left).toEqual([
+      { place: "/dev/loop7", reason: "the device is made anew at each boot" },
+      { place: "/dev/sdzz", reason: "no type of pool has whole disks of the host one by one" },
+      { place: "/dev/sdzz1", reason: "the partition table of '/dev/sdzz' cannot be read" },
+      { place: "rbd:pool/image", reason: "it is not on this host" },
+    ]);
+  });
+});
