@@ -33,12 +33,15 @@ import { SECRET_USAGES, Secret, type SecretUsage } from "./secret.js";
 import type { StreamPort } from "./streams/stream-port.js";
 import { LOCAL_LOGIN, type Login } from "./uri.js";
 import { Volume } from "./volume.js";
+import { VolumeUses } from "./volume-uses.js";
 
 /** An opened connection. Any number of calls may be under way at once. */
 export class Connection implements Caller {
   readonly #channel: Channel;
   readonly #events: EventHub;
   readonly #own: OwnProgram;
+  /** Which guest uses which volume: of cisternd alone. */
+  readonly uses: VolumeUses;
   #features: ReadonlySet<number> = new Set();
   #closing: Promise<void> | null = null;
   readonly #closed: Promise<LibvirtError>;
@@ -57,6 +60,7 @@ export class Connection implements Caller {
     });
     this.#events = new EventHub(this.#channel);
     this.#own = new OwnProgram(this, this.#events, peer);
+    this.uses = new VolumeUses(this.#own);
   }
 
   /**

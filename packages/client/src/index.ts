@@ -52,3 +52,18 @@ export {
   WIPE_ALGORITHMS,
   type WipeAlgorithm,
 } from "./volume.js";
+export {
+  type AdoptionPlan,
+  type Attachment,
+  type AttachmentConflict,
+  type AttachSettings,
+  type DomainSource,
+  type Orphan,
+  type OrphanPage,
+  type PoolProposal,
+  type ReachFault,
+  type ReachReport,
+  type VolumeExplanation,
+  VolumeUses,
+  type WithDoubts,
+} from "./volume-uses.js";

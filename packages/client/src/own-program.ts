@@ -64,11 +64,11 @@ export class OwnProgram {
 
   async listJobs(settings: { readonly ended?: boolean | undefined }, options?: CallOptions): Promise<Job[]> {
     const flags = settings.ended === true ? JOB_LIST_ENDED : 0;
-    return (await this.#call(cistern.jobList, { flags }, options)).jobs.map(readJob);
+    return (await this.call(cistern.jobList, { flags }, options)).jobs.map(readJob);
   }
 
   async lookupJob(id: number, options?: CallOptions): Promise<Job> {
-    return readJob((await this.#call(cistern.jobGet, { id: BigInt(id) }, options)).job);
+    return readJob((await this.call(cistern.jobGet, { id: BigInt(id) }, options)).job);
   }
 
   async watchJobs(id: number | null, options?: CallOptions): Promise<AsyncIterableIterator<Job>> {
@@ -78,15 +78,15 @@ export class OwnProgram {
   }
 
   async cancelJob(id: number, options?: CallOptions): Promise<void> {
-    await this.#call(cistern.jobCancel, { id: BigInt(id) }, options);
+    await this.call(cistern.jobCancel, { id: BigInt(id) }, options);
   }
 
   async setJobBandwidth(id: number, bytesPerSecond: bigint | null, options?: CallOptions): Promise<void> {
-    await this.#call(cistern.jobSetBandwidth, { id: BigInt(id), bytesPerSecond: bytesPerSecond ?? 0n }, options);
+    await this.call(cistern.jobSetBandwidth, { id: BigInt(id), bytesPerSecond: bytesPerSecond ?? 0n }, options);
   }
 
   async poolCommitment(pool: PoolReference, options?: CallOptions): Promise<PoolCommitment> {
-    const wire = await this.#call(cistern.poolGetCommitment, { pool }, options);
+    const wire = await this.call(cistern.poolGetCommitment, { pool }, options);
     return {
       capacityBytes: wire.capacity,
       promisedBytes: wire.promised,
@@ -98,7 +98,7 @@ export class OwnProgram {
 
   /** null: the pool runs, or nobody tries to start it. */
   async autostartFailure(pool: PoolReference, options?: CallOptions): Promise<AutostartFailure | null> {
-    const { failure } = await this.#call(cistern.poolGetAutostart, { pool }, options);
+    const { failure } = await this.call(cistern.poolGetAutostart, { pool }, options);
     if (failure === null) return null;
     const { attempts, lastAttempt, nextAttempt, error } = failure;
     return {
@@ -110,10 +110,11 @@ export class OwnProgram {
   }
 
   async inspectVolume(vol: VolumeReference, options?: CallOptions): Promise<VolumeInspection> {
-    return (await this.#call(cistern.volumeInspect, { vol }, options)).inspection;
+    return (await this.call(cistern.volumeInspect, { vol }, options)).inspection;
   }
 
-  async #call<Args, Result>(procedure: Procedure<Args, Result>, args: Args, options?: CallOptions): Promise<Result> {
+  /** Any procedure of the program. */
+  async call<Args, Result>(procedure: Procedure<Args, Result>, args: Args, options?: CallOptions): Promise<Result> {
     return this.#caller.call(procedure, args, options).catch((error: unknown) => this.#refuse(error));
   }
 

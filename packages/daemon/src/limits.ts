@@ -128,6 +128,12 @@ export const limits = {
   secretDaemonPauseMs: 30_000,
   /** What a destructive call waits altogether for sources of guests' documents: nobody notices less, and they may hang. */
   useGuardMs: 2_000,
+  /** One call to a hypervisor that a person waits for: attaching opens the disk, which may be on slow storage. */
+  hypervisorCallMs: 30_000,
+  /** A running guest lets go of a disk within moments, or not at all: its system does not take part, or has not booted. */
+  diskReleaseMs: 10_000,
+  /** Letters in one page of a list about attachments: some thousand of them, a fraction of the longest packet. */
+  pageLetters: 2_000_000,
 } as const;
 
 /** Every limit of the door to storage, by name, with its reason. Durations in milliseconds unless the name says otherwise. */

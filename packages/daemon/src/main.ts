@@ -1,5 +1,9 @@
 import { cpus, homedir, hostname, totalmem } from "node:os";
+import { connect } from "@cistern/client";
 import { POOL_TYPES, writeConnectCapabilities, writePoolCapabilities } from "@cistern/documents";
+import { AttachmentChanges } from "./attachments/changes.js";
+import { NO_ATTACHMENTS } from "./attachments/none.js";
+import { Reports } from "./attachments/reports.js";
 import {
   acquireLock,
   autostartPausesOf,
@@ -51,6 +55,7 @@ import { RpcServer, type ServerSettings } from "./rpc/server.js";
 import type { HostFacts } from "./rpc/services.js";
 import { openSecrets, SystemToken } from "./secrets/index.js";
 import { VERSION } from "./version.js";
+import { BackingUsers } from "./volumes/backing-users.js";
 import { VolumeCreation } from "./volumes/creation.js";
 import { Inspection } from "./volumes/inspection.js";
 import { Transfers } from "./volumes/transfer.js";
@@ -232,6 +237,8 @@ async function start(): Promise<Daemon> {
   });
   await atMost(restoring, limits.startupPatienceMs);
 
+  const attachments = NO_ATTACHMENTS;
+  const backingUsers = new BackingUsers(registry, backends);
   const backed = new Set(POOL_TYPES.filter(hasDriver));
   const server = new RpcServer(
     {
@@ -243,6 +250,12 @@ async function start(): Promise<Daemon> {
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),
       inspection: new Inspection(pools, volumes, backends),
+      reports: new Reports(attachments, registry, backingUsers, backends),
+      changes: new AttachmentChanges({
+        attachments,
+        backingUsers,
+        open: (source) => connect(source, { timeoutMs: limits.hypervisorCallMs }),
+      }),
       discovery: new Discovery(parser, hosts.local),
       jobs,
       secrets,

@@ -36,6 +36,7 @@ export const ErrorCode = {
   STORAGE_VOL_EXIST: 90,
   XML_INVALID_SCHEMA: 92,
   AUTH_UNAVAILABLE: 94,
+  DEVICE_MISSING: 99,
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
@@ -105,6 +106,7 @@ const formats: ReadonlyMap<number, string> = new Map([
   [ErrorCode.STORAGE_VOL_EXIST, "storage volume %s exists already"],
   [ErrorCode.XML_INVALID_SCHEMA, "XML document failed to validate against schema: %s"],
   [ErrorCode.AUTH_UNAVAILABLE, "authentication unavailable: %s"],
+  [ErrorCode.DEVICE_MISSING, "device not found: %s"],
 ]);
 
 /** The format that a code's detail is put into ("Storage pool not found: %s"). */

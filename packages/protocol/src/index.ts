@@ -4,6 +4,7 @@ export * from "./errors.js";
 export * from "./frames/frame.js";
 export * from "./frames/frame-decoder.js";
 export * from "./limits.js";
+export * from "./procedures/attachments.js";
 export * from "./procedures/auth.js";
 export * from "./procedures/cistern.js";
 export * from "./procedures/connect.js";

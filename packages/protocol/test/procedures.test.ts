@@ -121,6 +121,16 @@ describe("the tables", () => {
       "43697374 7 POOL_GET_COMMITMENT",
       "43697374 8 VOLUME_INSPECT",
       "43697374 10 POOL_GET_AUTOSTART",
+      "43697374 11 DOMAIN_SOURCE_LIST",
+      "43697374 12 ATTACHMENT_LIST",
+      "43697374 13 VOLUME_EXPLAIN",
+      "43697374 14 CONFLICT_LIST",
+      "43697374 15 ORPHAN_LIST",
+      "43697374 16 ADOPTION_PLAN",
+      "43697374 17 POOL_CHECK_REACH",
+      "43697374 18 VOLUME_ATTACH",
+      "43697374 19 VOLUME_DETACH",
+      "43697374 20 SET_REFUSE_DEFINED",
     ]);
     expect(cisternEvents.jobEvent).toMatchObject({ program: 0x43697374, number: 9, name: "JOB_EVENT" });
   });
@@ -139,12 +149,14 @@ describe("the tables", () => {
     const names = all.filter(([, { requiresWrite }]) => requiresWrite).map(([key]) => key);
     expect(names.sort()).toEqual(
       [
+        "adoptionPlan",
         "connectFindStoragePoolSources",
         "connectGetDomainCapabilities",
         "domainAttachDeviceFlags",
         "domainDetachDeviceFlags",
         "jobCancel",
         "jobSetBandwidth",
+        "poolCheckReach",
         "secretDefineXml",
         "secretGetValue",
         "secretSetValue",
@@ -166,6 +178,8 @@ describe("the tables", () => {
         "storageVolUpload",
         "storageVolWipe",
         "storageVolWipePattern",
+        "volumeAttach",
+        "volumeDetach",
       ].sort(),
     );
   });

@@ -1,7 +1,7 @@
 import type { PoolRegistry } from "../pools/registry.js";
+import { guestOf, isAtNextBoot, isDrive, isNow, mayWrite, titleOf } from "./attachment.js";
 import { type Conflict, conflictOf } from "./conflict.js";
 import { formatMismatches } from "./format-mismatches.js";
-import { guestOf, isAtNextBoot, isDrive, isNow, mayWrite, thingOf, titleOf } from "./identity.js";
 import type { Attachment, Attachments } from "./model.js";
 import { notAtNextBoot } from "./next-boot.js";
 import { wholeDiskOf } from "./partitions.js";
@@ -9,7 +9,8 @@ import { wholeDiskOf } from "./partitions.js";
 /** All that is wrong with how guests use storage, by kind. */
 export function findConflicts(attachments: Pick<Attachments, "all" | "domains">, registry: PoolRegistry): Conflict[] {
   const all = attachments.all();
-  const things = [...groupBy(all, thingOf).values()].filter((users) => users.length > 1);
+  const known = all.filter(({ identity }) => identity !== null);
+  const things = [...groupBy(known, ({ identity }) => identity ?? "").values()].filter((users) => users.length > 1);
   return [
     ...things.flatMap(sharedWriting),
     ...things.flatMap(twiceInOneGuest),

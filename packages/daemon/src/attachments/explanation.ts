@@ -1,6 +1,6 @@
 import type { PlacedVolume } from "../volumes/work.js";
+import { isAtNextBoot, isNow } from "./attachment.js";
 import { doubtsOf } from "./doubts.js";
-import { isAtNextBoot, isNow } from "./identity.js";
 import type { Attachment, Attachments } from "./model.js";
 
 /**
@@ -41,7 +41,7 @@ export interface Surroundings {
 
 export function explain(
   { pool, volume }: PlacedVolume,
-  attachments: Pick<Attachments, "ofVolume" | "sources" | "domains">,
+  attachments: Pick<Attachments, "ofVolume" | "sources" | "unknowns">,
   { overlays, jobs, deletesBackingStores }: Surroundings,
 ): Explanation {
   const users = attachments.ofVolume(pool.name, volume.name);

@@ -1,7 +1,7 @@
 import { DocumentError, diskOfVolume } from "@cistern/documents";
 import type { PoolRegistry } from "../pools/registry.js";
+import { isDrive, isNow, titleOf } from "./attachment.js";
 import { type Conflict, conflictOf } from "./conflict.js";
-import { isDrive, isNow, titleOf } from "./identity.js";
 import type { Attachment } from "./model.js";
 
 /** Where a guest takes a volume's bytes for what they are not. */

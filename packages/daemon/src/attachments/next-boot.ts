@@ -1,8 +1,8 @@
 import type { PoolType } from "@cistern/documents";
 import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
+import { isAtNextBoot, titleOf } from "./attachment.js";
 import { type Conflict, conflictOf } from "./conflict.js";
-import { isAtNextBoot, titleOf } from "./identity.js";
 import type { Attachment, KnownDomain } from "./model.js";
 
 /** Their volumes are there only once the pool was started: it mounts, logs in or activates. */

@@ -32,7 +32,7 @@ export interface OrphanPage {
  * @param bases what other volumes are built on
  */
 export function findOrphans(
-  attachments: Pick<Attachments, "all" | "sources" | "domains">,
+  attachments: Pick<Attachments, "all" | "sources" | "unknowns">,
   registry: PoolRegistry,
   bases: ReadonlySet<Volume>,
   { offset, count }: { readonly offset: number; readonly count: number },

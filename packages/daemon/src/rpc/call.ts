@@ -23,6 +23,8 @@ export interface ClientConnection {
   readonly opened: OpenedAs | null;
   readonly subscriptions: Subscriptions;
   readonly jobWatches: JobWatches;
+  /** Whether what guests are only defined with may be destroyed by this client; null: as the configuration says. */
+  refusesDefinedUses: boolean | null;
   open(name: string | null, readOnly: boolean): void;
   /** The client answers pings: the server may send them. */
   startKeepalive(): void;

@@ -4,5 +4,7 @@ import type { Call } from "./call.js";
 /** Who asked for the work that a call begins; `gone` aborts when the connection that it came by ends. */
 export function requesterOf({ caller, connection }: Call): Requester {
   const { userId, processId } = caller.identity;
-  return { door: "rpc", userId, processId, client: connection.id, gone: connection.gone };
+  const { id: client, gone, refusesDefinedUses } = connection;
+  const requester = { door: "rpc", userId, processId, client, gone } as const;
+  return refusesDefinedUses === null ? requester : { ...requester, refusesDefinedUses };
 }

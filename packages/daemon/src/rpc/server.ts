@@ -7,6 +7,7 @@ import type { Logger } from "../logging/index.js";
 import { POOL_LIFECYCLE_EVENTS, type PoolEvent } from "../pools/events.js";
 import { SECRET_LIFECYCLE_EVENTS, type SecretEvent } from "../secrets/index.js";
 import { Dispatcher } from "./dispatch.js";
+import { attachmentHandlers } from "./handlers/attachments.js";
 import { cisternHandlers } from "./handlers/cistern.js";
 import { connectHandlers } from "./handlers/connect.js";
 import { otherHandlers } from "./handlers/others.js";
@@ -62,6 +63,7 @@ export class RpcServer {
       ...volumeHandlers(services),
       ...secretHandlers(services),
       ...cisternHandlers(services),
+      ...attachmentHandlers(services),
     };
     this.#dispatcher = new Dispatcher(handlers, volumeStreamHandlers(services));
     this.#stopListening = [

@@ -1,3 +1,5 @@
+import type { AttachmentChanges } from "../attachments/changes.js";
+import type { Reports } from "../attachments/reports.js";
 import type { Jobs } from "../jobs/jobs.js";
 import type { Logger } from "../logging/index.js";
 import type { PoolCommitments } from "../pools/commitment.js";
@@ -20,6 +22,8 @@ export interface Services {
   readonly creation: VolumeCreation;
   readonly transfers: Transfers;
   readonly inspection: Inspection;
+  readonly reports: Reports;
+  readonly changes: AttachmentChanges;
   readonly discovery: Discovery;
   readonly jobs: Jobs;
   readonly secrets: SecretProvider;

@@ -67,6 +67,7 @@ export class Session implements ClientConnection {
   readonly subscriptions = new Subscriptions();
   readonly jobWatches: JobWatches;
   opened: OpenedAs | null = null;
+  refusesDefinedUses: boolean | null = null;
   readonly #socket: Socket;
   readonly #outbox: Outbox;
   readonly #options: SessionOptions;

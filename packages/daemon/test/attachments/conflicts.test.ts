@@ -23,7 +23,10 @@ function conflicts(all: readonly Attachment[], domains: readonly KnownDomain[] =
 
 describe("one thing, several guests", () => {
   it("tells of two guests that run and write to the same volume", () => {
-    const both = [attachment("web", "/srv/a.img", inPool("p", "a.img")), attachment("db", "/x", inPool("p", "a.img"))];
+    const both = [
+      attachment("web", "/srv/a.img", inPool("p", "a.img")),
+      attachment("db", "/x", { ...inPool("p", "a.img"), identity: "path:/srv/a.img" }),
+    ];
     expect(conflicts(both)).toEqual([
       {
         kind: "shared-writing",

@@ -14,6 +14,7 @@ export function attachment(domain: string, place: string, more: Partial<Attachme
     bus: "virtio",
     address: null,
     place,
+    identity: `path:${place}`,
     through: [],
     problem: null,
     volumes: [],
@@ -50,6 +51,7 @@ export function domain(name: string, persistent: Partial<DomainDocument> = {}): 
     isLive: false,
     live: null,
     persistent: document,
+    problem: null,
   };
 }
 
@@ -58,11 +60,13 @@ export function known(
   all: readonly Attachment[],
   domains: readonly KnownDomain[] = [],
   sources: readonly SourceFacts[] = [source()],
+  unknowns: readonly string[] = [],
 ) {
   return {
     all: () => all,
     domains: () => domains,
     sources: () => sources,
+    unknowns: () => unknowns,
     ofVolume: (pool: string, volume: string) =>
       all.filter(({ volumes }) => volumes.some((one) => one.pool === pool && one.volume === volume)),
   };

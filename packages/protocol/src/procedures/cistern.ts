@@ -3,11 +3,20 @@ import { PROGRAM } from "../frames/frame.js";
 import { LIMITS } from "../limits.js";
 import { string } from "../xdr/bytes.js";
 import { array, optional, struct } from "../xdr/composites.js";
-import { hyper, int, nothing, uint, unsignedHyper } from "../xdr/scalars.js";
+import { bool, hyper, int, nothing, uint, unsignedHyper } from "../xdr/scalars.js";
 import type { Infer } from "../xdr/schema.js";
+import {
+  wireAttachment,
+  wireConflict,
+  wireDomainSource,
+  wireExplanation,
+  wireOrphan,
+  wirePoolProposal,
+  wireReachFault,
+} from "./attachments.js";
 import { wireInspection } from "./inspection.js";
 import { messageOf, procedureOf } from "./procedure.js";
-import { poolReference, volumeReference } from "./shared.js";
+import { optionalText, poolReference, text, volumeReference } from "./shared.js";
 
 const cisternProcedure = procedureOf(ErrorDomain.STORAGE, PROGRAM.CISTERN);
 const cisternMessage = messageOf(PROGRAM.CISTERN);
@@ -76,6 +85,15 @@ export const JOB_DOORS = ["rpc", "http", "daemon"] as const;
 
 /** Bit of JOB_LIST: also what has ended lately. */
 export const JOB_LIST_ENDED = 1;
+
+/** Bits of VOLUME_ATTACH and VOLUME_DETACH. Without the first two: of a guest that runs its live state, else its definition. */
+export const AttachFlags = { LIVE: 1, CONFIG: 2, READ_ONLY: 4, SHAREABLE: 8 } as const;
+
+const doubts = array(string(LIMITS.inspectionTextBytes), LIMITS.inspectionItems);
+/** Of a list that comes in pages: what is left out before this one. */
+const page = { offset: uint };
+/** `total`: over all pages. A page has as much as fits; behind the last it is empty. */
+const total = uint;
 
 /** Cistern's own program: what libvirt's protocol has no words for. Numbers are only ever appended. */
 export const cistern = {
@@ -162,6 +180,90 @@ export const cistern = {
     }),
     priority: true,
     acl: ["storage_pool:read"],
+  }),
+  /** Where guests' documents come from. None: nobody is asked who uses volumes. */
+  domainSourceList: cisternProcedure(11, "DOMAIN_SOURCE_LIST", "cisternDomainSourceList", {
+    args: nothing,
+    result: struct({ sources: array(wireDomainSource, LIMITS.inspectionItems) }),
+    priority: true,
+    acl: ["connect:search_domains"],
+  }),
+  /** What guests use; of one guest (by name or UUID), of one volume, or all. */
+  attachmentList: cisternProcedure(12, "ATTACHMENT_LIST", "cisternAttachmentList", {
+    args: struct({ domain: optionalText, vol: optional(volumeReference), ...page }),
+    result: struct({ attachments: array(wireAttachment, LIMITS.listItems), total, doubts }),
+    priority: true,
+    acl: ["connect:search_domains", "~domain:getattr"],
+  }),
+  volumeExplain: cisternProcedure(13, "VOLUME_EXPLAIN", "cisternVolumeExplain", {
+    args: struct({ vol: volumeReference }),
+    result: struct({ explanation: wireExplanation }),
+    acl: ["storage_vol:read"],
+  }),
+  conflictList: cisternProcedure(14, "CONFLICT_LIST", "cisternConflictList", {
+    args: struct(page),
+    result: struct({ conflicts: array(wireConflict, LIMITS.listItems), total, doubts }),
+    acl: ["connect:search_domains", "~domain:getattr"],
+  }),
+  /** Volumes that nobody is known to use. With `doubts`, "unused" is not known of any. */
+  orphanList: cisternProcedure(15, "ORPHAN_LIST", "cisternOrphanList", {
+    args: struct(page),
+    result: struct({
+      orphans: array(wireOrphan, LIMITS.listItems),
+      total,
+      doubts,
+      sources: array(wireDomainSource, LIMITS.inspectionItems),
+    }),
+    acl: ["connect:search_storage_pools", "~storage_vol:getattr"],
+  }),
+  /** The pools that would have what guests use outside all pools: at or below a path, of one guest, or all. */
+  adoptionPlan: cisternProcedure(16, "ADOPTION_PLAN", "cisternAdoptionPlan", {
+    args: struct({ path: optionalText, domain: optionalText }),
+    result: struct({
+      proposals: array(wirePoolProposal, LIMITS.inspectionItems),
+      /** What no pool can have. */
+      left: array(struct({ place: text, reason: text }), LIMITS.inspectionItems),
+    }),
+    // It reads devices.
+    requiresWrite: true,
+    acl: ["connect:search_domains"],
+  }),
+  /** Whether the user that guests run as reaches the volumes of a pool; absent names: as libvirt is configured. */
+  poolCheckReach: cisternProcedure(17, "POOL_CHECK_REACH", "cisternPoolCheckReach", {
+    args: struct({ pool: poolReference, user: optionalText, group: optionalText }),
+    result: struct({
+      user: text,
+      group: text,
+      /** libvirt gives files to that user when a guest starts. */
+      takesOwnership: bool,
+      /** How many were looked at. */
+      volumes: uint,
+      faults: array(wireReachFault, LIMITS.listItems),
+    }),
+    // It asks as other users.
+    requiresWrite: true,
+    acl: ["storage_pool:read"],
+  }),
+  /** Gives a volume to a guest, over the connection that its source is. `flags`: `AttachFlags`. */
+  volumeAttach: cisternProcedure(18, "VOLUME_ATTACH", "cisternVolumeAttach", {
+    args: struct({ vol: volumeReference, domain: text, target: optionalText, bus: optionalText, flags: uint }),
+    result: struct({ target: text, bus: text }),
+    requiresWrite: true,
+    acl: ["storage_vol:read", "domain:write"],
+  }),
+  /** Takes it away again. A running guest may not let go of a disk: then it is not released. */
+  volumeDetach: cisternProcedure(19, "VOLUME_DETACH", "cisternVolumeDetach", {
+    args: struct({ vol: volumeReference, domain: text, target: optionalText, flags: uint }),
+    result: struct({ target: text, isReleased: bool }),
+    requiresWrite: true,
+    acl: ["storage_vol:read", "domain:write"],
+  }),
+  /** From now on, destructive calls of this connection are refused also where a guest is only defined with a volume, or not. */
+  setRefuseDefined: cisternProcedure(20, "SET_REFUSE_DEFINED", "cisternSetRefuseDefined", {
+    args: struct({ refuses: bool }),
+    result: nothing,
+    priority: true,
+    acl: ["connect:read"],
   }),
 } as const;
 

@@ -1,12 +1,5 @@
 import type { Attachment, AttachmentRole, AttachmentTime } from "./model.js";
 
-/** The same for all attachments of one thing: the volumes that it is, or else its place. */
-export function thingOf({ volumes, place }: Attachment): string {
-  if (volumes.length === 0) return `place ${place}`;
-  const names = volumes.map(({ pool, volume }) => JSON.stringify([pool, volume])).sort();
-  return `volumes ${names.join()}`;
-}
-
 /** The same for one guest, whichever source tells of it. */
 export function guestOf({ domain }: Attachment): string {
   return domain.uuid ?? JSON.stringify([domain.source, domain.name]);
