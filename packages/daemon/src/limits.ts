@@ -134,6 +134,19 @@ export const limits = {
   diskReleaseMs: 10_000,
   /** Letters in one page of a list about attachments: some thousand of them, a fraction of the longest packet. */
   pageLetters: 2_000_000,
+  /** A look at what a guest's document names: above the pauses of a healthy server, and no call of a client waits for it. */
+  attachmentLookMs: 10_000,
+  /** Such looks at one time … */
+  attachmentLooksAtOnce: 16,
+  /** … and those that take up what was found out before: what is new since then is seen this much later at the most. */
+  attachmentLooksMs: 1_000,
+  /** Files can be exchanged, devices renumbered without a word: all that guests use is looked at again so often. */
+  attachmentSweepMs: 300_000,
+  /** A file of sysfs has a page at most. */
+  sysfsBytes: 4_096,
+  /** Parts of one device, and how deep devices are built on each other: more is nobody's. */
+  deviceParts: 256,
+  deviceDepth: 16,
 } as const;
 
 /** Every limit of the door to storage, by name, with its reason. Durations in milliseconds unless the name says otherwise. */

@@ -1,6 +1,7 @@
 import { cpus, homedir, hostname, totalmem } from "node:os";
 import { connect } from "@cistern/client";
 import { POOL_TYPES, writeConnectCapabilities, writePoolCapabilities } from "@cistern/documents";
+import { atMost } from "./attachments/at-most.js";
 import { AttachmentChanges } from "./attachments/changes.js";
 import { NO_ATTACHMENTS } from "./attachments/none.js";
 import { Reports } from "./attachments/reports.js";
@@ -367,14 +368,4 @@ function countVolumes(registry: PoolRegistry): number {
   let count = 0;
   for (const pool of registry) count += pool.volumes.size;
   return count;
-}
-
-/** Waits for `work`, but not longer than this; `work` goes on. */
-async function atMost(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([work, patience]);
-  clearTimeout(timer);
 }

@@ -89,13 +89,15 @@ export interface Reference {
   readonly bus: string | null;
   /** As the document says it: `type='pci' domain='0x0000' …`. */
   readonly address: Readonly<Record<string, string>> | null;
+  /** Of what is below a disk, as the document has it: from the disk down to this, both left out. */
+  readonly through: readonly DiskSource[];
 }
 
 /** "live": the running guest uses it; "next-boot": the definition does; "both". */
 export type AttachmentTime = "live" | "next-boot" | "both";
 
 /** A guest's use of a file, a device or a remote image. */
-export interface Attachment extends Omit<Reference, "source"> {
+export interface Attachment extends Omit<Reference, "source" | "through"> {
   readonly domain: Pick<KnownDomain, "source" | "name" | "uuid" | "state">;
   readonly when: AttachmentTime;
   /** A path, or the URI of something remote: what a person knows it by. "unknown" for a disk that could not be read. */

@@ -1,5 +1,5 @@
-import type { DiskBacking, DiskDocument, DiskSource, DomainDocument } from "@cistern/documents";
-import type { AttachmentRole, Reference } from "./model.js";
+import type { DataStore, DiskBacking, DiskDocument, DiskSource, DomainDocument } from "@cistern/documents";
+import type { Reference } from "./model.js";
 
 /**
  * All that a guest's document names, in its order: each disk and what belongs to it, disks that could not be read, firmware, kernel,
@@ -21,34 +21,34 @@ export function referencesOf(document: DomainDocument): Reference[] {
   ];
 }
 
-const BARE = { format: null, isShareable: false, target: null, bus: null, address: null };
+const BARE = { format: null, isShareable: false, target: null, bus: null, address: null, through: [] };
 
 function ofDisk(disk: DiskDocument): Reference[] {
   const { target, bus, address, isShareable, mirror } = disk;
-  const link = (role: AttachmentRole, source: DiskSource, format: string | null, isReadOnly: boolean): Reference[] => {
-    return isEmptyDrive(source) ? [] : [{ role, source, format, isReadOnly, isShareable, target, bus, address }];
-  };
-  const dataOf = (store: DiskDocument["dataStore"], isReadOnly: boolean): Reference[] =>
-    store === null ? [] : link("data-file", store.source, store.format, isReadOnly);
-  const below = (backing: DiskBacking | "end" | null): Reference[] => {
-    if (backing === null || backing === "end") return [];
-    return [
-      ...link("backing", backing.source, backing.format, true),
-      ...dataOf(backing.dataStore, true),
-      ...below(backing.backing),
-    ];
-  };
   // What is written to a transient disk goes elsewhere.
   const isReadOnly = disk.isReadOnly || disk.isTransient || disk.device === "cdrom";
-  return [
-    ...link(disk.device, disk.source, disk.driver.type, isReadOnly),
-    ...dataOf(disk.dataStore, isReadOnly),
-    ...below(disk.backing),
-    ...(mirror === null || mirror.source === null ? [] : link("mirror", mirror.source, mirror.format, false)),
-    ...below(mirror?.backing ?? null),
-  ];
+  const common = { target, bus, address, isShareable, isReadOnly, through: [] };
+  const top: Reference = { ...common, role: disk.device, source: disk.source, format: disk.driver.type };
+  const all = [top, ...dataOf(disk.dataStore, top), ...below(disk.backing, top, [])];
+  if (mirror !== null && mirror.source !== null) {
+    const copy: Reference = { ...top, role: "mirror", source: mirror.source, format: mirror.format, isReadOnly: false };
+    all.push(copy, ...below(mirror.backing, copy, []));
+  }
+  return all.filter(({ source }) => !isEmptyDrive(source));
 }
 
-function isEmptyDrive(source: DiskSource): boolean {
+function below(backing: DiskBacking | "end" | null, top: Reference, through: readonly DiskSource[]): Reference[] {
+  if (backing === null || backing === "end") return [];
+  const { source, format, dataStore } = backing;
+  const link: Reference = { ...top, role: "backing", source, format, isReadOnly: true, through };
+  const further = [...through, source];
+  return [link, ...dataOf(dataStore, { ...link, through: further }), ...below(backing.backing, top, further)];
+}
+
+function dataOf(store: DataStore | null, image: Reference): Reference[] {
+  return store === null ? [] : [{ ...image, role: "data-file", source: store.source, format: store.format }];
+}
+
+function isEmptyDrive(source: Reference["source"]): boolean {
   return "path" in source && source.path === null;
 }

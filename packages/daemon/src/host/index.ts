@@ -6,6 +6,7 @@ export { fileIdentity, identityOf, isEvidenceOf } from "./evidence.js";
 export * from "./host.js";
 export { Hosts, type HostsOptions } from "./hosts.js";
 export { connectLocalSocket } from "./local-socket.js";
+export { textOfBytes } from "./names.js";
 export { lockFile, type PeerCredentials, peerCredentials, peerCredentialsOf, unlockFile } from "./native.js";
 export { killOrphans, MARKER_VARIABLE, type Orphans } from "./orphans.js";
 export { clearPrivateDirectory, PASSPHRASE_SUFFIX } from "./private-directory.js";

@@ -26,6 +26,8 @@ export interface ImageFacts {
   /** What a guest sees; null: the format does not say, the file's own size counts. */
   readonly capacityBytes: bigint | null;
   readonly backing: ImageBacking | null;
+  /** What the guest wrote is in another file, which a volume document cannot say. */
+  readonly hasDataFile: boolean;
   readonly encryption: "luks" | "qcow" | null;
   /** Of qcow2 version 3. */
   readonly compat: "1.1" | null;
@@ -42,6 +44,7 @@ export const RAW_FACTS: ImageFacts = {
   format: "raw",
   capacityBytes: null,
   backing: null,
+  hasDataFile: false,
   encryption: null,
   compat: null,
   features: null,

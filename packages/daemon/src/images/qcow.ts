@@ -23,6 +23,9 @@ const EXTENSION_END = 0;
 const EXTENSION_BACKING_FORMAT = 0xe2792aca;
 const EXTENSION_HEADER_BYTES = 8;
 
+/** Of the incompatible features: the guest's data is in another file. */
+const EXTERNAL_DATA_FILE = 1n << 2n;
+
 /** Feature bits that a volume document names. */
 /** Longer names are no names to qemu either. */
 const LONGEST_BACKING_BYTES = 1023;
@@ -42,6 +45,8 @@ export function readQcow2(image: ImageBytes, version: number): Partial<ImageFact
   const common: Partial<ImageFacts> = {
     encryption: encryptionOf(image.u32(QCOW2_CRYPT_METHOD)),
     clusterSizeBytes: clusterSize(image.u32(CLUSTER_BITS)),
+    hasDataFile:
+      version >= 3 && image.has(0, HEADER_LENGTH) && (image.u64(INCOMPATIBLE_FEATURES) & EXTERNAL_DATA_FILE) !== 0n,
   };
   const backing = readBacking(image);
   // libvirt reads no further in an image whose backing file name lies outside of what it looks at.

@@ -101,10 +101,11 @@ function seenFile(
   evidence: ScanEvidence | null,
 ): SeenVolume {
   const document = fileVolume(name, path, facts, sizeBytes, image);
-  if (image.backing === null) return { document, evidence, backingFormatIsUnknown: false };
+  // A data file is not in the document, nor whether the format of a backing file was said by the image or found out: look again.
+  const whole = image.hasDataFile ? null : evidence;
+  if (image.backing === null) return { document, evidence: whole, backingFormatIsUnknown: false };
   const { target, formatIsUnknown } = describeBacking(image.backing, poolPath);
-  // Whether the format of the backing file was said by the image or found out is not in the document: look again.
-  const trusted = formatIsUnknown ? null : evidence;
+  const trusted = formatIsUnknown ? null : whole;
   return {
     document: { ...document, backingStore: target },
     evidence: trusted,

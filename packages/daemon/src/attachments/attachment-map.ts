@@ -1,0 +1,159 @@
+import type { Host } from "../host/index.js";
+import { limits } from "../limits.js";
+import type { PoolEvents } from "../pools/events.js";
+import { atMost } from "./at-most.js";
+import { DomainTable, type DomainTableParts } from "./domain-table.js";
+import type { Attachment, Attachments, KnownDomain, SourceFacts } from "./model.js";
+import type { DomainSource } from "./sources/domain-source.js";
+import type { Use } from "./use.js";
+import type { DomainUses } from "./use-index.js";
+import { VolumeIdentities } from "./volume-identities.js";
+import { isInside, volumesOf } from "./volume-match.js";
+
+export interface AttachmentParts extends DomainTableParts {
+  readonly poolEvents: PoolEvents;
+  readonly hostAt: (path: string) => Promise<Host>;
+}
+
+/**
+ * The map of who uses what. A change of a guest resolves that guest anew and no other. Volumes are matched where they are asked
+ * for, so that a change of a pool costs nothing here.
+ */
+export class AttachmentMap implements Attachments {
+  readonly #parts: AttachmentParts;
+  readonly #sources: readonly DomainSource[];
+  readonly #identities: VolumeIdentities;
+  readonly #table: DomainTable;
+  #stopListening: () => void = () => {};
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(sources: readonly DomainSource[], parts: AttachmentParts) {
+    this.#sources = sources;
+    this.#parts = parts;
+    this.#identities = new VolumeIdentities(parts.pools, parts.hostAt);
+    this.#table = new DomainTable(parts);
+  }
+
+  get table(): DomainTable {
+    return this.#table;
+  }
+  get identities(): VolumeIdentities {
+    return this.#identities;
+  }
+
+  /**
+   * Reads all sources and keeps what they tell fresh. Resolves when each has been read or does not answer.
+   * @throws ConfigurationError for what can be no source at all
+   */
+  async open(): Promise<void> {
+    this.#stopListening = this.#parts.poolEvents.listen(({ pool: { uuid } }) => {
+      const pool = this.#parts.pools.findByUuid(uuid);
+      if (pool === undefined) return;
+      this.#identities.forget(pool);
+      this.#table.poolChanged(pool);
+      void this.#identities.catchUp();
+    });
+    this.#sweep = setInterval(() => this.#table.lookAgain(), limits.attachmentSweepMs).unref();
+    await Promise.all(
+      this.#sources.map((source) =>
+        source.open({
+          all: (domains) => this.#table.replace(source.facts.name, domains),
+          one: (domain) => this.#table.put(domain),
+          gone: (domain) => this.#table.remove(source.facts.name, domain),
+        }),
+      ),
+    );
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweep);
+    this.#stopListening();
+    await Promise.all(this.#sources.map((source) => source.close()));
+    this.#table.forgetWaiting();
+  }
+
+  sources(): readonly SourceFacts[] {
+    return this.#sources.map(({ facts }) => ({ ...facts, domains: this.#table.count(facts.name) }));
+  }
+
+  domains(): readonly KnownDomain[] {
+    return [...this.#table].map(({ domain }) => domain);
+  }
+
+  all(): readonly Attachment[] {
+    return this.#those(() => true);
+  }
+
+  ofDomain(nameOrUuid: string): readonly Attachment[] {
+    const uuid = nameOrUuid.toLowerCase();
+    return this.#those(({ domain }) => domain.name === nameOrUuid || domain.uuid === uuid);
+  }
+
+  ofVolume(poolName: string, volumeName: string): readonly Attachment[] {
+    const pool = this.#parts.pools.findByName(poolName);
+    const volume = pool?.volumes.get(volumeName);
+    if (pool === undefined || volume === undefined) return [];
+    void this.#identities.catchUp();
+    return this.#table.index.ofVolume(pool, volume).map(({ owner, use }) => this.#attachment(owner, use));
+  }
+
+  ofPool(poolName: string): readonly Attachment[] {
+    const pool = this.#parts.pools.findByName(poolName);
+    if (pool === undefined) return [];
+    return this.#those(
+      () => true,
+      (use) => isInside(use, pool, null),
+    );
+  }
+
+  unknowns(): readonly string[] {
+    const silent = this.sources().filter(({ answers }) => !answers);
+    const ofGuests = [...this.#table].flatMap(({ domain: { name, problem }, uses }) => {
+      const unknown = uses.filter(({ isUnknown }) => isUnknown);
+      return [
+        ...(problem === null ? [] : [`What the guest "${name}" uses is not all known: ${problem}`]),
+        ...unknown.map(
+          (use) => `What the guest "${name}" uses as ${use.target ?? use.place} is not all known: ${use.problem}`,
+        ),
+      ];
+    });
+    return [...silent.map(({ name, reason }) => `The source "${name}" does not answer: ${reason}`), ...ofGuests];
+  }
+
+  async settled(timeoutMs: number): Promise<void> {
+    await atMost(this.#settle(), timeoutMs);
+  }
+
+  async refreshDomain(domain: Pick<KnownDomain, "source" | "name" | "uuid">, timeoutMs: number): Promise<boolean> {
+    const source = this.#sources.find(({ facts }) => facts.name === domain.source);
+    if (source === undefined || timeoutMs <= 0) return false;
+    const signal = AbortSignal.timeout(timeoutMs);
+    const refreshed = source.refresh(domain, signal).then(async (answered) => {
+      await this.#table.resolved();
+      return answered;
+    });
+    return (await atMost(refreshed, timeoutMs)) === true;
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.all(this.#sources.map((source) => source.catchUp()));
+    await Promise.all([this.#table.resolved(), this.#identities.catchUp()]);
+  }
+
+  #those(isWanted: (owner: DomainUses) => boolean, isWantedUse: (use: Use) => boolean = () => true): Attachment[] {
+    void this.#identities.catchUp();
+    return [...this.#table]
+      .filter(isWanted)
+      .flatMap((owner) => owner.uses.filter(isWantedUse).map((use) => this.#attachment(owner, use)));
+  }
+
+  #attachment({ domain }: DomainUses, use: Use): Attachment {
+    const { realPath: _path, remote: _remote, named: _named, isUnknown: _unknown, ...rest } = use;
+    const volumes = volumesOf(use, this.#parts.pools);
+    return {
+      ...rest,
+      domain: { source: domain.source, name: domain.name, uuid: domain.uuid, state: domain.state },
+      volumes: volumes.map(({ pool, volume }) => ({ pool: pool.name, volume: volume.name })),
+    };
+  }
+}

@@ -1,0 +1,71 @@
+import { type Host, HostError, identityOf } from "../host/index.js";
+import { limits } from "../limits.js";
+import type { Pool } from "../pools/pool.js";
+import type { PoolRegistry } from "../pools/registry.js";
+import type { Volume } from "../pools/volume.js";
+
+/**
+ * Finds out what volumes lead to of which scans tell no evidence: devices, symlinks, files just made. Those of a volume whose
+ * storage does not answer are asked for again with the pool's next refresh; until then its path is what it is found by.
+ */
+export class VolumeIdentities {
+  readonly #pools: PoolRegistry;
+  readonly #hostAt: (path: string) => Promise<Host>;
+  readonly #inVain = new WeakSet<Volume>();
+  #running: Promise<void> | null = null;
+
+  constructor(pools: PoolRegistry, hostAt: (path: string) => Promise<Host>) {
+    this.#pools = pools;
+    this.#hostAt = hostAt;
+  }
+
+  /** After a refresh: numbers of devices may be others' by now. */
+  forget(pool: Pool): void {
+    for (const volume of [...pool.volumes]) {
+      this.#inVain.delete(volume);
+      if (volume.evidence === null && volume.identity !== null) pool.volumes.identify(volume, null);
+    }
+  }
+
+  /** Resolves when nothing is left to be found out. Never rejects. */
+  catchUp(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  /** null: it is not there, or its storage does not answer in that time. */
+  async look(volume: Volume, timeoutMs: number): Promise<string | null> {
+    const { path } = volume.document.target;
+    if (path === null || !path.startsWith("/")) return null;
+    try {
+      const host = await this.#hostAt(path);
+      return identityOf(await host.facts(path, { timeoutMs }));
+    } catch (error) {
+      if (error instanceof HostError) return null;
+      throw error;
+    }
+  }
+
+  async #run(): Promise<void> {
+    const waiting = this.#waiting();
+    const work = async (): Promise<void> => {
+      for (const { pool, volume } of waiting) {
+        const identity = await this.look(volume, limits.attachmentLookMs);
+        if (identity === null) this.#inVain.add(volume);
+        else pool.volumes.identify(volume, identity);
+      }
+    };
+    await Promise.all(Array.from({ length: limits.attachmentLooksAtOnce }, work));
+  }
+
+  *#waiting(): Generator<{ readonly pool: Pool; readonly volume: Volume }> {
+    for (const pool of this.#pools) {
+      if (!pool.active) continue;
+      for (const volume of [...pool.volumes.unidentified]) {
+        if (!this.#inVain.has(volume) && !volume.building) yield { pool, volume };
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { Pool } from "../pools/pool.js";
+import type { PoolRegistry } from "../pools/registry.js";
+import type { Volume } from "../pools/volume.js";
+import { isRemoteVolume } from "./identity/remote.js";
+import type { Use } from "./use.js";
+
+/** A volume with its pool. */
+export interface FoundVolume {
+  readonly pool: Pool;
+  readonly volume: Volume;
+}
+
+/** The volumes of active pools that a use is: by what it leads to, by its path, or by name. */
+export function volumesOf(use: Use, pools: PoolRegistry): FoundVolume[] {
+  const found: FoundVolume[] = [];
+  for (const pool of pools) {
+    if (pool.active) for (const volume of volumesIn(use, pool)) found.push({ pool, volume });
+  }
+  return found;
+}
+
+function volumesIn({ identity, place, realPath, remote, named }: Use, pool: Pool): Iterable<Volume> {
+  const { volumes } = pool;
+  const found = new Set<Volume>(identity === null ? [] : volumes.byIdentity(identity));
+  const paths = [volumes.byPath(place), realPath === null ? undefined : volumes.byPath(realPath)];
+  for (const volume of [...paths, named?.pool === pool.name ? volumes.get(named.volume) : undefined]) {
+    if (volume !== undefined) found.add(volume);
+  }
+  if (remote !== null && REMOTE_POOLS.has(pool.live.type)) {
+    for (const volume of volumes) if (isRemoteVolume(pool.live, volume.document, remote)) found.add(volume);
+  }
+  return found;
+}
+
+/** Pools whose volumes are names on other machines; those of others are found by what they are here. */
+const REMOTE_POOLS: ReadonlySet<string> = new Set(["rbd", "gluster", "sheepdog", "iscsi-direct"]);
+
+/** Whether it is a volume of the pool, or lies in or at the pool's directory. */
+export function isInside(use: Use, pool: Pool, realTarget: string | null): boolean {
+  if (pool.active && !isEmpty(volumesIn(use, pool))) return true;
+  const paths = [use.place, use.realPath];
+  return [pool.live.target.path, realTarget].some(
+    // Links to devices lie in directories that belong to no pool.
+    (target) => target != null && !target.startsWith("/dev") && paths.some((path) => isAtOrBelow(path, target)),
+  );
+}
+
+function isAtOrBelow(path: string | null, directory: string): boolean {
+  return path !== null && (path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`));
+}
+
+function isEmpty(volumes: Iterable<Volume>): boolean {
+  for (const _volume of volumes) return false;
+  return true;
+}

@@ -1,0 +1,235 @@
+import { execFileSync } from "node:child_process";
+import { linkSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { attachLoop, partitionRequirements } from "../../../../tests/support/loop.ts";
+import { missing } from "../../../../tests/support/requirements.ts";
+import { Resolver } from "../../dist/attachments/resolver.js";
+import type { Use } from "../../dist/attachments/use.js";
+import { VolumeIdentities } from "../../dist/attachments/volume-identities.js";
+import { volumesOf } from "../../dist/attachments/volume-match.js";
+import { Storage } from "../volumes/storage.js";
+import { type GuestDisk, guest } from "./guests.js";
+
+const MIB = 1_048_576;
+let storage: Storage;
+beforeEach(async () => {
+  storage = await Storage.open();
+});
+afterEach(() => storage.close());
+
+/** Everything really lies in the directory of one pool. */
+async function poolWith(...files: string[]): Promise<string> {
+  const directory = storage.directory("pool");
+  for (const file of files) writeFileSync(`${directory}/${file}`, file);
+  await storage.started("images", directory);
+  return directory;
+}
+
+async function usesOf(...disks: GuestDisk[]): Promise<Use[]> {
+  await new VolumeIdentities(storage.registry, storage.backends.hostAt).catchUp();
+  const resolver = new Resolver(storage.backends.hostAt, storage.registry);
+  return resolver.usesOf(guest("g", disks));
+}
+
+/** "role volume,volume through a>b", or the place where it is no volume. */
+function told(uses: readonly Use[]): string[] {
+  return uses.map((use) => {
+    const volumes = volumesOf(use, storage.registry).map(({ pool, volume }) => `${pool.name}/${volume.name}`);
+    const through = use.through.map((place) => place.split("/").at(-1)).join(">");
+    return `${use.role} ${volumes.join(",") || use.place}${through === "" ? "" : ` through ${through}`}`;
+  });
+}
+
+const qemuImg = (...args: string[]): void =>
+  void execFileSync("qemu-img", args, { stdio: ["ignore", "ignore", "pipe"] });
+const root = missing({ root: true, programs: ["mount"] });
+
+describe("one file by many names", () => {
+  it("a symlink to it, one to its directory, a hard link and dots are all the volume", async () => {
+    const directory = await poolWith("a.img");
+    symlinkSync(`${directory}/a.img`, storage.path("link"));
+    symlinkSync(directory, storage.path("linked"));
+    linkSync(`${directory}/a.img`, storage.path("hard"));
+    const names = ["pool/a.img", "link", "linked/a.img", "hard", "pool/../linked/./a.img"];
+    const uses = await usesOf(
+      ...names.map((name, index) => ({ target: `vd${"abcde"[index]}`, source: `file='${storage.path(name)}'` })),
+    );
+    expect(told(uses)).toEqual(names.map(() => "disk images/a.img"));
+    expect(new Set(uses.map(({ identity }) => identity)).size).toBe(1);
+  });
+
+  it("a bind mount of its directory is the volume, whichever of the two the pool is over", async (context) => {
+    context.skip(root !== null, root ?? "");
+    const directory = await poolWith("a.img");
+    const mounted = storage.directory("mounted");
+    execFileSync("mount", ["--bind", directory, mounted]);
+    storage.laboratory.onClose(() => execFileSync("umount", [mounted]));
+    expect(told(await usesOf({ source: `file='${mounted}/a.img'` }))).toEqual(["disk images/a.img"]);
+    await storage.started("again", mounted);
+    expect(told(await usesOf({ source: `file='${directory}/a.img'` }))).toEqual(["disk images/a.img,again/a.img"]);
+  });
+
+  it("a volume that is a symlink is what it leads to, and another file beside it is not", async () => {
+    writeFileSync(storage.path("outside"), "x");
+    writeFileSync(storage.path("other"), "y");
+    const directory = storage.directory("pool");
+    symlinkSync(storage.path("outside"), `${directory}/linked.img`);
+    await storage.started("images", directory);
+    const uses = await usesOf(
+      { source: `file='${storage.path("outside")}'` },
+      { target: "vdb", source: `file='${storage.path("other")}'` },
+    );
+    expect(told(uses)).toEqual(["disk images/linked.img", `disk ${storage.path("other")}`]);
+  });
+
+  it("a missing file is known by its real path, so that it is found when it is there", async () => {
+    const directory = await poolWith();
+    symlinkSync(directory, storage.path("linked"));
+    const [use] = await usesOf({ source: `file='${storage.path("linked/late.img")}'` });
+    expect(use).toMatchObject({ identity: `path:${directory}/late.img`, isUnknown: false });
+    expect(use?.problem).toContain("does not exist");
+    writeFileSync(`${directory}/late.img`, "");
+    await storage.scan(storage.registry.byName("images"));
+    expect(use === undefined ? [] : told([use])).toEqual(["disk images/late.img"]);
+  });
+
+  it("a pool and a volume's name are the volume; in a pool that is not active it is not known what it is", async () => {
+    await poolWith("a.img");
+    const disk = (pool: string) => ({ type: "volume", source: `pool='${pool}' volume='a.img'` });
+    expect(told(await usesOf(disk("images")))).toEqual(["disk images/a.img"]);
+    const [use] = await usesOf(disk("asleep"));
+    expect(use).toMatchObject({ place: "asleep/a.img", isUnknown: true, problem: 'The pool "asleep" is not active.' });
+  });
+});
+
+describe("what an image rests on", () => {
+  it("is read from the images where the document says nothing, data files too", async () => {
+    const directory = storage.directory("pool");
+    qemuImg("create", "-q", "-f", "raw", `${directory}/base.raw`, "1M");
+    qemuImg(
+      "create",
+      "-q",
+      "-f",
+      "qcow2",
+      "-o",
+      `data_file=${directory}/m.data,data_file_raw=on`,
+      `${directory}/m.qcow2`,
+      "1M",
+    );
+    qemuImg("create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", `${directory}/middle.qcow2`);
+    qemuImg("create", "-q", "-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", `${directory}/top.qcow2`);
+    await storage.started("images", directory);
+    const disk = { source: `file='${directory}/top.qcow2'`, format: "qcow2" };
+    expect(told(await usesOf(disk))).toEqual([
+      "disk images/top.qcow2",
+      "backing images/middle.qcow2",
+      "backing images/base.raw through middle.qcow2",
+    ]);
+    expect(told(await usesOf({ source: `file='${directory}/m.qcow2'`, format: "qcow2" }))).toEqual([
+      "disk images/m.qcow2",
+      "data-file images/m.data",
+    ]);
+  });
+
+  it("a scan that saw the chain is as good as reading it, and a change since is read", async () => {
+    const directory = storage.directory("pool");
+    for (const base of ["one", "two"]) qemuImg("create", "-q", "-f", "raw", `${directory}/${base}`, "1M");
+    qemuImg("create", "-q", "-f", "qcow2", "-b", "one", "-F", "raw", `${directory}/top`);
+    // A change just before a scan is no evidence.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const pool = await storage.started("images", directory);
+    expect(pool.volumes.get("top")?.evidence).not.toBeNull();
+    const disk = { source: `file='${directory}/top'`, format: "qcow2" };
+    expect(told(await usesOf(disk))).toEqual(["disk images/top", "backing images/one"]);
+    qemuImg("rebase", "-u", "-b", "two", "-F", "raw", `${directory}/top`);
+    expect(told(await usesOf(disk))).toEqual(["disk images/top", "backing images/two"]);
+  });
+
+  it("is what the document says and what the headers say together", async () => {
+    const directory = await poolWith("said");
+    qemuImg("create", "-q", "-f", "raw", `${directory}/real`, "1M");
+    qemuImg("create", "-q", "-f", "qcow2", "-b", "real", "-F", "raw", `${directory}/top`);
+    await storage.scan(storage.registry.byName("images"));
+    const more = `<backingStore type='file'><format type='raw'/><source file='${directory}/said'/></backingStore>`;
+    const uses = await usesOf({ source: `file='${directory}/top'`, format: "qcow2", more });
+    expect(told(uses).sort()).toEqual(["backing images/real", "backing images/said", "disk images/top"]);
+  });
+
+  it("a disk that is declared raw is not looked into, and a chain that breaks off is not all known", async () => {
+    const directory = await poolWith();
+    qemuImg("create", "-q", "-f", "raw", `${directory}/base`, "1M");
+    qemuImg("create", "-q", "-f", "qcow2", "-b", "base", "-F", "raw", `${directory}/top`);
+    renameSync(`${directory}/base`, storage.path("moved"));
+    const source = `file='${directory}/top'`;
+    expect(told(await usesOf({ source }))).toEqual([`disk ${directory}/top`]);
+    const [top] = await usesOf({ source, format: "qcow2" });
+    expect(top).toMatchObject({ isUnknown: true, problem: expect.stringContaining("could not be followed") });
+  });
+});
+
+describe("devices", () => {
+  const loops = missing(partitionRequirements);
+
+  it("a loop device leads on to its file, by whatever node, and the file's chain of devices", async (context) => {
+    context.skip(loops !== null, loops ?? "");
+    const loop = storage.laboratory.keep(attachLoop(MIB));
+    const file = execFileSync("losetup", ["--noheadings", "--output", "BACK-FILE", loop.device], {
+      encoding: "utf8",
+    }).trim();
+    symlinkSync(loop.device, storage.path("by-id"));
+    const direct = await usesOf({ type: "block", source: `dev='${loop.device}'` });
+    const linked = await usesOf({ type: "block", source: `dev='${storage.path("by-id")}'` });
+    expect(direct.map(({ place, through }) => [place, through])).toEqual([
+      [loop.device, []],
+      [file, []],
+    ]);
+    expect(linked.map(({ identity }) => identity)).toEqual(direct.map(({ identity }) => identity));
+    expect(direct[0]?.identity).toMatch(/^block:\d+$/);
+  });
+
+  it("a partition leads to its disk, and a disk to its partitions but no further", async (context) => {
+    context.skip(loops !== null, loops ?? "");
+    const loop = storage.laboratory.keep(attachLoop(16 * MIB, { hasPartitions: true }));
+    execFileSync("parted", [
+      "--script",
+      loop.device,
+      "mklabel",
+      "gpt",
+      "mkpart",
+      "a",
+      "1MiB",
+      "4MiB",
+      "mkpart",
+      "b",
+      "4MiB",
+      "8MiB",
+    ]);
+    const placesOf = async (device: string) =>
+      (await usesOf({ type: "block", source: `dev='${device}'` })).map(({ place }) => place);
+    const file = execFileSync("losetup", ["--noheadings", "--output", "BACK-FILE", loop.device], {
+      encoding: "utf8",
+    }).trim();
+    expect(await placesOf(`${loop.device}p1`)).toEqual([`${loop.device}p1`, loop.device, file]);
+    expect((await placesOf(loop.device)).sort()).toEqual(
+      [loop.device, `${loop.device}p1`, `${loop.device}p2`, file].sort(),
+    );
+  });
+});
+
+describe("what is on other machines", () => {
+  it("is the same image whichever of a cluster's hosts is named, and with a snapshot of it", async () => {
+    const rbd = (target: string, name: string, inside: string) => {
+      return { type: "network", target, source: `protocol='rbd' name='${name}'`, inside };
+    };
+    const uses = await usesOf(
+      rbd("vda", "pool/image", "<host name='one'/><host name='two'/>"),
+      rbd("vdb", "pool/image", "<host name='two' port='6789'/><snapshot name='s'/>"),
+      rbd("vdc", "pool/other", "<host name='one'/>"),
+    );
+    expect(uses.map(({ identity, place }) => [identity, place])).toEqual([
+      ["rbd:pool/image", "rbd:pool/image"],
+      ["rbd:pool/image", "rbd:pool/image@s"],
+      ["rbd:pool/other", "rbd:pool/other"],
+    ]);
+  });
+});
