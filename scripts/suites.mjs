@@ -16,6 +16,7 @@ export const SLOW_SUITES = {
   "full-disk": "fills file systems of its own",
   "command-line": "starts a real libvirtd beside cisternd",
   api: "starts a real libvirtd beside cisternd, and guests",
+  examples: "starts a real libvirtd beside cisternd",
   lab: "boots a guest for each of its suites",
   compatibility: "starts real libvirtd daemons and sends every script to both",
   "drop-in": "starts real libvirtd daemons",

@@ -1,3 +1,4 @@
+export { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 export {
   authFilePlaces,
   type Credentials,

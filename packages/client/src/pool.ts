@@ -24,7 +24,7 @@ export interface StartPoolSettings {
 export interface CreateVolumeSettings {
   /** Allocate the format's metadata now (qcow2). */
   readonly preallocateMetadata?: boolean | undefined;
-  /** Check the document against the schema first. */
+  /** Check the document against the schema first. libvirt 9.0 refuses to: 0x4 is a flag that it does not know there. */
   readonly validate?: boolean | undefined;
 }
 

@@ -1,0 +1,60 @@
+// How far slow work is: bytes of an upload are counted where they go by, and Cistern tells about jobs of its own.
+
+import { randomBytes } from "node:crypto";
+import { Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { type Connection, ErrorCode, type Job, LibvirtError } from "@cistern/client";
+import { example, formatBytes, MIB, thinVolume, withPool } from "./example.js";
+
+const SIZE = 16n * MIB;
+
+function* chunks(): Generator<Buffer> {
+  for (let sent = 0n; sent < SIZE; sent += MIB) yield randomBytes(Number(MIB));
+}
+
+function counting(totalBytes: bigint): Transform {
+  let doneBytes = 0n;
+  let shownPercent = 0n;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      doneBytes += BigInt(chunk.length);
+      const percent = (doneBytes * 100n) / totalBytes;
+      if (percent >= shownPercent + 25n) {
+        shownPercent = percent;
+        console.log(`upload: ${formatBytes(doneBytes)}, ${percent} %`);
+      }
+      done(null, chunk);
+    },
+  });
+}
+
+/** All jobs as they change; null at a daemon that is not Cistern. */
+async function watch(connection: Connection): Promise<AsyncIterableIterator<Job> | null> {
+  try {
+    return await connection.watchJobs();
+  } catch (error) {
+    if (error instanceof LibvirtError && error.code === ErrorCode.NO_SUPPORT) return null;
+    throw error;
+  }
+}
+
+await example(async (connection) => {
+  await withPool(connection, async (pool) => {
+    const volume = await pool.createVolume(thinVolume("disk.img", SIZE));
+    await pipeline(Readable.from(chunks()), counting(SIZE), await volume.openUpload({ lengthBytes: SIZE }));
+
+    const jobs = await watch(connection);
+    const wiped = volume.wipe("zero");
+    if (jobs === null) console.log("this daemon does not tell how far a wipe is");
+    else {
+      for await (const job of jobs) {
+        if (job.kind !== "wipe" || job.pool !== pool.name) continue;
+        const total = job.totalBytes === null ? "" : ` of ${formatBytes(job.totalBytes)}`;
+        console.log(`${job.title}: ${job.state}, ${formatBytes(job.doneBytes)}${total}`);
+        if (job.endedAt !== null) break;
+      }
+    }
+    await wiped;
+    console.log("wiped");
+  });
+});
