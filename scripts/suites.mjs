@@ -32,6 +32,7 @@ export const SLOW_FILES = {
   "packages/daemon/test/drivers/create-qcow2.test.ts": "makes every image twice and lets qemu-img look at it thrice",
   "packages/daemon/test/drivers/directory-luks.test.ts": "derives keys, which is slow on purpose",
   "packages/daemon/test/drivers/file-systems.test.ts": "makes file systems and looks at what is left on their disks",
+  "tests/house/api-documentation.test.ts": "reads the whole client as a compiler does",
   "packages/daemon/test/host/remote.test.ts": "makes storage hang and waits for the deadlines",
 };
 

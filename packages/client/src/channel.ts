@@ -20,9 +20,11 @@ import {
 import { LIMITS } from "./limits.js";
 import { StreamPort } from "./streams/stream-port.js";
 
+/** How long a call may take. Its default deadline is 30 s, and a day where it works on storage. */
 export interface CallOptions {
   /** Gives the call up. The server is not told: what it does, it does. */
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds until the call is given up, with 68. */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -104,10 +104,12 @@ export class Connection implements Caller {
     return this.#channel.openStream(procedure, args, options);
   }
 
+  /** As what the connection was opened: "storage:///system". */
   async uri(options?: CallOptions): Promise<string> {
     return (await this.call(connectProcedures.connectGetUri, undefined, options)).uri;
   }
 
+  /** The server's name for its host; 3 at the storage driver, which has none. */
   async hostname(options?: CallOptions): Promise<string> {
     return (await this.call(connectProcedures.connectGetHostname, undefined, options)).hostname;
   }
@@ -135,10 +137,12 @@ export class Connection implements Caller {
     return new Pool(this, (await this.call(storage.storagePoolLookupByName, { name }, options)).pool);
   }
 
+  /** 49 where there is no such pool. The UUID is in lower case, 8-4-4-4-12. */
   async lookupPoolByUuid(uuid: string, options?: CallOptions): Promise<Pool> {
     return new Pool(this, (await this.call(storage.storagePoolLookupByUuid, { uuid }, options)).pool);
   }
 
+  /** The running pool whose volumes lie in this directory; 49 where there is none. */
   async lookupPoolByTargetPath(path: string, options?: CallOptions): Promise<Pool> {
     return new Pool(this, (await this.call(storage.storagePoolLookupByTargetPath, { path }, options)).pool);
   }
@@ -155,6 +159,7 @@ export class Connection implements Caller {
     return new Pool(this, (await this.call(storage.storagePoolCreateXml, args, options)).pool);
   }
 
+  /** The pool by whose name the volume goes. */
   async lookupPoolOfVolume(volume: Volume, options?: CallOptions): Promise<Pool> {
     return new Pool(
       this,
@@ -162,10 +167,12 @@ export class Connection implements Caller {
     );
   }
 
+  /** In any running pool; 50 where there is no such volume. */
   async lookupVolumeByKey(key: string, options?: CallOptions): Promise<Volume> {
     return new Volume(this, (await this.call(storage.storageVolLookupByKey, { key }, options)).vol);
   }
 
+  /** In any running pool; 50 where there is no such volume. */
   async lookupVolumeByPath(path: string, options?: CallOptions): Promise<Volume> {
     return new Volume(this, (await this.call(storage.storageVolLookupByPath, { path }, options)).vol);
   }
@@ -203,6 +210,7 @@ export class Connection implements Caller {
     return new Secret(this, (await this.call(secrets.secretLookupByUuid, { uuid }, options)).secret);
   }
 
+  /** 66 where there is no secret for this. */
   async lookupSecretByUsage(usage: SecretUsage, usageId: string, options?: CallOptions): Promise<Secret> {
     const args = { usageType: SECRET_USAGES.indexOf(usage), usageID: usageId };
     return new Secret(this, (await this.call(secrets.secretLookupByUsage, args, options)).secret);
@@ -226,6 +234,7 @@ export class Connection implements Caller {
     return new Domain(this, (await this.call(domains.domainLookupByName, { name }, options)).dom);
   }
 
+  /** 42 where there is no such guest. */
   async lookupDomainByUuid(uuid: string, options?: CallOptions): Promise<Domain> {
     return new Domain(this, (await this.call(domains.domainLookupByUuid, { uuid }, options)).dom);
   }
@@ -290,6 +299,7 @@ export class Connection implements Caller {
     await this.#closing;
   }
 
+  /** For `await using`: closes. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -4,31 +4,41 @@ import type { CallOptions } from "./channel.js";
 import { Domain } from "./domain.js";
 import { callback, type EventHub, type Topic, topic } from "./event-hub.js";
 
-/** What happens to guests as such, by libvirt's numbers, and each one's reasons by theirs. */
-const LIFECYCLE = [
-  ["defined", ["added", "updated", "renamed", "from-snapshot"]],
-  ["undefined", ["removed", "renamed"]],
-  ["started", ["booted", "migrated", "restored", "from-snapshot", "wakeup"]],
-  [
-    "suspended",
-    [
-      ...["paused", "migrated", "io-error", "watchdog", "restored", "from-snapshot", "api-error", "postcopy"],
-      "postcopy-failed",
-    ],
-  ],
-  ["resumed", ["unpaused", "migrated", "from-snapshot", "postcopy", "postcopy-failed"]],
-  ["stopped", ["shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "from-snapshot"]],
-  ["shutdown", ["finished", "guest", "host"]],
-  ["pmsuspended", ["memory", "disk"]],
-  ["crashed", ["panicked", "crashloaded"]],
+/** What happens to guests as such, in the order of libvirt's numbers. */
+export const DOMAIN_LIFECYCLE = [
+  "defined",
+  "undefined",
+  "started",
+  "suspended",
+  "resumed",
+  "stopped",
+  "shutdown",
+  "pmsuspended",
+  "crashed",
 ] as const;
+/** What happens to a guest as such. */
+export type DomainLifecycle = (typeof DOMAIN_LIFECYCLE)[number];
+
+/** Why, by libvirt's numbers. */
+const REASONS: Readonly<Record<DomainLifecycle, readonly string[]>> = {
+  defined: ["added", "updated", "renamed", "from-snapshot"],
+  undefined: ["removed", "renamed"],
+  started: ["booted", "migrated", "restored", "from-snapshot", "wakeup"],
+  suspended: [
+    ...["paused", "migrated", "io-error", "watchdog", "restored", "from-snapshot", "api-error", "postcopy"],
+    "postcopy-failed",
+  ],
+  resumed: ["unpaused", "migrated", "from-snapshot", "postcopy", "postcopy-failed"],
+  stopped: ["shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "from-snapshot"],
+  shutdown: ["finished", "guest", "host"],
+  pmsuspended: ["memory", "disk"],
+  crashed: ["panicked", "crashloaded"],
+};
 
 const BLOCK_JOBS = ["unknown", "pull", "copy", "commit", "active-commit", "backup"] as const;
 const BLOCK_JOB_STATES = ["completed", "failed", "cancelled", "ready"] as const;
 const DISK_CHANGE_REASONS = ["missing-on-start", "dropped-on-start"] as const;
 const TRAY_STATES = ["open", "closed"] as const;
-
-export type DomainLifecycle = (typeof LIFECYCLE)[number][0];
 
 /**
  * The guest as such: defined (also: defined anew), started, stopped … libvirt tells nothing when a device is given to or taken
@@ -57,6 +67,7 @@ export interface DomainBlockJobEvent {
   readonly domain: Domain;
   /** The disk's target: "vda". */
   readonly target: string;
+  /** "pull" takes the backing files' content into the disk, "commit" the disk's content into them, "copy" all of it elsewhere. */
   readonly job: (typeof BLOCK_JOBS)[number];
   /** "ready": both files are the same, and the guest may change over. */
   readonly state: (typeof BLOCK_JOB_STATES)[number] | "unknown";
@@ -80,17 +91,21 @@ export interface DomainTrayEvent {
   readonly tray: (typeof TRAY_STATES)[number] | "unknown";
 }
 
+/** What happens to guests, told apart by `kind`. */
 export type DomainEvent =
   | DomainLifecycleEvent
   | DomainDeviceEvent
   | DomainBlockJobEvent
   | DomainDiskChangeEvent
   | DomainTrayEvent;
+/** What can be asked for. */
 export type DomainEventKind = DomainEvent["kind"];
 
 /** Which events are wanted; without anything all kinds, of all guests. */
 export interface DomainEventSettings {
+  /** Default: all. */
   readonly kinds?: readonly DomainEventKind[] | undefined;
+  /** Default: all guests, also those that come later. */
   readonly domain?: Domain | undefined;
 }
 
@@ -101,8 +116,8 @@ type DomainTopic = Topic<Args, DomainEvent>;
 const TOPICS: Readonly<Record<DomainEventKind, (dom: DomainReference | null, caller: Caller) => DomainTopic>> = {
   lifecycle: (dom, caller) =>
     topic({ eventID: 0, dom }, events.domainEventCallbackLifecycle, (about): DomainLifecycleEvent => {
-      const [change, reasons] = LIFECYCLE[about.event] ?? ["unknown", []];
-      const reason = reasons[about.detail] ?? "unknown";
+      const change = DOMAIN_LIFECYCLE[about.event] ?? "unknown";
+      const reason = (change === "unknown" ? undefined : REASONS[change][about.detail]) ?? "unknown";
       return { kind: "lifecycle", domain: new Domain(caller, about.dom), change, reason };
     }),
   "device-added": deviceTopic("device-added", 19, events.domainEventCallbackDeviceAdded),

@@ -13,6 +13,7 @@ export const DOMAIN_STATES = [
   "crashed",
   "pmsuspended",
 ] as const;
+/** What a guest does. */
 export type DomainState = (typeof DOMAIN_STATES)[number];
 
 /**
@@ -34,17 +35,21 @@ const Affect = { LIVE: 1, CONFIG: 2 } as const;
 /** One guest of a hypervisor. It stays the same when it is renamed: the server goes by its UUID. */
 export class Domain {
   readonly #connection: Caller;
+  /** By which the server finds it. */
   readonly reference: DomainReference;
 
+  /** The same one over another connection; asks nothing. */
   constructor(connection: Caller, reference: DomainReference) {
     this.#connection = connection;
     this.reference = reference;
   }
 
+  /** Unique among the guests of a hypervisor. */
   get name(): string {
     return this.reference.name;
   }
 
+  /** Lower case, 8-4-4-4-12. */
   get uuid(): string {
     return this.reference.uuid;
   }
@@ -66,6 +71,7 @@ export class Domain {
     return DOMAIN_STATES[state] ?? "nostate";
   }
 
+  /** Whether it runs, or has been paused while it ran. */
   async isActive(options?: CallOptions): Promise<boolean> {
     return (await this.#connection.call(domains.domainIsActive, this.#self, options)).active !== 0;
   }

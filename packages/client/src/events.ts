@@ -2,15 +2,19 @@ import { events, type PoolReference, type SecretReference, secrets, storage } fr
 import type { CallOptions } from "./channel.js";
 import { callback, type EventHub, topic } from "./event-hub.js";
 
+/** What happens to pools as such, in the order of libvirt's numbers. "created" and "deleted" are about their storage. */
 export const POOL_LIFECYCLE = ["defined", "undefined", "started", "stopped", "created", "deleted"] as const;
+/** What happens to a pool as such. */
 export type PoolLifecycle = (typeof POOL_LIFECYCLE)[number];
 
+/** Something happened to a pool. */
 export interface PoolEvent {
   /** Something happened to the pool as such, or its volumes were looked at anew; "unknown" comes from newer servers. */
   readonly kind: PoolLifecycle | "refreshed" | "unknown";
   readonly pool: PoolReference;
 }
 
+/** Something happened to a secret; its value is never told. */
 export interface SecretEvent {
   readonly kind: "defined" | "undefined" | "valueChanged" | "unknown";
   readonly secret: SecretReference;

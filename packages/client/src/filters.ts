@@ -1,7 +1,10 @@
 /** Which pools a listing has; all where nothing is said. Conditions of different kinds must all hold. */
 export interface PoolFilter {
+  /** Running, or (false) not. */
   readonly active?: boolean | undefined;
+  /** With a definition, or (false) gone when they stop. */
   readonly persistent?: boolean | undefined;
+  /** Started with the host, or (false) not. */
   readonly autostart?: boolean | undefined;
   /** Pools of any of these types. */
   readonly types?: readonly PoolTypeName[] | undefined;
@@ -9,7 +12,9 @@ export interface PoolFilter {
 
 /** Which guests a listing has; all where nothing is said. */
 export interface DomainFilter {
+  /** Running or paused, or (false) neither. */
   readonly active?: boolean | undefined;
+  /** With a definition, or (false) gone when they end. */
   readonly persistent?: boolean | undefined;
 }
 
@@ -23,33 +28,36 @@ export interface SecretFilter {
 
 /** Bits of CONNECT_LIST_ALL_STORAGE_POOLS. */
 const ListPools = { INACTIVE: 1, ACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8, AUTOSTART: 0x10, NO_AUTOSTART: 0x20 } as const;
-const ListPoolTypes = {
-  dir: 0x40,
-  fs: 0x80,
-  netfs: 0x100,
-  logical: 0x200,
-  disk: 0x400,
-  iscsi: 0x800,
-  scsi: 0x1000,
-  mpath: 0x2000,
-  rbd: 0x4000,
-  sheepdog: 0x8000,
-  gluster: 0x10000,
-  zfs: 0x20000,
-  vstorage: 0x40000,
-  "iscsi-direct": 0x80000,
-} as const;
+/** Pool types in the order of their bits, of which this is the first. */
+const FIRST_TYPE = 0x40;
+/** All types of pools, as their documents spell them. */
+export const POOL_TYPE_NAMES = [
+  "dir",
+  "fs",
+  "netfs",
+  "logical",
+  "disk",
+  "iscsi",
+  "scsi",
+  "mpath",
+  "rbd",
+  "sheepdog",
+  "gluster",
+  "zfs",
+  "vstorage",
+  "iscsi-direct",
+] as const;
+/** A pool's type, as its document spells it. */
+export type PoolTypeName = (typeof POOL_TYPE_NAMES)[number];
+
 /** Bits of CONNECT_LIST_ALL_DOMAINS. */
 const ListDomains = { ACTIVE: 1, INACTIVE: 2, PERSISTENT: 4, TRANSIENT: 8 } as const;
 /** Bits of CONNECT_LIST_ALL_SECRETS. */
 const ListSecrets = { EPHEMERAL: 1, NO_EPHEMERAL: 2, PRIVATE: 4, NO_PRIVATE: 8 } as const;
 
-/** A pool's type, as its document spells it. */
-export type PoolTypeName = keyof typeof ListPoolTypes;
-
 export function poolListFlags({ active, persistent, autostart, types = [] }: PoolFilter): number {
   return types.reduce(
-    (flags, type) => flags | ListPoolTypes[type],
+    (flags, type) => flags | (FIRST_TYPE << POOL_TYPE_NAMES.indexOf(type)),
     choose(active, ListPools.ACTIVE, ListPools.INACTIVE) |
       choose(persistent, ListPools.PERSISTENT, ListPools.TRANSIENT) |
       choose(autostart, ListPools.AUTOSTART, ListPools.NO_AUTOSTART),

@@ -28,6 +28,7 @@ export interface Job {
   readonly startedAt: Date | null;
   /** null: it is under way. */
   readonly endedAt: Date | null;
+  /** Of `totalBytes`. */
   readonly doneBytes: bigint;
   /** null: not known. */
   readonly totalBytes: bigint | null;

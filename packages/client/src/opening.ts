@@ -5,6 +5,7 @@ import type { CallOptions, Channel } from "./channel.js";
 import { LIMITS } from "./limits.js";
 import type { Login } from "./uri.js";
 
+/** How to connect. */
 export interface ConnectOptions {
   /** Ask for nothing that changes anything; the server enforces it. */
   readonly readOnly?: boolean | undefined;

@@ -31,6 +31,7 @@ export interface PoolCommitment {
 export interface AutostartFailure {
   /** Since the boot. */
   readonly attempts: number;
+  /** When it was tried, or is being tried. */
   readonly lastAttemptAt: Date;
   /** null: it is being tried. */
   readonly nextAttemptAt: Date | null;

@@ -3,24 +3,32 @@ import type { Caller } from "./caller.js";
 import type { CallOptions } from "./channel.js";
 import { Volume } from "./volume.js";
 
+/** What a pool is, in the order of libvirt's numbers. */
 export const POOL_STATES = ["inactive", "building", "running", "degraded", "inaccessible"] as const;
+/** What a pool is. */
 export type PoolState = (typeof POOL_STATES)[number];
 
+/** A pool's state and sizes, which are 0 while it does not run. */
 export interface PoolInfo {
   readonly state: PoolState;
+  /** Of the storage as a whole. */
   readonly capacityBytes: bigint;
+  /** What is taken, by whomever. */
   readonly allocationBytes: bigint;
+  /** What new volumes can take. */
   readonly availableBytes: bigint;
 }
 
 /** What building may do to data that is there already; the default is the pool type's own. */
 export type Overwrite = "refuse" | "overwrite";
 
+/** How to start a pool. */
 export interface StartPoolSettings {
   /** Prepare the storage first; true leaves it to the pool type whether data there is overwritten. */
   readonly build?: boolean | Overwrite | undefined;
 }
 
+/** How to create a volume. */
 export interface CreateVolumeSettings {
   /** Allocate the format's metadata now (qcow2). */
   readonly preallocateMetadata?: boolean | undefined;
@@ -28,6 +36,7 @@ export interface CreateVolumeSettings {
   readonly validate?: boolean | undefined;
 }
 
+/** How to copy a volume. */
 export interface CloneVolumeSettings extends CreateVolumeSettings {
   /** Share blocks with the source, where the file system can. */
   readonly reflink?: boolean | undefined;
@@ -43,21 +52,26 @@ const Create = { PREALLOCATE_METADATA: 1, REFLINK: 2, VALIDATE: 4 } as const;
 /** One pool. It stays the same pool when it is renamed: the server goes by its UUID. */
 export class Pool {
   readonly #connection: Caller;
+  /** By which the server finds it. */
   readonly reference: PoolReference;
 
+  /** The same one over another connection; asks nothing. */
   constructor(connection: Caller, reference: PoolReference) {
     this.#connection = connection;
     this.reference = reference;
   }
 
+  /** As it was when the pool was found. */
   get name(): string {
     return this.reference.name;
   }
 
+  /** Lower case, 8-4-4-4-12. */
   get uuid(): string {
     return this.reference.uuid;
   }
 
+  /** What it is and has, by the last scan. */
   async info(options?: CallOptions): Promise<PoolInfo> {
     const info = await this.#connection.call(storage.storagePoolGetInfo, this.#self, options);
     return {
@@ -74,18 +88,22 @@ export class Pool {
     return (await this.#connection.call(storage.storagePoolGetXmlDesc, args, options)).xml;
   }
 
+  /** Whether it runs, and its volumes can be reached. */
   async isActive(options?: CallOptions): Promise<boolean> {
     return (await this.#connection.call(storage.storagePoolIsActive, this.#self, options)).active !== 0;
   }
 
+  /** Whether it has a definition, which stays when it stops. */
   async isPersistent(options?: CallOptions): Promise<boolean> {
     return (await this.#connection.call(storage.storagePoolIsPersistent, this.#self, options)).persistent !== 0;
   }
 
+  /** Whether it is started with the host. */
   async autostart(options?: CallOptions): Promise<boolean> {
     return (await this.#connection.call(storage.storagePoolGetAutostart, this.#self, options)).autostart !== 0;
   }
 
+  /** Has it started with the host, or not; 55 for a pool without a definition. */
   async setAutostart(autostart: boolean, options?: CallOptions): Promise<void> {
     const args = { ...this.#self, autostart: autostart ? 1 : 0 };
     await this.#connection.call(storage.storagePoolSetAutostart, args, options);
@@ -119,6 +137,7 @@ export class Pool {
     await this.#connection.call(storage.storagePoolUndefine, this.#self, options);
   }
 
+  /** Looks at the storage again: volumes that came or went, and their sizes. 55 where the pool does not run. */
   async refresh(options?: CallOptions): Promise<void> {
     await this.#connection.call(storage.storagePoolRefresh, { ...this.#self, flags: 0 }, options);
   }
@@ -130,15 +149,18 @@ export class Pool {
     return vols.map((reference) => new Volume(this.#connection, reference)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  /** 55 where the pool does not run. */
   async countVolumes(options?: CallOptions): Promise<number> {
     return (await this.#connection.call(storage.storagePoolNumOfVolumes, this.#self, options)).num;
   }
 
+  /** 50 where there is no such volume. */
   async lookupVolume(name: string, options?: CallOptions): Promise<Volume> {
     const { vol } = await this.#connection.call(storage.storageVolLookupByName, { ...this.#self, name }, options);
     return new Volume(this.#connection, vol);
   }
 
+  /** A new volume, complete when the promise resolves. 90 where the name is taken. */
   async createVolume(xml: string, settings: CreateVolumeSettings = {}, options?: CallOptions): Promise<Volume> {
     const args = { ...this.#self, xml, flags: createFlags(settings) };
     const { vol } = await this.#connection.call(storage.storageVolCreateXml, args, options);

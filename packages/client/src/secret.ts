@@ -4,6 +4,7 @@ import type { CallOptions } from "./channel.js";
 
 /** What a secret is for, in the order of libvirt's numbers. */
 export const SECRET_USAGES = ["none", "volume", "ceph", "iscsi", "tls", "vtpm"] as const;
+/** What a secret is for. */
 export type SecretUsage = (typeof SECRET_USAGES)[number];
 
 /** A passphrase or key that pools and volumes refer to. It is its UUID; its value is kept apart from its document. */
@@ -12,11 +13,13 @@ export class Secret {
   /** By which the server finds it. */
   readonly reference: SecretReference;
 
+  /** The same one over another connection; asks nothing. */
   constructor(connection: Caller, reference: SecretReference) {
     this.#connection = connection;
     this.reference = reference;
   }
 
+  /** Lower case, 8-4-4-4-12. */
   get uuid(): string {
     return this.reference.uuid;
   }

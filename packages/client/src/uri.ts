@@ -6,6 +6,7 @@ import type { TlsTarget } from "./transports/tls.js";
 
 /** Where a connection goes, and what it asks to be opened as. */
 export interface Endpoint {
+  /** By which transport, and where to. */
   readonly way:
     | { readonly transport: "unix"; readonly socketPath: string }
     | { readonly transport: "ssh"; readonly target: SshTarget }
@@ -31,10 +32,12 @@ export interface Login {
 
 export const LOCAL_LOGIN: Login = { host: "localhost", isPrivate: true, mechanism: null, authFile: null };
 
+/** How to understand a URI. */
 export interface EndpointOptions {
   readonly readOnly?: boolean | undefined;
-  /** For tests: the environment and which files exist. */
+  /** For tests: instead of this process's. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  /** For tests: instead of looking at the file system. */
   readonly exists?: ((path: string) => boolean) | undefined;
 }
 

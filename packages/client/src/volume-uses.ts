@@ -58,12 +58,14 @@ export interface OrphanPage extends WithDoubts<Orphan> {
   readonly sources: readonly DomainSource[];
 }
 
+/** What to define so that pools have what guests use. */
 export interface AdoptionPlan {
   readonly proposals: readonly PoolProposal[];
   /** What no pool can have, with the reason. */
   readonly left: readonly { readonly place: string; readonly reason: string }[];
 }
 
+/** Whether guests can open what pools hold. */
 export interface ReachReport {
   /** Whom guests run as. */
   readonly user: string;
@@ -78,6 +80,7 @@ export interface ReachReport {
 export interface AttachSettings extends DeviceChange {
   /** `vdb`; without it the first that is free. */
   readonly target?: string | undefined;
+  /** `virtio`, `scsi`, `sata` …; without it what fits the target. */
   readonly bus?: string | undefined;
   readonly readOnly?: boolean | undefined;
   /** Others that call it shareable too may write to it as well. */
@@ -88,6 +91,7 @@ export interface AttachSettings extends DeviceChange {
 export class VolumeUses {
   readonly #own: OwnProgram;
 
+  /** @internal */
   constructor(own: OwnProgram) {
     this.#own = own;
   }
@@ -114,6 +118,7 @@ export class VolumeUses {
     return (await this.#own.call(cistern.volumeExplain, { vol: volume.reference }, options)).explanation;
   }
 
+  /** Everything about guests and volumes that costs data or keeps a guest from running. */
   async conflicts(options?: CallOptions): Promise<WithDoubts<AttachmentConflict>> {
     return allPages(async (offset) => {
       const page = await this.#own.call(cistern.conflictList, { offset }, options);

@@ -4,9 +4,12 @@ import type { CallOptions } from "./channel.js";
 import { DownloadStream } from "./streams/download-stream.js";
 import { UploadStream } from "./streams/upload-stream.js";
 
+/** What a volume is to its host, in the order of libvirt's numbers. */
 export const VOLUME_KINDS = ["file", "block", "dir", "network", "netdir", "ploop"] as const;
+/** What a volume is to its host. */
 export type VolumeKind = (typeof VOLUME_KINDS)[number];
 
+/** A volume's kind and sizes. */
 export interface VolumeInfo {
   readonly kind: VolumeKind;
   /** What a guest sees. */
@@ -28,18 +31,22 @@ export const WIPE_ALGORITHMS = [
   "random",
   "trim",
 ] as const;
+/** A way to wipe; all but "zero" and "trim" need scrub on the server. */
 export type WipeAlgorithm = (typeof WIPE_ALGORITHMS)[number];
 
+/** How to resize a volume. */
 export interface ResizeSettings {
   /** Take the space now. */
   readonly allocate?: boolean | undefined;
   /** The capacity is a difference. */
   readonly delta?: boolean | undefined;
+  /** Without it a smaller capacity is refused: what lies beyond is lost. */
   readonly shrink?: boolean | undefined;
 }
 
 /** Which part of a volume a stream carries. */
 export interface StreamSettings extends CallOptions {
+  /** Where it begins; default 0. */
   readonly offsetBytes?: bigint | undefined;
   /** 0: to the end. */
   readonly lengthBytes?: bigint | undefined;
@@ -57,17 +64,21 @@ const Delete = { ZEROED: 1, WITH_SNAPSHOTS: 2 } as const;
 /** One volume, which the server finds by its pool's name and its own. */
 export class Volume {
   readonly #connection: Caller;
+  /** By which the server finds it. */
   readonly reference: VolumeReference;
 
+  /** The same one over another connection; asks nothing. */
   constructor(connection: Caller, reference: VolumeReference) {
     this.#connection = connection;
     this.reference = reference;
   }
 
+  /** Unique in its pool. */
   get name(): string {
     return this.reference.name;
   }
 
+  /** As it was when the volume was found. */
   get poolName(): string {
     return this.reference.pool;
   }
@@ -77,26 +88,31 @@ export class Volume {
     return this.reference.key;
   }
 
+  /** Its sizes now; the server looks at the storage. */
   async info(settings: { physical?: boolean } = {}, options?: CallOptions): Promise<VolumeInfo> {
     const args = { ...this.#self, flags: settings.physical === true ? GET_PHYSICAL : 0 };
     const { type, capacity, allocation } = await this.#connection.call(storage.storageVolGetInfoFlags, args, options);
     return { kind: VOLUME_KINDS[type] ?? "file", capacityBytes: capacity, allocationBytes: allocation };
   }
 
+  /** The volume's document. */
   async xml(options?: CallOptions): Promise<string> {
     return (await this.#connection.call(storage.storageVolGetXmlDesc, { ...this.#self, flags: 0 }, options)).xml;
   }
 
+  /** Where the host has it: of a file or device its path, of network volumes their name at the server. */
   async path(options?: CallOptions): Promise<string> {
     return (await this.#connection.call(storage.storageVolGetPath, this.#self, options)).name;
   }
 
+  /** Removes the volume and what is in it; 55 while something else works on it. */
   async delete(settings: { zeroed?: boolean; withSnapshots?: boolean } = {}, options?: CallOptions): Promise<void> {
     const flags =
       (settings.zeroed === true ? Delete.ZEROED : 0) | (settings.withSnapshots === true ? Delete.WITH_SNAPSHOTS : 0);
     await this.#connection.call(storage.storageVolDelete, { ...this.#self, flags }, options);
   }
 
+  /** Changes what a guest sees. */
   async resize(capacityBytes: bigint, settings: ResizeSettings = {}, options?: CallOptions): Promise<void> {
     const flags =
       (settings.allocate === true ? Resize.ALLOCATE : 0) |
@@ -105,6 +121,7 @@ export class Volume {
     await this.#connection.call(storage.storageVolResize, { ...this.#self, capacity: capacityBytes, flags }, options);
   }
 
+  /** Makes its old content unreadable, as far as the storage below lets one. */
   async wipe(algorithm: WipeAlgorithm = "zero", options?: CallOptions): Promise<void> {
     const args = { ...this.#self, algorithm: WIPE_ALGORITHMS.indexOf(algorithm), flags: 0 };
     await this.#connection.call(storage.storageVolWipePattern, args, options);

@@ -1,6 +1,15 @@
 import { domains, MessageType, storage } from "@cistern/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type CallOptions, Connection, Domain, memoryTransport, Pool, Secret, Volume } from "../dist/index.js";
+import {
+  type CallOptions,
+  Connection,
+  Domain,
+  memoryTransport,
+  Pool,
+  Secret,
+  Volume,
+  VolumeUses,
+} from "../dist/index.js";
 import { ScriptedServer } from "./scripted-server.js";
 
 const uuid = "5e7a1f00-1111-2222-3333-444455556666";
@@ -120,6 +129,21 @@ const calls: readonly (readonly [of: { readonly prototype: object }, calls: Call
       isPersistent: (options) => domain().isPersistent(options),
       attachDevice: (options) => domain().attachDevice("<disk/>", {}, options),
       detachDevice: (options) => domain().detachDevice("<disk/>", {}, options),
+    },
+  ],
+  [
+    VolumeUses,
+    {
+      domainSources: (options) => connection.uses.domainSources(options),
+      attachments: (options) => connection.uses.attachments({}, options),
+      explain: (options) => connection.uses.explain(volume(), options),
+      conflicts: (options) => connection.uses.conflicts(options),
+      orphans: (options) => connection.uses.orphans(options).next(),
+      adoptionPlan: (options) => connection.uses.adoptionPlan({}, options),
+      checkReach: (options) => connection.uses.checkReach(pool(), {}, options),
+      attach: (options) => connection.uses.attach(volume(), "d", {}, options),
+      detach: (options) => connection.uses.detach(volume(), "d", {}, options),
+      refuseDefined: (options) => connection.uses.refuseDefined(true, options),
     },
   ],
 ];

@@ -4,14 +4,17 @@ import { join } from "node:path";
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { loginFailed } from "./mechanism.js";
 
+/** Who logs in. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
 }
 
+/** For which login a name and a password are wanted. */
 export interface CredentialsRequest {
   /** Whom it is for: the host of the URI, `localhost` of a socket. */
   readonly host: string;
+  /** SASL's name: `SCRAM-SHA-256`, `PLAIN`. */
   readonly mechanism: string;
 }
 

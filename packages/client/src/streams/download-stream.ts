@@ -4,9 +4,11 @@ import type { StreamPort } from "./stream-port.js";
 
 /** A run of zeros that is not sent as bytes. */
 export interface Hole {
+  /** How many. */
   readonly holeBytes: bigint;
 }
 
+/** Tells the chunks of a sparse stream apart. */
 export function isHole(chunk: unknown): chunk is Hole {
   return typeof chunk === "object" && chunk !== null && "holeBytes" in chunk;
 }
@@ -21,6 +23,7 @@ export class DownloadStream extends Readable {
   readonly #port: StreamPort;
   #ended = false;
 
+  /** @internal */
   constructor(port: StreamPort, sparse: boolean) {
     super(
       sparse
@@ -45,10 +48,12 @@ export class DownloadStream extends Readable {
     });
   }
 
+  /** @internal */
   override _read(): void {
     this.#port.setFull(false);
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (!this.#ended) this.#port.abort();
     this.#ended = true;

@@ -26,12 +26,15 @@ export interface PacketSink {
 
 /** What comes out of a stream. After `finished` or `failed` nothing follows. */
 export interface StreamListener {
+  /** Bytes, however the server cut them. */
   data(bytes: Uint8Array): void;
+  /** So many zeros, of a stream that was opened as sparse. */
   hole(lengthBytes: bigint): void;
   /** No more data: an empty packet. */
   end(): void;
   /** The server confirms that everything is done. */
   finished(): void;
+  /** The server or the connection ended the stream. */
   failed(error: LibvirtError): void;
 }
 
@@ -47,6 +50,7 @@ export class StreamPort {
   #early: Frame[] = [];
   #over = false;
 
+  /** @internal */
   constructor(sink: PacketSink, opening: FrameHeader) {
     this.#sink = sink;
     this.#header = { ...opening, type: MessageType.STREAM, status: MessageStatus.CONTINUE };
@@ -110,6 +114,7 @@ export class StreamPort {
     else this.#sink.resume(this);
   }
 
+  /** @internal */
   receive(frame: Frame): void {
     this.#idle.refresh();
     if (this.#listener === null) {
@@ -134,7 +139,7 @@ export class StreamPort {
     }
   }
 
-  /** The connection ended. */
+  /** The connection ended. @internal */
   lost(error: LibvirtError): void {
     if (this.#over) return;
     this.#close();

@@ -21,6 +21,7 @@ export class UploadStream extends Writable {
   #over = false;
   #onFinished: Done | null = null;
 
+  /** @internal */
   constructor(port: StreamPort, sparse: boolean) {
     // Object mode lets holes stand in line with bytes.
     super({ objectMode: true, highWaterMark: LIMITS.uploadBufferChunks });
@@ -42,14 +43,17 @@ export class UploadStream extends Writable {
     });
   }
 
+  /** @internal */
   override _write(chunk: unknown, encoding: BufferEncoding, done: Done): void {
     this.#send([{ chunk, encoding }]).then(() => done(), done);
   }
 
+  /** @internal */
   override _writev(chunks: readonly QueuedChunk[], done: Done): void {
     this.#send(chunks).then(() => done(), done);
   }
 
+  /** @internal */
   override _final(done: Done): void {
     if (this.#over) {
       done(
@@ -61,6 +65,7 @@ export class UploadStream extends Writable {
     this.#port.finish().catch(done);
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (!this.#over) this.#port.abort();
     this.#over = true;

@@ -14,6 +14,7 @@ export interface CertificatePlaces {
   readonly key: string;
 }
 
+/** Where to go by TLS, and whom to believe. */
 export interface TlsTarget {
   readonly host: string;
   readonly port: number;
