@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { COMMANDS } from "../../packages/cli/dist/commands/table.js";
 
 const root = resolve(import.meta.dirname, "../..");
 const documents = [
@@ -32,6 +33,12 @@ describe("documents", () => {
     const named = [...read(document).matchAll(/`((?:packages|scripts|tests|docs)\/[\w./-]+\.(?:ts|mjs|json|md|js))`/g)];
     const paths = named.flatMap(([, path]) => path ?? []);
     expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
+  it.each(documents)("%s names only commands of cistern that exist", (document) => {
+    const known = new Set([...COMMANDS.map(({ name }) => name), "COMMAND"]);
+    const named = [...read(document).matchAll(/(?:^\$ |`)cistern (?:-\S+ \S+ )*([a-zA-Z][\w-]*)/gm)];
+    expect(named.flatMap(([, name]) => name ?? []).filter((name) => !known.has(name))).toEqual([]);
   });
 
   it("every document under docs/ can be reached from the README", () => {

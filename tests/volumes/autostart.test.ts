@@ -53,10 +53,10 @@ it("a pool whose storage comes late is started then, by the same daemon; until t
   expect(await connection.autostartFailure(pool)).toMatchObject({
     error: { code: 38, message: reason() },
   });
-  const shown = await cistern("pool", "info", "late");
-  expect(shown).toContain(`Not started:  ${reason()}\n`);
-  expect(shown).toMatch(/^Attempts: {5}\d+, (?:the next in \d s|which is under way)$/m);
-  const facts = JSON.parse(await cistern("--json", "pool", "info", "late"));
+  const shown = await cistern("pool-info", "late", "--details");
+  expect(shown).toContain(`Not started:    ${reason()}\n`);
+  expect(shown).toMatch(/^Attempts: {7}\d+, (?:the next in \d s|which is under way)$/m);
+  const facts = JSON.parse(await cistern("--output", "json", "pool-info", "late"));
   expect(facts).toMatchObject({ state: "inactive", autostart: true, autostartFailure: { error: { code: 38 } } });
   expect(Date.parse(facts.autostartFailure.lastAttemptAt)).toBeGreaterThan(Date.now() - 60_000);
   expect(daemon.log).toContain("could not autostart pool 'late'");
@@ -69,8 +69,8 @@ it("a pool whose storage comes late is started then, by the same daemon; until t
   expect((await events.next()).value).toMatchObject({ kind: "started", pool: { name: "late" } });
   expect((await pool.listVolumes()).map(({ name }) => name)).toEqual(["a.img"]);
   expect(await connection.autostartFailure(pool)).toBeNull();
-  expect(await cistern("pool", "info", "late")).not.toContain("Not started");
-  expect(await cistern("job", "list", "--all")).toMatch(/failed +start +late.*done +start +late/s);
+  expect(await cistern("pool-info", "late", "--details")).not.toContain("Not started");
+  expect(await cistern("jobs", "--all")).toMatch(/failed +start +late.*done +start +late/s);
 });
 
 it("a daemon that was killed meanwhile goes on trying, but not after pool-destroy", async () => {

@@ -1,12 +1,13 @@
-import { existsSync } from "node:fs";
-import { type CallOptions, type Connection, connect, type Pool } from "@cistern/client";
-import { ErrorCode, encodeUtf8, LibvirtError } from "@cistern/protocol";
-import { formatJson } from "./output/json.js";
+import { type CallOptions, type Connection, connect } from "@cistern/client";
+import { encodeUtf8 } from "@cistern/protocol";
+import { type OutputForm, writeData, writeRecord } from "./output/data.js";
+import { printable } from "./output/text.js";
+import { targetOf } from "./target.js";
 
 /** The world as a command sees it; tests give their own. */
 export interface Surroundings {
   readonly stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
-  readonly stderr: NodeJS.WritableStream & { isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   readonly stdin: NodeJS.ReadableStream;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly userId: number;
@@ -17,8 +18,9 @@ export interface Surroundings {
 
 export interface GlobalOptions {
   readonly connect?: string;
-  readonly json?: boolean;
-  readonly timeout?: number;
+  readonly root?: string;
+  readonly output: OutputForm;
+  readonly deadline?: number;
   readonly quiet?: boolean;
 }
 
@@ -31,15 +33,17 @@ export function realSurroundings(signal: AbortSignal): Surroundings {
 export class Context {
   readonly surroundings: Surroundings;
   readonly options: GlobalOptions;
+  #printsContents = false;
 
   constructor(surroundings: Surroundings, options: GlobalOptions) {
     this.surroundings = surroundings;
     this.options = options;
   }
 
-  /** Connects, does `work`, and closes whatever happened. `readOnly` needs fewer rights. */
+  /** Connects, does `work`, and closes whatever happened. */
   async withConnection<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-    const connection = await this.surroundings.connect(this.#target(), { readOnly: false, ...this.#timeout() });
+    const target = targetOf(this.options, this.surroundings);
+    const connection = await this.surroundings.connect(target, { readOnly: false, ...this.patience });
     try {
       return await work(connection);
     } finally {
@@ -49,52 +53,60 @@ export class Context {
 
   /** For calls: they end with the user's patience. */
   get call(): CallOptions {
-    return { signal: this.surroundings.signal, ...this.#timeout() };
+    return { signal: this.surroundings.signal, ...this.patience };
+  }
+
+  /** For calls that go on although the user wants to stop: those that tidy up. */
+  get patience(): { timeoutMs?: number } {
+    return this.options.deadline === undefined ? {} : { timeoutMs: this.options.deadline * 1000 };
+  }
+
+  get isText(): boolean {
+    return this.options.output === "text";
+  }
+
+  get isQuiet(): boolean {
+    return this.options.quiet === true;
+  }
+
+  /** Whether what was printed may be followed by a blank line, as virsh does it. */
+  get endsWithBlankLine(): boolean {
+    return this.isText && !this.isQuiet && !this.#printsContents;
+  }
+
+  /** Standard output takes a volume's bytes, and nothing else. */
+  printContents(): NodeJS.WritableStream {
+    this.#printsContents = true;
+    return this.surroundings.stdout;
   }
 
   print(text: string): void {
-    this.surroundings.stdout.write(text);
+    this.surroundings.stdout.write(encodeUtf8(text));
   }
 
   /** A document, with the bytes of its names as they are. */
   printDocument(xml: string): void {
-    this.surroundings.stdout.write(encodeUtf8(xml.endsWith("\n") ? xml : `${xml}\n`));
+    this.print(xml.endsWith("\n") ? xml : `${xml}\n`);
   }
 
-  /** `data` where JSON is wanted, else `text()`. */
+  /** One name or path on a line of its own: as it is for scripts, without what could command a terminal. */
+  printName(name: string, data: unknown): void {
+    this.printResult(data, () => `${this.surroundings.stdout.isTTY === true ? printable(name) : name}\n`);
+  }
+
+  /** `text()`, or `data` where JSON or YAML is wanted. */
   printResult(data: unknown, text: () => string): void {
-    this.print(this.options.json === true ? `${formatJson(data)}\n` : text());
+    this.print(this.options.output === "text" ? text() : writeData(data, this.options.output));
   }
 
-  /** That something was done; JSON gets `data` instead, and `--quiet` nothing. */
+  /** One of many results that come one after the other: a line, a JSON object on a line, a YAML document. */
+  printRecord(data: unknown, text: () => string): void {
+    this.print(this.options.output === "text" ? text() : writeRecord(data, this.options.output));
+  }
+
+  /** That something was done: a line, which `--quiet` leaves out, or `data`. */
   printDone(text: string, data: unknown): void {
-    if (this.options.json === true) this.print(`${formatJson(data)}\n`);
-    else if (this.options.quiet !== true) this.print(`${text}\n`);
-  }
-
-  /** --connect, else CISTERN_URI, else LIBVIRT_DEFAULT_URI, else the user's own daemon or the system's. */
-  #target(): string {
-    const { environment, userId } = this.surroundings;
-    const said = this.options.connect ?? (environment["CISTERN_URI"] || environment["LIBVIRT_DEFAULT_URI"]);
-    if (said !== undefined && said !== "") return said;
-    const session = `${environment["XDG_RUNTIME_DIR"] ?? ""}/cistern/libvirt-sock`;
-    return userId !== 0 && existsSync(session) ? "storage:///session" : "storage:///system";
-  }
-
-  #timeout(): { timeoutMs?: number } {
-    return this.options.timeout === undefined ? {} : { timeoutMs: this.options.timeout * 1000 };
-  }
-}
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-/** The pool of that name, or of that UUID where no pool has it as its name. */
-export async function findPool(connection: Connection, nameOrUuid: string, options: CallOptions): Promise<Pool> {
-  try {
-    return await connection.lookupPool(nameOrUuid, options);
-  } catch (error) {
-    const unknown = error instanceof LibvirtError && error.code === ErrorCode.NO_STORAGE_POOL;
-    if (!unknown || !UUID.test(nameOrUuid)) throw error;
-    return connection.lookupPoolByUuid(nameOrUuid.toLowerCase(), options);
+    if (this.isText && this.isQuiet) return;
+    this.printRecord(data, () => `${text}\n`);
   }
 }

@@ -1,4 +1,5 @@
-import { ErrorCode, LibvirtError } from "@cistern/protocol";
+import { ErrorCode } from "@cistern/protocol";
+import { factsOf } from "./failure.js";
 
 /** What the shell sees. */
 export const ExitStatus = {
@@ -13,8 +14,8 @@ export const ExitStatus = {
   DENIED: 4,
   /** Somebody uses what was to be changed. */
   IN_USE: 5,
-  /** Ended by Ctrl-C, as shells count it. */
-  INTERRUPTED: 130,
+  /** Stopped by Ctrl-C, as shells count it. */
+  CANCELLED: 130,
 } as const;
 export type ExitStatus = (typeof ExitStatus)[keyof typeof ExitStatus];
 
@@ -36,9 +37,10 @@ const BY_CODE: ReadonlyMap<number, ExitStatus> = new Map<number, ExitStatus>([
 ]);
 
 export function exitStatusOf(error: unknown): ExitStatus {
-  if (error instanceof UsageError) return ExitStatus.USAGE;
-  if (!(error instanceof LibvirtError)) return ExitStatus.FAILED;
+  const { cause, libvirt } = factsOf(error);
+  if (cause instanceof UsageError) return ExitStatus.USAGE;
+  if (libvirt === null) return ExitStatus.FAILED;
   // libvirt has one number for all that a state forbids; its words tell the reason.
-  const isInUse = error.code === ErrorCode.OPERATION_INVALID && /\bin use\b/.test(error.message);
-  return isInUse ? ExitStatus.IN_USE : (BY_CODE.get(error.code) ?? ExitStatus.FAILED);
+  const isInUse = libvirt.code === ErrorCode.OPERATION_INVALID && /\bin use\b/.test(libvirt.message);
+  return isInUse ? ExitStatus.IN_USE : (BY_CODE.get(libvirt.code) ?? ExitStatus.FAILED);
 }

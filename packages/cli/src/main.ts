@@ -6,7 +6,7 @@ import { run } from "./program.js";
 const interruption = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interruption.abort());
 
-// Whoever reads the output may have had enough (`cistern pool list | head -1`).
+// Whoever reads the output may have had enough (`cistern pool-list | head -1`).
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(ExitStatus.OK);

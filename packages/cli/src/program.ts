@@ -1,36 +1,35 @@
-import { errorCodeName, LibvirtError } from "@cistern/protocol";
-import { Command, CommanderError } from "commander";
-import { countArgument } from "./commands/arguments.js";
-import { addEventsCommand } from "./commands/events.js";
-import { addJobCommands } from "./commands/job.js";
-import { addPoolCommands } from "./commands/pool.js";
-import { addVolumeCommands } from "./commands/volume.js";
-import { addVolumeDiskCommand } from "./commands/volume-disk.js";
-import { addVolumeInspectCommand } from "./commands/volume-inspect.js";
-import { addVolumeTransferCommands } from "./commands/volume-transfer.js";
+import { errorCodeName } from "@cistern/protocol";
+import { Command as Commander, CommanderError, Option } from "commander";
+import { type Command, type Parameter, readValues } from "./commands/command.js";
+import { readCount } from "./commands/parameters.js";
+import { COMMAND_GROUPS, COMMANDS, type CommandGroup } from "./commands/table.js";
 import { Context, type GlobalOptions, type Surroundings } from "./context.js";
-import { ExitStatus, exitStatusOf } from "./exit-status.js";
-import { formatJson } from "./output/json.js";
+import { ExitStatus, exitStatusOf, UsageError } from "./exit-status.js";
+import { factsOf } from "./failure.js";
+import { hintFor } from "./hints.js";
+import { OUTPUT_FORMS, writeData } from "./output/data.js";
+import { nearestName } from "./output/names.js";
 import { printable } from "./output/text.js";
 import { VERSION } from "./version.js";
 
 const EXAMPLES = `
 Examples:
-  cistern pool list
-  cistern pool define --name images --directory /srv/images
-  cistern pool start images
-  cistern volume create images disk.qcow2 20G --format qcow2
-  cistern volume upload images disk.qcow2 ./disk.qcow2
-  cistern volume list images --json
-  cistern job list
+  cistern pool-define-as images dir --target /srv/images
+  cistern pool-start images --build
+  cistern vol-create-as images disk.qcow2 20G --format qcow2
+  cistern vol-upload disk.qcow2 ./disk.qcow2 --pool images
+  cistern vol-list images --output json
+  cistern jobs
 
-Where to connect is said by --connect, else by CISTERN_URI, else by LIBVIRT_DEFAULT_URI: a URI
-(storage:///system, storage:///session, qemu+unix:///system?socket=/path, or
-storage+ssh://root@host/system for another host) or the path of a socket.
-Without any of them it is the daemon of the user if one is running, else that of the system.
+The daemon is that of --connect (a URI such as storage:///system, qemu+unix:///system?socket=/path or
+storage+ssh://root@host/system, or the path of a socket), else that of --root, else that of CISTERN_URI,
+else the cisternd that runs here, else libvirt's default, which LIBVIRT_DEFAULT_URI may name.
 
 Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 not found,
-4 denied, 5 in use, 130 interrupted.`;
+4 denied, 5 in use, 130 cancelled.`;
+
+/** Terminals that do not say how wide they are. */
+const USUAL_COLUMNS = 80;
 
 /** Runs one command line (without the program's name) and returns its exit status. Throws nothing. */
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<ExitStatus> {
@@ -40,51 +39,96 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     return ExitStatus.OK;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitStatus.OK : ExitStatus.USAGE;
-    report(error, surroundings, program.opts<GlobalOptions>().json === true);
-    if (surroundings.signal.aborted) return ExitStatus.INTERRUPTED;
-    return exitStatusOf(error);
+    report(error, new Context(surroundings, program.opts<GlobalOptions>()));
+    return surroundings.signal.aborted ? ExitStatus.CANCELLED : exitStatusOf(error);
   }
 }
 
-function buildProgram(surroundings: Surroundings): Command {
-  const program = new Command("cistern")
+function buildProgram(surroundings: Surroundings): Commander {
+  const program = new Commander("cistern")
     .description("Manage storage pools and volumes of cisternd, or of any libvirt daemon")
+    .usage("[options] [command] [arguments]")
     .version(VERSION)
     .option("-c, --connect <uri>", "the daemon: a URI or the path of a socket")
-    .option("--json", "print results as JSON")
-    .option("-q, --quiet", "print neither progress nor that something was done")
-    .option("--timeout <seconds>", "give up after so long without an answer", countArgument)
+    .option("--root <directory>", "the daemon that was started with this --root")
+    .addOption(new Option("--output <form>", "how results are printed").choices(OUTPUT_FORMS).default("text"))
+    .option("-q, --quiet", "print neither headings and progress nor that something was done")
+    .option("--deadline <seconds>", "give up after so long without an answer", readCount)
     .addHelpText("after", EXAMPLES)
     .showHelpAfterError("(cistern --help shows what there is)")
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .helpCommand(true)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void surroundings.stdout.write(text),
       writeErr: (text) => void surroundings.stderr.write(text),
+      getOutHelpWidth: () => surroundings.stdout.columns ?? USUAL_COLUMNS,
     });
-  const contextOf = (command: Command): Context => new Context(surroundings, command.optsWithGlobals<GlobalOptions>());
-  addPoolCommands(program, contextOf);
-  const volume = program.command("volume").description("Show and manage the volumes of a pool");
-  addVolumeCommands(volume, contextOf);
-  addVolumeTransferCommands(volume, contextOf);
-  addVolumeInspectCommand(volume, contextOf);
-  addVolumeDiskCommand(program, contextOf);
-  addJobCommands(program, contextOf);
-  addEventsCommand(program, contextOf);
-  for (const command of program.commands) inherit(command, program);
+  const contextOf = (): Context => new Context(surroundings, program.opts<GlobalOptions>());
+  program.argument("[command...]").action((words: readonly string[]) => start(program, words));
+  for (const group of COMMAND_GROUPS) {
+    for (const command of group.commands) addCommand(program, command, group, contextOf);
+  }
   return program;
 }
 
-/** Sub-commands do not take over on their own where errors and help go. */
-function inherit(command: Command, from: Command): void {
-  command.copyInheritedSettings(from);
-  for (const child of command.commands) inherit(child, command);
+function addCommand(program: Commander, command: Command, group: CommandGroup, contextOf: () => Context): void {
+  const entry = program.command(command.name).summary(command.summary).description(command.summary);
+  entry.copyInheritedSettings(program).helpGroup(`${group.title}:`).usage(synopsis(command)).argument("[words...]");
+  const parameters = Object.entries(command.parameters);
+  const options = parameters.map(([name, parameter]) => ({ name, option: optionOf(name, parameter) }));
+  for (const { option } of options) entry.addOption(option);
+  entry.action(async (words: readonly string[], chosen: Readonly<Record<string, string | true>>) => {
+    const said = options.map(({ name, option }) => [name, wordsOf(chosen[option.attributeName()])]);
+    const context = contextOf();
+    await command.run(context, readValues(command, words, Object.fromEntries(said)));
+    if (group.endsWithBlankLine && context.endsWithBlankLine) context.print("\n");
+  });
 }
 
-function report(error: unknown, { stderr }: Surroundings, json: boolean): void {
-  const message = error instanceof Error ? error.message : String(error);
-  if (json && error instanceof LibvirtError) {
-    const { code, domain } = error;
-    stderr.write(`${formatJson({ error: { code, name: errorCodeName(code), domain, message } })}\n`);
-  } else if (json) stderr.write(`${formatJson({ error: { message } })}\n`);
-  else stderr.write(`cistern: ${message.split("\n").map(printable).join("\n")}\n`);
+function optionOf(name: string, { placeholder, help }: Parameter<unknown>): Option {
+  const option = new Option(placeholder === null ? `--${name}` : `--${name} <${placeholder}>`, help);
+  // To commander "--no-x" is the opposite of "--x"; virsh's are options of their own.
+  option.negate = false;
+  return option;
+}
+
+function wordsOf(chosen: string | true | undefined): readonly string[] | undefined {
+  return chosen === undefined ? undefined : [chosen === true ? "" : chosen];
+}
+
+/** "<vol> <file> [--pool <string>] [--sparse]", as virsh writes it. */
+function synopsis({ parameters }: Command): string {
+  const parts = Object.entries(parameters).map(([name, { placeholder, isRequired, takesMany }]) => {
+    if (placeholder === null) return `[--${name}]`;
+    return isRequired ? `<${name}>${takesMany ? "..." : ""}` : `[--${name} <${placeholder}>]`;
+  });
+  return parts.join(" ");
+}
+
+/** No command: which there are. A word that is none: which one may be meant. */
+function start(program: Commander, words: readonly string[]): never {
+  const [word, second] = words;
+  if (word === undefined) return program.help();
+  const names = COMMANDS.map(({ name }) => name);
+  const joined = names.find((name) => name === `${word}-${second}`) ?? nearestName(word, names);
+  const meant = joined === null || joined === undefined ? "" : `\n(Did you mean ${joined}?)`;
+  throw new UsageError(`unknown command '${word}'${meant}`);
+}
+
+function report(error: unknown, { surroundings: { stderr }, options }: Context): void {
+  const { task, reason, libvirt, cause, ...facts } = factsOf(error);
+  const hint = facts.hint ?? (libvirt === null ? null : hintFor(libvirt));
+  if (options.output !== "text") {
+    const numbers =
+      libvirt === null ? {} : { code: libvirt.code, name: errorCodeName(libvirt.code), domain: libvirt.domain };
+    const known = { ...(task === null ? {} : { task }), ...(hint === null ? {} : { hint }) };
+    stderr.write(writeData({ error: { ...numbers, message: reason, ...known } }, options.output));
+    return;
+  }
+  const lines = reason.split("\n").map(printable);
+  if (task !== null) lines[0] = `${printable(task)}: ${lines[0]}`;
+  if (cause instanceof UsageError) lines.push("(cistern --help shows what there is)");
+  if (hint !== null) lines.push(`hint: ${printable(hint)}`);
+  stderr.write(`cistern: ${lines.join("\n")}\n`);
 }

@@ -76,29 +76,33 @@ it("who asked is said with what is known", () => {
 /** What is written to a terminal of so many columns (null: to something else). */
 function shown(columns: number | null, jobs: readonly Job[], json = false): string {
   let written = "";
-  const stdout = { isTTY: columns !== null, columns: columns ?? undefined, write: (text: string) => (written += text) };
-  const display = new JobDisplay(new Context({ stdout } as unknown as Surroundings, { json }));
+  const stdout = {
+    isTTY: columns !== null,
+    columns: columns ?? undefined,
+    write: (text: string | Uint8Array) => (written += Buffer.from(text)),
+  };
+  const display = new JobDisplay(
+    new Context({ stdout } as unknown as Surroundings, { output: json ? "json" : "text" }),
+  );
   for (const each of jobs) display.show(each);
   display.end();
   return written;
 }
 
-it("a terminal has one line that is drawn over, and the last one stays", () => {
+it("a terminal has one line that is drawn over, not too often, and the last one stays", () => {
   const written = shown(200, [job, { ...job, doneBytes: 2n * GIB }, failed]);
   expect(written.split("\r\u001b[K")).toEqual([
     "",
-    "wipe volume 'a.img' of pool 'images': running, 1.00 GiB of 4.00 GiB (25 %), 512.00 MiB/s, 6 s left",
-    "wipe volume 'a.img' of pool 'images': running, 2.00 GiB of 4.00 GiB (50 %), 512.00 MiB/s, 6 s left",
+    `wipe volume 'a.img' of pool 'images'  [########${" ".repeat(22)}]  1.00 GiB of 4.00 GiB (25 %), 512.00 MiB/s, 6 s left`,
     expect.stringMatching(/^wipe volume 'a.img' of pool 'images': failed, .*cannot write\n$/),
-    "",
   ]);
 });
 
-it("on a narrow terminal the name gives way, and what is shown cannot command it", () => {
+it("on a narrow terminal the bar and then the name give way, and what is shown cannot command it", () => {
   const [line = ""] = shown(80, [{ ...job, title: "wipe \u001b[2J".repeat(10) }])
     .split("\r\u001b[K")
     .filter((text) => text !== "");
-  expect(line).toMatch(/^wipe \\x1b\[2J.*…: running, 1\.00 GiB of 4\.00 GiB \(25 %\), 512\.00 MiB\/s, 6 s left$/);
+  expect(line).toMatch(/^wipe \\x1b\[2J.*… {2}1\.00 GiB of 4\.00 GiB \(25 %\), 512\.00 MiB\/s, 6 s left$/);
   expect([...line].length).toBeLessThan(80);
   expect(shown(20, [job]).split("\r\u001b[K")[1]?.length).toBe(19);
 });

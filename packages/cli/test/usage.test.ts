@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Readable, Writable } from "node:stream";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { describe, expect, it } from "vitest";
+import { COMMANDS } from "../dist/commands/table.js";
 import { run, type Surroundings } from "../dist/index.js";
 import { VERSION } from "../dist/version.js";
 
@@ -43,32 +44,33 @@ async function runAlone(args: readonly string[], changes: Partial<Surroundings> 
 describe("a wrong command line ends with status 2, the reason and nothing done", () => {
   it.each([
     ["no-such-command", "unknown command 'no-such-command'"],
-    ["pool lst", "Did you mean list?"],
-    ["pool", "Usage: cistern pool"],
-    ["pool list --actve", "unknown option '--actve'"],
-    ["pool list --active --inactive", "--active and --inactive exclude each other"],
-    ["pool start", "missing required argument 'pool'"],
-    ["pool define", "Give a file, or --name and --directory"],
-    ["pool define file.xml --name a", "not both"],
-    ["pool define --name a --directory relative", 'needs an absolute path, not "relative"'],
-    ["pool start a --overwrite", "--overwrite needs --build"],
-    ["pool build a --overwrite --keep-existing", "exclude each other"],
-    ["volume create p", "Give a name and a size, or --xml"],
-    ["volume create p n 10X", '"10X" is not a size'],
-    ["volume create p n 1G --allocation x", '"x" is not a size'],
-    ["volume create p n 1G --xml f", "--xml says everything"],
-    ["volume create p n 1G --backing-format raw", "--backing-format needs --backing"],
-    ["volume resize p v +", '"" is not a size'],
-    ["volume wipe p v --algorithm magic", "Allowed choices are zero, nnsa"],
-    ["volume download p v - --sparse", "--sparse needs a file"],
-    ["events --count 0", '"0" is not a whole number above 0'],
-    ["job", "Usage: cistern job"],
-    ["job show", "missing required argument 'id'"],
-    ["job watch x", '"x" is not a whole number above 0'],
-    ["job cancel 0", '"0" is not a whole number above 0'],
-    ["job limit 1", "missing required argument 'rate'"],
-    ["job limit 1 fast", '"fast" is neither a rate such as 50M or 50MB/s nor "none"'],
-    ["--timeout x pool list", '"x" is not a whole number above 0'],
+    ["pool-lst", "Did you mean pool-list?"],
+    ["pool list", "Did you mean pool-list?"],
+    ["pool-list --actve", "unknown option '--actve'"],
+    ["pool-list --output xml", "Allowed choices are text, json, yaml"],
+    ["pool-start", "command 'pool-start' requires <pool> option"],
+    ["pool-info a b", "unexpected data 'b'"],
+    ["pool-define", "command 'pool-define' requires <file> option"],
+    ["pool-define-as a", "command 'pool-define-as' requires <type> option"],
+    ["pool-define-as a rbd --secret-usage u --secret-uuid v", "mutually exclusive"],
+    ["pool-start a --overwrite --no-overwrite", "mutually exclusive"],
+    ["pool-build a --overwrite --no-overwrite", "mutually exclusive"],
+    ["pool-event", "either --list or --event <type> is required"],
+    ["pool-event --event nope", "unknown event type nope"],
+    ["pool-event --event refresh --count 0", '"0" is not a whole number above 0'],
+    ["vol-create-as p n", "command 'vol-create-as' requires <capacity> option"],
+    ["vol-create-as p n 10X", '"10X" is not a size'],
+    ["vol-create-as p n 1G --allocation x", '"x" is not a size'],
+    ["vol-resize v -- -5M", "negative size requires --shrink"],
+    ["vol-resize v +", '"+" is not a size'],
+    ["vol-wipe v p --algorithm magic", '"magic" is none of zero, nnsa'],
+    ["vol-download v - p --sparse", "--sparse needs a file"],
+    ["job-info", "command 'job-info' requires <job> option"],
+    ["job-watch x", '"x" is not a whole number above 0'],
+    ["job-cancel 0", '"0" is not a whole number above 0'],
+    ["job-limit 1", "command 'job-limit' requires <rate> option"],
+    ["job-limit 1 fast", '"fast" is neither a rate such as 50M or 50MB/s nor "none"'],
+    ["--deadline x pool-list", '"x" is not a whole number above 0'],
   ])("%s", async (line, reason) => {
     const { status, stdout, stderr, targets } = await runAlone(line.split(" "));
     expect(stderr).toContain(reason);
@@ -77,48 +79,33 @@ describe("a wrong command line ends with status 2, the reason and nothing done",
 });
 
 describe("help", () => {
-  it.each([["--help"], ["help"], ["pool --help"], ["volume create --help"], ["help volume"]])("%s", async (line) => {
+  it.each([["--help"], ["help"], ["pool-list --help"], ["help vol-create-as"]])("%s", async (line) => {
     const { status, stdout, stderr } = await runAlone(line.split(" "));
     expect(stdout).toContain("Usage: cistern");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   });
 
-  it("names every command", async () => {
-    const helps = ["pool", "volume", "job"].map((name) => runAlone([name, "--help"]));
-    const [pool, volume, job] = await Promise.all(helps);
-    for (const name of [
-      "list",
-      "info",
-      "show",
-      "start",
-      "stop",
-      "refresh",
-      "define",
-      "undefine",
-      "build",
-      "delete",
-      "autostart",
-    ]) {
-      expect(pool?.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
-    }
-    for (const name of [
-      "list",
-      "info",
-      "show",
-      "inspect",
-      "create",
-      "delete",
-      "clone",
-      "resize",
-      "upload",
-      "download",
-      "wipe",
-    ]) {
-      expect(volume?.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
-    }
-    for (const name of ["list", "show", "watch", "cancel", "limit"]) {
-      expect(job?.stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
-    }
+  it("names every command in one line of its own", async () => {
+    const { stdout } = await runAlone(["--help"]);
+    const named = [...stdout.matchAll(/^ {2}([a-z][a-z-]*) {2,}\w/gm)].map(([, name]) => name);
+    expect(named).toEqual([...COMMANDS.map(({ name }) => name), "help"]);
+    expect(COMMANDS.length).toBeGreaterThan(40);
+  });
+
+  it("says what a command takes as virsh does", async () => {
+    const { stdout } = await runAlone(["vol-clone", "--help"]);
+    expect(stdout).toContain(
+      "Usage: cistern vol-clone <vol> <newname> [--pool <string>] [--prealloc-metadata] [--reflink]",
+    );
+  });
+
+  it("no command's option has a name that all commands have", async () => {
+    const { stdout } = await runAlone(["--help"]);
+    const general = [...stdout.matchAll(/^ {2}(?:-\w, )?--([\w-]+)/gm)].map(([, name]) => name);
+    expect(general).toContain("connect");
+    expect(
+      COMMANDS.flatMap(({ parameters }) => Object.keys(parameters)).filter((name) => general.includes(name)),
+    ).toEqual([]);
   });
 
   it("--version prints the version of package.json", async () => {
@@ -135,19 +122,21 @@ describe("where to connect", () => {
     [["--connect", "/s"], { CISTERN_URI: "/c", LIBVIRT_DEFAULT_URI: "/l" }, "/s"],
     [["-c", "/s"], {}, "/s"],
     [[], { CISTERN_URI: "/c", LIBVIRT_DEFAULT_URI: "/l" }, "/c"],
+    [["--root", "/d"], { CISTERN_URI: "/c" }, "/d/run/libvirt-sock"],
+    [["-c", "/s", "--root", "/d"], {}, "/s"],
     [[], { LIBVIRT_DEFAULT_URI: "/l" }, "/l"],
     [[], { CISTERN_URI: "" }, "storage:///system"],
   ] as const)("%j with %j is %s", async (options, environment, target) => {
-    const { targets } = await runAlone([...options, "pool", "list"], { environment });
+    const { targets } = await runAlone([...options, "pool-list"], { environment });
     expect(targets).toEqual([target]);
   });
 
   it("the option may stand behind the command", async () => {
-    expect((await runAlone(["pool", "list", "--connect", "/s"])).targets).toEqual(["/s"]);
+    expect((await runAlone(["pool-list", "--connect", "/s"])).targets).toEqual(["/s"]);
   });
 
   it("a user without a daemon of their own is sent to the system's", async () => {
-    const { targets } = await runAlone(["pool", "list"], {
+    const { targets } = await runAlone(["pool-list"], {
       userId: 1000,
       environment: { XDG_RUNTIME_DIR: "/nowhere" },
     });
@@ -169,11 +158,11 @@ describe("a failure ends with a status of its kind", () => {
     [ErrorCode.RESOURCE_BUSY, "no", 5],
   ])("code %i, %s: %i", async (code, detail, status) => {
     const connect = () => Promise.reject(LibvirtError.of(code, ErrorDomain.STORAGE, detail));
-    expect((await runAlone(["pool", "list"], { connect })).status).toBe(status);
+    expect((await runAlone(["pool-list"], { connect })).status).toBe(status);
   });
 
   it("and its reason on standard error", async () => {
-    expect(await runAlone(["pool", "list", "-c", "x"])).toMatchObject({
+    expect(await runAlone(["pool-list", "-c", "x"])).toMatchObject({
       status: 1,
       stdout: "",
       stderr: "cistern: no connection driver available for x\n",
@@ -181,7 +170,7 @@ describe("a failure ends with a status of its kind", () => {
   });
 
   it("and as JSON where JSON was asked for", async () => {
-    const { status, stderr } = await runAlone(["--json", "pool", "list", "-c", "x"]);
+    const { status, stderr } = await runAlone(["--output", "json", "pool-list", "-c", "x"]);
     expect(status).toBe(1);
     expect(JSON.parse(stderr)).toEqual({
       error: { code: 5, name: "NO_CONNECT", domain: 13, message: "no connection driver available for x" },
@@ -189,17 +178,17 @@ describe("a failure ends with a status of its kind", () => {
   });
 
   it("and what a server says cannot command the terminal", async () => {
-    const { stderr } = await runAlone(["pool", "list"], {
+    const { stderr } = await runAlone(["pool-list"], {
       connect: () => Promise.reject(LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, "a\u001b[2Jb")),
     });
     expect(stderr).toBe("cistern: internal error: a\\x1b[2Jb\n");
   });
 
   it("a file that is not there is named", async () => {
-    expect((await runAlone(["pool", "define", "/no/such/file"])).stderr).toContain("/no/such/file");
+    expect((await runAlone(["pool-define", "/no/such/file"])).stderr).toContain("/no/such/file");
   });
 
   it("an interrupted one ends with status 130", async () => {
-    expect((await runAlone(["pool", "list"], { signal: AbortSignal.abort() })).status).toBe(130);
+    expect((await runAlone(["pool-list"], { signal: AbortSignal.abort() })).status).toBe(130);
   });
 });

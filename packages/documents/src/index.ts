@@ -23,3 +23,5 @@ export * from "./volume.js";
 export * from "./volume-reader.js";
 export * from "./volume-types.js";
 export * from "./volume-writer.js";
+export { copyOfVolume, selectNodes, wrapNodes } from "./xml/select.js";
+export { XmlWriter } from "./xml/write.js";

@@ -1,11 +1,11 @@
 import type { Job } from "@cistern/client";
 import { formatDuration } from "./duration.js";
+import { formatDone, type ProgressFacts } from "./progress.js";
 import { formatSize } from "./size.js";
 
-/** "1.00 GiB of 4.00 GiB (25 %)"; null: nothing was moved, and it is not known how much there is. */
-export function formatDone({ doneBytes, totalBytes }: Job): string | null {
-  if (totalBytes === null) return doneBytes === 0n ? null : formatSize(doneBytes);
-  return `${formatSize(doneBytes)} of ${formatSize(totalBytes)} (${(doneBytes * 100n) / totalBytes} %)`;
+/** A job as a progress line shows it. */
+export function progressOf(job: Job): ProgressFacts {
+  return { ...job, state: job.state === "running" ? null : job.state };
 }
 
 /** "512.00 MiB/s"; null: nothing moves. */
@@ -25,7 +25,7 @@ export function formatJobState(job: Job): string {
   const took = startedAt === null || endedAt === null ? null : (endedAt.getTime() - startedAt.getTime()) / 1000;
   const parts = [
     job.state,
-    formatDone(job),
+    formatDone(job.doneBytes, job.totalBytes),
     formatRate(job),
     left === null ? null : `${left} left`,
     took === null ? null : `after ${formatDuration(took)}`,

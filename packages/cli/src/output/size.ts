@@ -1,16 +1,10 @@
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
 
-/** A size for people: "512 B", "1.50 GiB". Three figures at least, never rounded up to the next unit's 1024. */
+/** A size for people, as virsh writes it: "512.00 B", "1.50 GiB". */
 export function formatSize(bytes: bigint): string {
   let unit = 0;
-  let scale = 1n;
-  while (unit < UNITS.length - 1 && bytes >= scale * 1024n) {
-    scale *= 1024n;
-    unit++;
-  }
-  if (unit === 0) return `${bytes} B`;
-  const hundredths = (bytes * 100n) / scale;
-  return `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, "0")} ${UNITS[unit]}`;
+  while (unit < UNITS.length - 1 && bytes >= 1024n ** BigInt(unit + 1)) unit++;
+  return `${(Number(bytes) / 1024 ** unit).toFixed(2)} ${UNITS[unit]}`;
 }
 
 const LARGEST_SIZE_BYTES = 2n ** 63n - 1n;

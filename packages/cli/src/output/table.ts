@@ -1,47 +1,44 @@
 import { printable } from "./text.js";
+import { displayWidth } from "./width.js";
 
 export interface Column<Row> {
   readonly title: string;
-  /** Numbers stand to the right. */
-  readonly align?: "left" | "right";
   cell(row: Row): string;
 }
 
-/** Rows under their titles, each column as wide as its widest cell, two spaces between columns. */
-export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  const lines = [
-    columns.map(({ title }) => title),
-    ...rows.map((row) => columns.map(({ cell }) => printable(cell(row)))),
-  ];
-  const widths = columns.map((_, index) => Math.max(...lines.map((cells) => width(cells[index] ?? ""))));
-  return lines
-    .map((cells) =>
-      cells
-        .map((cell, index) => pad(cell, widths[index] ?? 0, columns[index]?.align))
-        .join("  ")
-        .trimEnd(),
-    )
-    .map((line) => `${line}\n`)
-    .join("");
+/** Between the end of a column's widest cell and the next column. */
+const GAP = 3;
+
+/**
+ * Rows in virsh's form: a space, the titles, a line of dashes of the whole width, the rows. Each column is as wide as its
+ * widest cell, in columns of the terminal. Without `head` only the rows.
+ */
+export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], { head = true } = {}): string {
+  const titles = columns.map(({ title }) => title);
+  const cells = rows.map((row) => columns.map(({ cell }) => printable(cell(row))));
+  const widths = columns.map((_, index) =>
+    Math.max(...[titles, ...cells].map((line) => displayWidth(line[index] ?? ""))),
+  );
+  const lines = (head ? [titles, ...cells] : cells).map((line) => formatLine(line, widths));
+  if (head) lines.splice(1, 0, "-".repeat(widths.reduce((sum, width) => sum + width + GAP, 0)));
+  return lines.map((line) => `${line}\n`).join("");
 }
 
-/** Facts under each other: `Name:  default`. A null is left out. */
+/** Facts under each other as virsh has them: `Name:           default`. A null is left out. */
 export function formatFacts(facts: Readonly<Record<string, string | null>>): string {
-  const present = Object.entries(facts).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
-  const widest = Math.max(0, ...present.map(([name]) => name.length));
-  return present.map(([name, value]) => `${`${name}:`.padEnd(widest + 2)} ${printable(value)}\n`).join("");
+  const present = Object.entries(facts).filter(([, value]) => value !== null);
+  const width = Math.max(USUAL_FACT_COLUMNS, ...present.map(([name]) => name.length + 1));
+  return present.map(([name, value]) => `${`${name}:`.padEnd(width)} ${printable(value ?? "")}\n`).join("");
 }
+
+const USUAL_FACT_COLUMNS = 15;
 
 export function yesNo(value: boolean): string {
   return value ? "yes" : "no";
 }
 
-function pad(cell: string, columnWidth: number, align: "left" | "right" = "left"): string {
-  const filling = " ".repeat(columnWidth - width(cell));
-  return align === "left" ? cell + filling : filling + cell;
-}
-
-/** Code points: wide characters are a column off, which is better than a table of them. */
-function width(text: string): number {
-  return [...text].length;
+/** The last cell of a line is not filled up. */
+function formatLine(cells: readonly string[], widths: readonly number[]): string {
+  const filled = cells.map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - displayWidth(cell)));
+  return ` ${[...filled.slice(0, -1), cells.at(-1) ?? ""].join(" ".repeat(GAP))}`;
 }

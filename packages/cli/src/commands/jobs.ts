@@ -1,87 +1,76 @@
 import type { Job } from "@cistern/client";
 import { LibvirtError } from "@cistern/protocol";
-import type { Command } from "commander";
 import type { Context } from "../context.js";
 import { UsageError } from "../exit-status.js";
 import { JobDisplay } from "../output/job-display.js";
-import { formatDone, formatJobState, formatLeft, formatRate, formatRequester } from "../output/job-text.js";
-import { formatJson } from "../output/json.js";
+import { formatJobState, formatLeft, formatRate, formatRequester } from "../output/job-text.js";
+import { formatDone } from "../output/progress.js";
 import { formatSize, parseSize } from "../output/size.js";
 import { type Column, formatFacts, formatTable } from "../output/table.js";
 import { printable } from "../output/text.js";
-import { countArgument } from "./arguments.js";
-
-type ContextOf = (command: Command) => Context;
+import { command } from "./command.js";
+import { count, flag, optionalCount, text } from "./parameters.js";
 
 const columns: readonly Column<Job>[] = [
-  { title: "ID", align: "right", cell: ({ id }) => String(id) },
-  { title: "STATE", cell: ({ state }) => state },
-  { title: "KIND", cell: ({ kind }) => kind },
-  { title: "POOL", cell: ({ pool }) => pool },
-  { title: "VOLUME", cell: ({ volume }) => volume ?? "-" },
-  { title: "DONE", cell: (job) => formatDone(job) ?? "-" },
-  { title: "RATE", align: "right", cell: (job) => formatRate(job) ?? "-" },
-  { title: "LEFT", align: "right", cell: (job) => formatLeft(job) ?? "-" },
+  { title: "Id", cell: ({ id }) => String(id) },
+  { title: "State", cell: ({ state }) => state },
+  { title: "Kind", cell: ({ kind }) => kind },
+  { title: "Pool", cell: ({ pool }) => pool },
+  { title: "Volume", cell: ({ volume }) => volume ?? "-" },
+  { title: "Done", cell: ({ doneBytes, totalBytes }) => formatDone(doneBytes, totalBytes) ?? "-" },
+  { title: "Rate", cell: (job) => formatRate(job) ?? "-" },
+  { title: "Left", cell: (job) => formatLeft(job) ?? "-" },
 ];
-const endedColumn: Column<Job> = { title: "ENDED", cell: ({ endedAt }) => (endedAt === null ? "-" : time(endedAt)) };
+const endedColumn: Column<Job> = { title: "Ended", cell: ({ endedAt }) => (endedAt === null ? "-" : time(endedAt)) };
 
-export function addJobCommands(program: Command, contextOf: ContextOf): void {
-  const job = program
-    .command("job")
-    .description("Show, limit and stop slow work, whoever began it (only cisternd has jobs)");
+const jobParameter = count("its number in the list", { completes: "jobs" });
 
-  job
-    .command("list")
-    .description("List the work that is under way")
-    .option("--all", "also what has ended within the last hour")
-    .action((options: { all?: boolean }, command: Command) => list(contextOf(command), options));
+export const jobs = command({
+  name: "jobs",
+  summary: "list the slow work that is under way, whoever began it (only cisternd has jobs)",
+  parameters: { all: flag("also what has ended within the last hour") },
+  async run(context, { all }) {
+    await context.withConnection(async (connection) => {
+      const jobs = await connection.listJobs({ ended: all }, context.call);
+      context.printResult(jobs, () =>
+        formatTable(all ? [...columns, endedColumn] : columns, jobs, { head: !context.isQuiet }),
+      );
+    });
+  },
+});
 
-  job
-    .command("show")
-    .argument("<id>", "its number in the list", countArgument)
-    .description("Show a job's facts: who asked for it, how far it is, what became of it")
-    .action((id: number, _options: unknown, command: Command) => show(contextOf(command), id));
+export const jobInfo = command({
+  name: "job-info",
+  summary: "show a job's facts: who asked for it, how far it is, what became of it",
+  parameters: { job: jobParameter },
+  async run(context, { job: id }) {
+    await context.withConnection(async (connection) => {
+      const job = await connection.lookupJob(id, context.call);
+      context.printResult(job, () => formatFacts(factsOf(job)));
+    });
+  },
+});
 
-  job
-    .command("watch")
-    .argument(
-      "[id]",
-      "one job, until it has ended; without it: each beginning and end, until interrupted",
-      countArgument,
-    )
-    .description("Show how work goes on (--json: one object per line). Exit status 1 when the job did not succeed")
-    .action((id: number | undefined, _options: unknown, command: Command) =>
-      id === undefined ? watchAll(contextOf(command)) : watch(contextOf(command), id),
-    );
+export const jobWatch = command({
+  name: "job-watch",
+  summary: "show how work goes on: one job until it has ended, or all until interrupted",
+  parameters: { job: optionalCount("its number in the list", { completes: "jobs" }) },
+  run: (context, { job }) => (job === null ? watchAll(context) : watch(context, job)),
+});
 
-  job
-    .command("cancel")
-    .argument("<id>", "its number in the list", countArgument)
-    .description("Stop a job; what it made is removed again")
-    .option("--wait", "until it has ended")
-    .action((id: number, options: { wait?: boolean }, command: Command) => cancel(contextOf(command), id, options));
+export const jobCancel = command({
+  name: "job-cancel",
+  summary: "stop a job; what it made is removed again",
+  parameters: { job: jobParameter, wait: flag("until it has ended") },
+  run: (context, { job, wait }) => cancel(context, job, wait),
+});
 
-  job
-    .command("limit")
-    .argument("<id>", "its number in the list", countArgument)
-    .argument("<rate>", 'bytes per second, such as 50M, or "none"', rateArgument)
-    .description("Limit how much a job moves per second")
-    .action((id: number, rate: bigint, _options: unknown, command: Command) => limit(contextOf(command), id, rate));
-}
-
-async function list(context: Context, options: { all?: boolean }): Promise<void> {
-  await context.withConnection(async (connection) => {
-    const jobs = await connection.listJobs({ ended: options.all }, context.call);
-    context.printResult(jobs, () => formatTable(options.all === true ? [...columns, endedColumn] : columns, jobs));
-  });
-}
-
-async function show(context: Context, id: number): Promise<void> {
-  await context.withConnection(async (connection) => {
-    const job = await connection.lookupJob(id, context.call);
-    context.printResult(job, () => formatFacts(factsOf(job)));
-  });
-}
+export const jobLimit = command({
+  name: "job-limit",
+  summary: "limit how much a job moves per second",
+  parameters: { job: jobParameter, rate: text('bytes per second, such as 50M, or "none"', { completes: ["none"] }) },
+  run: (context, { job, rate }) => limit(context, job, readRate(rate)),
+});
 
 function factsOf(job: Job): Readonly<Record<string, string | null>> {
   const { bandwidthBytesPerSecond: limited } = job;
@@ -93,7 +82,7 @@ function factsOf(job: Job): Readonly<Record<string, string | null>> {
     Created: time(job.createdAt),
     Started: job.startedAt === null ? null : time(job.startedAt),
     Ended: job.endedAt === null ? null : time(job.endedAt),
-    Done: formatDone(job),
+    Done: formatDone(job.doneBytes, job.totalBytes),
     Rate: formatRate(job),
     Left: formatLeft(job),
     Limit: limited === null ? null : `${formatSize(limited)}/s`,
@@ -112,7 +101,7 @@ async function watch(context: Context, id: number): Promise<void> {
   });
 }
 
-/** The beginning and the end of all that happens; with --json also the progress. */
+/** The beginning and the end of all that happens; as JSON and YAML also the progress. */
 async function watchAll(context: Context): Promise<void> {
   const states = new Map<number, Job["state"]>();
   await context.withConnection(async (connection) => {
@@ -120,7 +109,7 @@ async function watchAll(context: Context): Promise<void> {
     // Ending on request is what this is for, so it is no failure.
     endWith(context, jobs);
     for await (const job of jobs) {
-      if (context.options.json === true) context.print(`${formatJson(job, 0)}\n`);
+      if (!context.isText) context.printRecord(job, () => "");
       else if (states.get(job.id) !== job.state) {
         const text = `${printable(job.title)}: ${printable(formatJobState(job))}`;
         context.print(`${new Date().toISOString()}  ${job.id}  ${text}\n`);
@@ -131,9 +120,9 @@ async function watchAll(context: Context): Promise<void> {
   });
 }
 
-async function cancel(context: Context, id: number, { wait }: { wait?: boolean }): Promise<void> {
+async function cancel(context: Context, id: number, wait: boolean): Promise<void> {
   await context.withConnection(async (connection) => {
-    if (wait !== true) {
+    if (!wait) {
       await connection.cancelJob(id, context.call);
       context.printDone(`Job ${id} is asked to stop`, { job: id, cancelling: true });
       return;
@@ -167,7 +156,7 @@ async function lastOf(
     seen(job);
     if (job.endedAt !== null) return job;
   }
-  throw new Error(`job ${id} goes on; "cistern job cancel ${id}" stops it`);
+  throw new Error(`job ${id} goes on; "cistern job-cancel ${id}" stops it`);
 }
 
 function endWith({ surroundings: { signal } }: Context, jobs: AsyncIterableIterator<Job>): void {
@@ -185,7 +174,7 @@ function refuseFailure({ id, state, error }: Job): void {
 }
 
 /** Bytes per second; 0: no limit. */
-function rateArgument(text: string): bigint {
+function readRate(text: string): bigint {
   if (text === "none") return 0n;
   const bytes = parseSize(text.replace(/\/s$/, ""));
   if (bytes === null) throw new UsageError(`"${text}" is neither a rate such as 50M or 50MB/s nor "none"`);

@@ -1,9 +1,10 @@
 import type { VolumeInspection } from "@cistern/client";
-import type { Command } from "commander";
-import { type Context, findPool } from "../context.js";
+import { findVolume } from "../lookup.js";
 import { formatSize } from "../output/size.js";
 import { type Column, formatFacts, formatTable, yesNo } from "../output/table.js";
 import { printable } from "../output/text.js";
+import { command } from "./command.js";
+import { poolParameter, volumeParameter } from "./parameters.js";
 
 type Image = NonNullable<VolumeInspection["image"]>;
 type Qcow2 = NonNullable<Image["qcow2"]>;
@@ -11,23 +12,18 @@ type Link = VolumeInspection["chain"][number];
 type Snapshot = Qcow2["snapshots"]["listed"][number];
 type Bitmap = Qcow2["bitmaps"]["listed"][number];
 
-export function addVolumeInspectCommand(volume: Command, contextOf: (command: Command) => Context): void {
-  volume
-    .command("inspect <pool> <volume>")
-    .description("Look into an image and along its backing chain (only cisternd can)")
-    .action((pool: string, name: string, _options: unknown, command: Command) =>
-      inspect(contextOf(command), pool, name),
-    );
-}
-
-async function inspect(context: Context, poolName: string, name: string): Promise<void> {
-  await context.withConnection(async (connection) => {
-    const pool = await findPool(connection, poolName, context.call);
-    const volume = await pool.lookupVolume(name, context.call);
-    const inspection = await connection.inspectVolume(volume, context.call);
-    context.printResult(inspection, () => formatInspection(inspection));
-  });
-}
+export const volInspect = command({
+  name: "vol-inspect",
+  summary: "look into an image and along its backing chain (only cisternd can)",
+  parameters: { pool: poolParameter, vol: volumeParameter },
+  async run(context, { pool, vol }) {
+    await context.withConnection(async (connection) => {
+      const volume = await findVolume(connection, vol, pool, context.call);
+      const inspection = await connection.inspectVolume(volume, context.call);
+      context.printResult(inspection, () => formatInspection(inspection));
+    });
+  },
+});
 
 /** The image's facts, then its snapshots and bitmaps, the chain, and at the end what is wrong. */
 export function formatInspection(inspection: VolumeInspection): string {
@@ -76,18 +72,18 @@ function qcow2Facts(qcow2: Qcow2): Readonly<Record<string, string | null>> {
 }
 
 const snapshotColumns: readonly Column<Snapshot>[] = [
-  { title: "ID", cell: ({ id }) => id },
-  { title: "NAME", cell: ({ name }) => name },
-  { title: "CREATED", cell: ({ createdNs }) => timeOf(createdNs) },
-  { title: "MEMORY", align: "right", cell: ({ vmStateBytes }) => formatSize(vmStateBytes) },
-  { title: "CAPACITY", align: "right", cell: ({ virtualSizeBytes }) => sizeOr(virtualSizeBytes) ?? "-" },
+  { title: "Id", cell: ({ id }) => id },
+  { title: "Name", cell: ({ name }) => name },
+  { title: "Created", cell: ({ createdNs }) => timeOf(createdNs) },
+  { title: "Memory", cell: ({ vmStateBytes }) => formatSize(vmStateBytes) },
+  { title: "Capacity", cell: ({ virtualSizeBytes }) => sizeOr(virtualSizeBytes) ?? "-" },
 ];
 
 const bitmapColumns: readonly Column<Bitmap>[] = [
-  { title: "NAME", cell: ({ name }) => name },
-  { title: "GRANULARITY", align: "right", cell: ({ granularityBytes }) => formatSize(granularityBytes) },
-  { title: "RECORDING", cell: ({ isRecording }) => yesNo(isRecording) },
-  { title: "USABLE", cell: ({ isInUse }) => yesNo(!isInUse) },
+  { title: "Name", cell: ({ name }) => name },
+  { title: "Granularity", cell: ({ granularityBytes }) => formatSize(granularityBytes) },
+  { title: "Recording", cell: ({ isRecording }) => yesNo(isRecording) },
+  { title: "Usable", cell: ({ isInUse }) => yesNo(!isInUse) },
 ];
 
 interface NumberedLink extends Link {
@@ -99,13 +95,13 @@ function numbered(link: Link, number: number): NumberedLink {
 }
 
 const linkColumns: readonly Column<NumberedLink>[] = [
-  { title: "#", align: "right", cell: ({ number }) => String(number) },
-  { title: "ROLE", cell: ({ role, namedBy }) => (namedBy === null ? role : `${role} of ${namedBy}`) },
-  { title: "FORMAT", cell: ({ format, formatOrigin }) => (format === null ? "?" : `${format} (${formatOrigin})`) },
-  { title: "CAPACITY", align: "right", cell: ({ capacityBytes }) => sizeOr(capacityBytes) ?? "-" },
-  { title: "ALLOCATION", align: "right", cell: ({ allocatedBytes }) => sizeOr(allocatedBytes) ?? "-" },
-  { title: "VOLUME", cell: ({ inside }) => (inside === null ? "-" : `${inside.pool}/${inside.volume ?? "?"}`) },
-  { title: "FILE", cell: ({ path, name }) => path ?? name },
+  { title: "#", cell: ({ number }) => String(number) },
+  { title: "Role", cell: ({ role, namedBy }) => (namedBy === null ? role : `${role} of ${namedBy}`) },
+  { title: "Format", cell: ({ format, formatOrigin }) => (format === null ? "?" : `${format} (${formatOrigin})`) },
+  { title: "Capacity", cell: ({ capacityBytes }) => sizeOr(capacityBytes) ?? "-" },
+  { title: "Allocation", cell: ({ allocatedBytes }) => sizeOr(allocatedBytes) ?? "-" },
+  { title: "Volume", cell: ({ inside }) => (inside === null ? "-" : `${inside.pool}/${inside.volume ?? "?"}`) },
+  { title: "File", cell: ({ path, name }) => path ?? name },
 ];
 
 /** A table under its title; nothing where there is nothing. */

@@ -1,6 +1,6 @@
 import type { VolumeInspection } from "@cistern/client";
 import { expect, it } from "vitest";
-import { formatInspection } from "../dist/commands/volume-inspect.js";
+import { formatInspection } from "../dist/commands/vol-inspect.js";
 
 const MIB = 1024n ** 2n;
 const image: NonNullable<VolumeInspection["image"]> = {
@@ -86,35 +86,38 @@ it("an image is shown with its facts, snapshots, bitmaps, chain and problems, an
   const inspection = { pool: "images", volume: "top", image, chain: [link, missing], isComplete: false };
   expect(formatInspection(inspection)).toBe(
     [
-      "Volume:            top",
-      "Pool:              images",
-      "Format:            qcow2, version 3",
-      "Capacity:          10.00 MiB",
-      "File size:         1.00 MiB",
-      "Allocation:        1.00 MiB",
-      "Cluster size:      64.00 KiB",
-      "Encryption:        luks",
-      "Backing:           base\\x1b[2J (format not declared)",
-      "Refcounts:         16 bits, lazy",
-      "Compression:       zstd",
-      "Extended L2:       yes",
-      "LUKS header:       512 bytes at 4096",
-      "Unknown features:  bit 60",
-      "State:             not closed properly",
+      "Volume:           top",
+      "Pool:             images",
+      "Format:           qcow2, version 3",
+      "Capacity:         10.00 MiB",
+      "File size:        1.00 MiB",
+      "Allocation:       1.00 MiB",
+      "Cluster size:     64.00 KiB",
+      "Encryption:       luks",
+      "Backing:          base\\x1b[2J (format not declared)",
+      "Refcounts:        16 bits, lazy",
+      "Compression:      zstd",
+      "Extended L2:      yes",
+      "LUKS header:      512 bytes at 4096",
+      "Unknown features: bit 60",
+      "State:            not closed properly",
       "",
       "Snapshots (2 of 3)",
-      "ID  NAME    CREATED                 MEMORY  CAPACITY",
-      "1   before  2027-01-15T08:00:00Z  1.00 MiB         -",
-      "2   odd     2554-07-21T23:34:33Z       0 B  1.00 MiB",
+      " Id   Name     Created                Memory     Capacity",
+      "-----------------------------------------------------------",
+      " 1    before   2027-01-15T08:00:00Z   1.00 MiB   -",
+      " 2    odd      2554-07-21T23:34:33Z   0.00 B     1.00 MiB",
       "",
       "Bitmaps",
-      "NAME    GRANULARITY  RECORDING  USABLE",
-      "backup    64.00 KiB  yes        no",
+      " Name     Granularity   Recording   Usable",
+      "--------------------------------------------",
+      " backup   64.00 KiB     yes         no",
       "",
       "Chain (incomplete)",
-      "#  ROLE          FORMAT             CAPACITY  ALLOCATION  VOLUME      FILE",
-      "0  volume        qcow2 (recorded)  10.00 MiB    1.00 MiB  images/top  /images/top",
-      "1  backing of 0  ?                         -           -  -           base\\x1b[2J",
+      " #   Role           Format             Capacity    Allocation   Volume       File",
+      "------------------------------------------------------------------------------------------",
+      " 0   volume         qcow2 (recorded)   10.00 MiB   1.00 MiB     images/top   /images/top",
+      " 1   backing of 0   ?                  -           -            -            base\\x1b[2J",
       "",
       "Problems",
       "  0: The refcount table lies beyond the end of the file.",
@@ -128,12 +131,12 @@ it("what was not looked into is said to be so", () => {
   const raw = { ...link, format: "raw", image: null };
   expect(formatInspection({ pool: "images", volume: "a.raw", image: null, chain: [raw], isComplete: true })).toBe(
     [
-      "Volume:       a.raw",
-      "Pool:         images",
-      "Format:       raw",
-      "File size:    1.00 MiB",
-      "Allocation:   1.00 MiB",
-      "Looked into:  no",
+      "Volume:         a.raw",
+      "Pool:           images",
+      "Format:         raw",
+      "File size:      1.00 MiB",
+      "Allocation:     1.00 MiB",
+      "Looked into:    no",
       "",
     ].join("\n"),
   );

@@ -1,0 +1,88 @@
+import { UsageError } from "../exit-status.js";
+import { parseSize } from "../output/size.js";
+import type { Completion, Parameter } from "./command.js";
+
+interface Details {
+  readonly placeholder?: string;
+  readonly completes?: Completion;
+  readonly isNamedOnly?: boolean;
+}
+
+export function flag(help: string): Parameter<boolean> {
+  const read = (words: readonly string[]): boolean => words.length > 0;
+  return { help, placeholder: null, isRequired: false, isNamedOnly: true, takesMany: false, completes: null, read };
+}
+
+/** A text that must be said. */
+export function text(help: string, details: Details = {}): Parameter<string> {
+  return { ...parameter(help, details, ([word]) => word ?? ""), isRequired: true };
+}
+
+/** One or more texts. */
+export function texts(help: string, details: Details = {}): Parameter<readonly string[]> {
+  return { ...parameter(help, details, (words) => words), isRequired: true, takesMany: true };
+}
+
+export function optionalText(help: string, details: Details = {}): Parameter<string | null> {
+  return parameter(help, details, ([word]) => word ?? null);
+}
+
+/** One of a few words. */
+export function optionalChoice<const Word extends string>(
+  help: string,
+  choices: readonly Word[],
+): Parameter<Word | null> {
+  return parameter(help, { completes: choices }, ([word]) => {
+    if (word === undefined) return null;
+    const found = choices.find((choice) => choice === word);
+    if (found === undefined) throw new UsageError(`"${word}" is none of ${choices.join(", ")}`);
+    return found;
+  });
+}
+
+export function optionalSize(help: string): Parameter<bigint | null> {
+  return parameter(help, { placeholder: "size" }, ([word]) => (word === undefined ? null : readSize(word)));
+}
+
+/** A size that must be said. */
+export function size(help: string): Parameter<bigint> {
+  return { ...parameter(help, { placeholder: "size" }, ([word]) => readSize(word ?? "")), isRequired: true };
+}
+
+/** A positive whole number that must be said. */
+export function count(help: string, details: Details = {}): Parameter<number> {
+  return {
+    ...parameter(help, { placeholder: "number", ...details }, ([word]) => readCount(word ?? "")),
+    isRequired: true,
+  };
+}
+
+export function optionalCount(help: string, details: Details = {}): Parameter<number | null> {
+  const read = ([word]: readonly string[]) => (word === undefined ? null : readCount(word));
+  return parameter(help, { placeholder: "number", ...details }, read);
+}
+
+/** A size on the command line, in bytes. */
+export function readSize(word: string): bigint {
+  const bytes = parseSize(word);
+  if (bytes === null) throw new UsageError(`"${word}" is not a size such as 10G, 500MB or 1073741824`);
+  return bytes;
+}
+
+/** A positive whole number on the command line. */
+export function readCount(word: string): number {
+  const number = /^\d{1,9}$/.test(word) ? Number(word) : 0;
+  if (number === 0) throw new UsageError(`"${word}" is not a whole number above 0`);
+  return number;
+}
+
+/** Parameters that many commands have. */
+export const poolParameter = text("pool name or uuid", { completes: "pools" });
+export const poolsParameter = texts("pool name or uuid", { completes: "pools" });
+export const optionalPoolParameter = optionalText("pool name or uuid", { completes: "pools" });
+export const volumeParameter = text("vol name, key or path", { completes: "volumes" });
+export const volumesParameter = texts("vol name, key or path", { completes: "volumes" });
+function parameter<Value>(help: string, details: Details, read: Parameter<Value>["read"]): Parameter<Value> {
+  const { placeholder = "string", completes = null, isNamedOnly = false } = details;
+  return { help, placeholder, isRequired: false, isNamedOnly, takesMany: false, completes, read };
+}
