@@ -1,7 +1,14 @@
-import type { VolumeMode } from "@cistern/documents";
+import { hostname } from "node:os";
+import type { Connection, Volume } from "@cistern/client";
+import type { DiskDocument, VolumeMode } from "@cistern/documents";
+import { confinesByAppArmor, GUEST_RULES_FILE, rulesFor } from "../apparmor.js";
+import type { Context } from "../context.js";
+import { type DiskChain, diskChain } from "../disk-chain.js";
 import { findPool } from "../lookup.js";
+import { printable } from "../output/text.js";
+import { ifCistern } from "../own-program.js";
 import { command } from "./command.js";
-import { optionalChoice, optionalText, poolParameter, text, volumeParameter } from "./parameters.js";
+import { flag, optionalChoice, optionalText, poolParameter, text, volumeParameter } from "./parameters.js";
 
 const MODES = ["host", "direct"] as const satisfies readonly VolumeMode[];
 
@@ -15,8 +22,10 @@ export const volDiskXml = command({
     bus: optionalText("virtio, scsi, sata … (default: what libvirt takes for such a name)"),
     as: optionalChoice("say it by the names of pool and volume", ["volume"]),
     mode: optionalChoice("with --as volume, of an iscsi pool: by the host's device or by QEMU's own initiator", MODES),
+    chain: flag("say the backing chain too (only cisternd knows it)"),
+    apparmor: flag("tell the rules of AppArmor that a guest needs even where this host has none"),
   },
-  async run(context, { pool: poolName, vol, target, bus, as, mode }) {
+  async run(context, { pool: poolName, vol, target, bus, as, mode, chain: isChainWanted, apparmor }) {
     const { diskOfVolume, readPool, readVolume, writeDisk } = await import("@cistern/documents");
     await context.withConnection(async (connection) => {
       const pool = await findPool(connection, poolName, context.call);
@@ -24,8 +33,40 @@ export const volDiskXml = command({
       const poolDocument = readPool(await pool.xml({}, context.call));
       const volumeXml = await volume.xml(context.call);
       const document = readVolume(volumeXml, poolDocument.type, { capacity: "optional", measured: "read" });
-      const wish = { target, bus, byName: as === "volume", mode };
-      context.printDocument(writeDisk(diskOfVolume(poolDocument, document, wish)));
+      const byName = as === "volume";
+      const needsRules = byName && (apparmor || (await isConfined(connection, context)));
+      const chain = isChainWanted || needsRules ? await chainOf(connection, volume, context) : null;
+      if (isChainWanted) tellGap(context, chain);
+      const disk = diskOfVolume(poolDocument, document, { target, bus, byName, mode, ...chain });
+      context.printDocument(writeDisk(isChainWanted ? disk : { ...disk, backing: null, dataStore: null }));
+      if (needsRules && document.target.path !== null) tellRules(context, document.target.path, disk);
     });
   },
 });
+
+/** null: the daemon is no Cistern. */
+function chainOf(connection: Connection, volume: Volume, { call }: Context): Promise<DiskChain | null> {
+  return ifCistern(async () => diskChain(await connection.inspectVolume(volume, call)));
+}
+
+/** The guest is to run where the volume is; of another machine we know nothing. */
+async function isConfined(connection: Connection, { call }: Context): Promise<boolean> {
+  return (await confinesByAppArmor()) && (await connection.hostname(call)) === hostname();
+}
+
+function tellGap(context: Context, chain: DiskChain | null): void {
+  if (chain === null) throw new Error("only cisternd follows backing chains, and this daemon is none");
+  if (chain.gap !== null) tell(context, `the backing chain is not said to its end: ${printable(chain.gap)}`);
+}
+
+function tellRules(context: Context, path: string, disk: DiskDocument): void {
+  const rules = rulesFor(path, disk).map((rule) => `  ${printable(rule)}`);
+  tell(
+    context,
+    `AppArmor lets guests use volumes by name only by rules that libvirt does not write; in ${GUEST_RULES_FILE} add\n${rules.join("\n")}`,
+  );
+}
+
+function tell({ surroundings }: Context, sentence: string): void {
+  surroundings.stderr.write(`cistern: ${sentence}\n`);
+}

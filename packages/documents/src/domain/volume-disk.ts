@@ -2,6 +2,7 @@ import { DocumentError, DocumentErrorCode, DocumentErrorDomain } from "../errors
 import type { PoolDocument, PoolSource, PoolType } from "../pool.js";
 import type { VolumeDocument } from "../volume.js";
 import type {
+  DataStore,
   DiskAuthentication,
   DiskBacking,
   DiskDevice,
@@ -23,6 +24,8 @@ export interface DiskWish {
   readonly mode?: VolumeMode | null;
   /** The chain behind the image, where it is to be said. */
   readonly backing?: DiskBacking | "end" | null;
+  /** What holds the image's data, where it has only tables and that is to be said. */
+  readonly dataStore?: DataStore | null;
 }
 
 /** What libvirt takes for the first letters of a target. */
@@ -68,7 +71,7 @@ const DRIVER_TYPES: Readonly<Record<string, string>> = { iso: "raw", unknown: "r
  * @throws DocumentError 8/18 for a target that is no disk's name, 67/18 for what QEMU has no way to use
  */
 export function diskOfVolume(pool: PoolDocument, volume: VolumeDocument, wish: DiskWish): DiskDocument {
-  const { target, byName = false, mode = null, backing = null } = wish;
+  const { target, byName = false, mode = null, backing = null, dataStore = null } = wish;
   const prefix = /^(fd|hd|sd|vd|xvd|ubd)[a-z]{1,4}$/.exec(target)?.[1];
   if (prefix === undefined) {
     throw failure(
@@ -84,7 +87,7 @@ export function diskOfVolume(pool: PoolDocument, volume: VolumeDocument, wish: D
     driver: driverOf(pool.type, volume),
     source: byName ? sourceByName(pool, volume, mode) : sourceOf(pool, volume),
     encryption: volume.target.encryption,
-    dataStore: null,
+    dataStore,
     backing,
     mirror: null,
     target,
