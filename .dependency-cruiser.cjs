@@ -34,7 +34,7 @@ const ROOM_ARROWS = {
   secrets: ["host", "jobs", "parsing"],
   pools: ["drivers", "host", "jobs", "parsing"],
   volumes: ["pools", "drivers", "host", "jobs", "parsing", "secrets"],
-  attachments: ["volumes", "pools", "images", "tools", "host"],
+  attachments: ["volumes", "pools", "images", "tools", "host", "jobs", "parsing"],
   rpc: ["attachments", "access", "volumes", "pools", "secrets", "jobs", "logging", "monitoring"],
   http: ["attachments", "access", "volumes", "pools", "secrets", "jobs", "logging", "monitoring"],
   config: [],

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import type { PrivateDaemon } from "../robustness/private-daemon.js";
 
 const VIRSH = "/usr/bin/virsh";
 const PATIENCE_MS = 60_000;
@@ -23,7 +22,7 @@ export function virshMissing(): string | null {
 }
 
 /** libvirt's own client, which knows nothing of Cistern. */
-export function startVirsh(daemon: PrivateDaemon, ...args: readonly string[]): Virsh {
+export function startVirsh(daemon: { readonly socket: string }, ...args: readonly string[]): Virsh {
   const line = ["-c", `storage+unix:///system?socket=${daemon.socket}`, ...args];
   let pid = 0;
   const ended = new Promise<Ended>((resolve) => {
@@ -35,6 +34,6 @@ export function startVirsh(daemon: PrivateDaemon, ...args: readonly string[]): V
   return { pid, ended };
 }
 
-export function virsh(daemon: PrivateDaemon, ...args: readonly string[]): Promise<Ended> {
+export function virsh(daemon: { readonly socket: string }, ...args: readonly string[]): Promise<Ended> {
   return startVirsh(daemon, ...args).ended;
 }

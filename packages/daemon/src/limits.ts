@@ -142,6 +142,27 @@ export const limits = {
   attachmentLooksMs: 1_000,
   /** Files can be exchanged, devices renumbered without a word: all that guests use is looked at again so often. */
   attachmentSweepMs: 300_000,
+  /** Files of documents have no way to tell of a change: so often they are looked at. */
+  sourcePollMs: 3_000,
+  /** One call to a source: above the pauses of a busy hypervisor with a thousand guests. */
+  sourceCallMs: 15_000,
+  /** How long a starting daemon waits for the first answer of sources; one that hangs goes on behind the open door. */
+  sourceFirstMs: 5_000,
+  /** What sources told is kept for the next daemon, at most this long after it came. */
+  sourceSaveMs: 5_000,
+  /** 20,000 guests of some ten KB each. */
+  sourceMemoryBytes: 268_435_456,
+  /** libvirt lists no more (REMOTE_DOMAIN_LIST_MAX). */
+  domainsPerSource: 16_384,
+  /** A source that is gone is tried again, first after this time, then less and less often. */
+  sourceFirstPauseMs: 1_000,
+  sourceLongestPauseMs: 30_000,
+  /** No event tells of a change of a definition alone: hypervisors are asked again so often. */
+  sourceSweepMs: 60_000,
+  /** Guests of a hypervisor that are read at one time. */
+  domainReadsAtOnce: 8,
+  /** Reasons why something may be in use that one line of the log tells. */
+  loggedUnknowns: 5,
   /** A file of sysfs has a page at most. */
   sysfsBytes: 4_096,
   /** Parts of one device, and how deep devices are built on each other: more is nobody's. */

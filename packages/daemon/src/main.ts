@@ -3,12 +3,14 @@ import { connect } from "@cistern/client";
 import { POOL_TYPES, writeConnectCapabilities, writePoolCapabilities } from "@cistern/documents";
 import { atMost } from "./attachments/at-most.js";
 import { AttachmentChanges } from "./attachments/changes.js";
-import { NO_ATTACHMENTS } from "./attachments/none.js";
+import { attachmentsOf } from "./attachments/open-attachments.js";
 import { Reports } from "./attachments/reports.js";
+import { UnusableSource } from "./attachments/sources/unusable-source.js";
 import {
   acquireLock,
   autostartPausesOf,
   type Configuration,
+  ConfigurationError,
   clearSocketFile,
   exitStatus,
   exitStatusOf,
@@ -51,7 +53,6 @@ import { Pools } from "./pools/pools.js";
 import { PoolRegistry } from "./pools/registry.js";
 import { reloadPools, restorePools } from "./pools/startup.js";
 import { PoolStore } from "./pools/store.js";
-import { UNGUARDED } from "./pools/use-guard.js";
 import { RpcServer, type ServerSettings } from "./rpc/server.js";
 import type { HostFacts } from "./rpc/services.js";
 import { openSecrets, SystemToken } from "./secrets/index.js";
@@ -199,6 +200,22 @@ async function start(): Promise<Daemon> {
     if (state === "done" && remarks.length > 0) logger.warn({ job: id, way, remarks }, `${title}: done, but`);
     else if (state === "done" && way !== null) logger.info({ job: id, way }, `${title}: done`);
   });
+  const registry = new PoolRegistry();
+  const poolEvents = new PoolEvents();
+  const guests = await attachmentsOf(configuration.domainSources, {
+    pools: registry,
+    poolEvents,
+    hostAt: (path) => hosts.forPath(path),
+    connect: (uri) => connect(uri, { readOnly: true, timeoutMs: limits.sourceCallMs }),
+    read: (xml) => parser.domain(xml),
+    memoryDirectory: await open(places.attachmentsDirectory),
+    ownSockets: [places.socketPath, places.readOnlySocketPath],
+    warn: (text, error) => logger.warn({ err: error }, text),
+    guard: {
+      refusesDefinedUses: () => current.domainUses === "refuse-defined",
+      warn: (text, facts) => logger.warn(facts, text),
+    },
+  }).catch(refuseSource);
   const backends: VolumeBackends & PoolBackends = {
     store,
     jobs,
@@ -222,10 +239,8 @@ async function start(): Promise<Daemon> {
     secret: (lookup) => secrets.passphrase(lookup, "volume"),
     poolSecret: (lookup, usage) => secrets.passphrase(lookup, usage),
     privateDirectory,
-    uses: UNGUARDED,
+    uses: guests.guard,
   };
-  const registry = new PoolRegistry();
-  const poolEvents = new PoolEvents();
   const autostart = new Autostart(registry, backends, poolEvents, () => autostartPausesOf(current));
   const pools = new Pools(registry, backends, parser, poolEvents, autostart);
   const volumes = new Volumes(pools, backends);
@@ -233,12 +248,16 @@ async function start(): Promise<Daemon> {
     const refresh = () => pools.refresh(pool, 0, DAEMON_REQUESTER);
     void lookUntilSeen(pool, refresh, backends.stopping, autostartPausesOf(current));
   };
+  const opening = guests.open();
+  // It is waited for when the pools are there.
+  opening.catch(() => {});
   const restoring = restorePools(registry, backends, autostart, unseen).catch((error: unknown) => {
     logger.error({ err: error }, "could not restore the pools");
   });
   await atMost(restoring, limits.startupPatienceMs);
 
-  const attachments = NO_ATTACHMENTS;
+  await opening.catch(refuseSource);
+  const { attachments } = guests;
   const backingUsers = new BackingUsers(registry, backends);
   const backed = new Set(POOL_TYPES.filter(hasDriver));
   const server = new RpcServer(
@@ -315,6 +334,7 @@ async function start(): Promise<Daemon> {
       await jobs.cancelAll(new Error("the daemon is stopping"), limits.shutdownJobsMs);
       await server.close();
       await metrics.stop();
+      await guests.close();
       await secrets.close();
       await hosts.close();
       eventLoop.stop();
@@ -331,6 +351,13 @@ async function openDoors(server: RpcServer, places: Places, configuration: Confi
     server.listen({ path, readOnly, protect: () => protectSocketFile(path, mode, group) });
   await open(places.socketPath, false, socketModeOf(configuration));
   await open(places.readOnlySocketPath, true, configuration.readOnlySocketMode);
+}
+
+/** A source that can be none is the configuration's mistake. */
+function refuseSource(error: unknown): never {
+  throw error instanceof UnusableSource
+    ? new ConfigurationError(`domain_sources: ${error.message}`, { cause: error })
+    : error;
 }
 
 function serverSettings(configuration: Configuration): ServerSettings {

@@ -1,6 +1,8 @@
 import type { Host } from "../host/index.js";
 import { limits } from "../limits.js";
 import type { PoolEvents } from "../pools/events.js";
+import type { Pool } from "../pools/pool.js";
+import type { Volume } from "../pools/volume.js";
 import { atMost } from "./at-most.js";
 import { DomainTable, type DomainTableParts } from "./domain-table.js";
 import type { Attachment, Attachments, KnownDomain, SourceFacts } from "./model.js";
@@ -34,13 +36,6 @@ export class AttachmentMap implements Attachments {
     this.#table = new DomainTable(parts);
   }
 
-  get table(): DomainTable {
-    return this.#table;
-  }
-  get identities(): VolumeIdentities {
-    return this.#identities;
-  }
-
   /**
    * Reads all sources and keeps what they tell fresh. Resolves when each has been read or does not answer.
    * @throws ConfigurationError for what can be no source at all
@@ -55,13 +50,14 @@ export class AttachmentMap implements Attachments {
     });
     this.#sweep = setInterval(() => this.#table.lookAgain(), limits.attachmentSweepMs).unref();
     await Promise.all(
-      this.#sources.map((source) =>
-        source.open({
-          all: (domains) => this.#table.replace(source.facts.name, domains),
+      this.#sources.map((source) => {
+        const { name } = source.facts;
+        return source.open({
+          all: (domains) => this.#table.replace(name, domains),
           one: (domain) => this.#table.put(domain),
-          gone: (domain) => this.#table.remove(source.facts.name, domain),
-        }),
-      ),
+          gone: (domain) => this.#table.remove(name, domain),
+        });
+      }),
     );
   }
 
@@ -97,6 +93,13 @@ export class AttachmentMap implements Attachments {
     return this.#table.index.ofVolume(pool, volume).map(({ owner, use }) => this.#attachment(owner, use));
   }
 
+  /** As `ofVolume`, after a fresh look at what the volume leads to. */
+  async ofVolumeNow(pool: Pool, volume: Volume, timeoutMs: number): Promise<readonly Attachment[]> {
+    const identity = (await this.#identities.look(volume, Math.max(1, timeoutMs))) ?? volume.identity;
+    const entries = this.#table.index.ofVolume(pool, volume, identity);
+    return entries.map(({ owner, use }) => this.#attachment(owner, use));
+  }
+
   ofPool(poolName: string): readonly Attachment[] {
     const pool = this.#parts.pools.findByName(poolName);
     if (pool === undefined) return [];
@@ -127,7 +130,7 @@ export class AttachmentMap implements Attachments {
   async refreshDomain(domain: Pick<KnownDomain, "source" | "name" | "uuid">, timeoutMs: number): Promise<boolean> {
     const source = this.#sources.find(({ facts }) => facts.name === domain.source);
     if (source === undefined || timeoutMs <= 0) return false;
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.timeout(Math.ceil(timeoutMs));
     const refreshed = source.refresh(domain, signal).then(async (answered) => {
       await this.#table.resolved();
       return answered;

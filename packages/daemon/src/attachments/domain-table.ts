@@ -11,8 +11,8 @@ import { type DomainUses, UseIndex } from "./use-index.js";
 export interface DomainTableParts {
   readonly pools: PoolRegistry;
   readonly hostAt: (path: string) => Promise<Host>;
-  /** A mistake of the program, for the log. */
-  readonly report: (text: string, error: unknown) => void;
+  /** For the log. */
+  readonly warn: (text: string, error: unknown) => void;
 }
 
 /**
@@ -124,7 +124,7 @@ export class DomainTable {
         // It may have changed meanwhile: then it waits again, or is gone.
         if (this.#current(owner) === owner) this.#exchange(owner, { domain: owner.domain, uses });
       } catch (error) {
-        this.#parts.report(`could not find out what the guest '${owner.domain.name}' uses`, error);
+        this.#parts.warn(`could not find out what the guest '${owner.domain.name}' uses`, error);
       } finally {
         this.#underWay.delete(owner);
       }

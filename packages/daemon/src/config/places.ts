@@ -34,6 +34,8 @@ export interface Places {
   readonly stateDirectory: string;
   /** What this daemon's work would leave behind if it died. No two daemons that can run at one time share it. */
   readonly journalDirectory: string;
+  /** What the sources of guests' documents told last, for a daemon to which they do not answer. */
+  readonly attachmentsDirectory: string;
   /** Proof between the daemons of this host, which they all can read and no user can. */
   readonly systemTokenFile: string;
   /** virtsecretd's socket: secrets are asked for there, when it exists. Null: secrets are this daemon's own. */
@@ -102,6 +104,7 @@ function ownPlaces(mode: PlacesMode, config: string, run: string, state: string)
     privateDirectory: join(run, "private"),
     stateDirectory: state,
     journalDirectory: join(state, "journal"),
+    attachmentsDirectory: join(state, "attachments"),
     systemTokenFile: join(run, "private/system.token"),
     secretDaemonSocketPath: null,
   };
@@ -111,6 +114,7 @@ function ownPlaces(mode: PlacesMode, config: string, run: string, state: string)
 const DROP_IN_PLACES: Places = {
   ...ownPlaces("drop-in", "/etc/libvirt", "/run/libvirt", "/var/lib/cistern"),
   journalDirectory: "/var/lib/cistern/drop-in/journal",
+  attachmentsDirectory: "/var/lib/cistern/drop-in/attachments",
   // /etc/libvirt belongs to libvirt's packages; our one file of settings stays in our own directory.
   configFile: "/etc/cistern/cisternd.toml",
   secretLockFile: "/run/libvirt/secrets/driver.pid",

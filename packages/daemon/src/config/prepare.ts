@@ -46,6 +46,7 @@ function plan(places: Places): PlannedDirectory[] {
       : [{ path: dirname(places.secretLockFile), mode: 0o700, holds: "the lock of the secrets" }]),
     { path: places.stateDirectory, mode: 0o700, holds: "what must outlive a reboot" },
     { path: places.journalDirectory, mode: 0o700, holds: "its journal" },
+    { path: places.attachmentsDirectory, mode: 0o700, holds: "what it knows of guests" },
   ];
   return directories.filter(({ path }, index) => directories.findIndex((other) => other.path === path) === index);
 }

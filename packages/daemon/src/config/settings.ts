@@ -1,6 +1,14 @@
 import { limits } from "../limits.js";
 import { type PoolTables, poolFields, poolTables } from "./pool-settings.js";
-import { accountName, choice, choices, type Expectation, integerBetween, permissionBits } from "./values.js";
+import {
+  accountName,
+  choice,
+  choices,
+  domainSources,
+  type Expectation,
+  integerBetween,
+  permissionBits,
+} from "./values.js";
 
 /** What the administrator may set in cisternd.toml, and what holds otherwise. `Account`: how users and groups are named. */
 export interface Configuration<Account = number> {
@@ -40,6 +48,10 @@ export interface Configuration<Account = number> {
   readonly volumeLabel: string | null;
   readonly overcommitWarnRatio: number;
   readonly overcommitRefuseRatio: number;
+  /** Where guests' documents come from: URIs of hypervisors, directories and files of documents. */
+  readonly domainSources: readonly string[];
+  /** What may not be destroyed: what guests use now, or also what they are only defined with. */
+  readonly domainUses: "refuse-live" | "refuse-defined";
   /** By the pool's name: what is otherwise for that pool. */
   readonly pools: PoolTables<Account>;
 }
@@ -179,6 +191,13 @@ export const settings: Settings = {
   volumeLabel: { standard: null, ...poolFields.volumeLabel, reloads: true },
   overcommitWarnRatio: { standard: 1, ...poolFields.overcommitWarnRatio, reloads: true },
   overcommitRefuseRatio: { standard: 0, ...poolFields.overcommitRefuseRatio, reloads: true },
+  domainSources: { key: "domain_sources", standard: [], ...domainSources, reloads: false },
+  domainUses: {
+    key: "domain_uses",
+    standard: "refuse-live",
+    ...choice(["refuse-live", "refuse-defined"] as const),
+    reloads: true,
+  },
   pools: { key: "pools", standard: {}, ...poolTables, reloads: true },
 };
 

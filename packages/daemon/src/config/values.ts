@@ -64,6 +64,19 @@ export const securityLabel: Expectation<string> = {
   read: (value) => (typeof value === "string" && /^[\x21-\x7e]{1,4095}$/.test(value) ? value : undefined),
 };
 
+/** Whether there is anything is seen when it is asked. */
+export const domainSources: Expectation<readonly string[]> = {
+  expected: 'a list of URIs such as "qemu:///system" and of absolute paths, each once',
+  read: (value) => {
+    if (!Array.isArray(value) || new Set(value).size !== value.length) return undefined;
+    return value.every(isDomainSource) ? value : undefined;
+  },
+};
+
+function isDomainSource(value: unknown): value is string {
+  return typeof value === "string" && /^(\/|[a-z][a-z0-9.+-]*:\/\/).{0,4095}$/.test(value);
+}
+
 export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

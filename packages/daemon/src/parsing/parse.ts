@@ -1,7 +1,9 @@
 import {
+  type DomainDocument,
   type PoolDocument,
   type PoolSource,
   type PoolType,
+  readDomain,
   readPool,
   readSecret,
   readSourceSpecification,
@@ -22,11 +24,14 @@ export interface VolumeReading {
 export type ParseRequest =
   | { readonly kind: "pool"; readonly xml: string; readonly validate: boolean }
   | { readonly kind: "secret"; readonly xml: string; readonly validate: boolean }
+  | { readonly kind: "domain"; readonly xml: string }
   | { readonly kind: "source"; readonly xml: string; readonly poolType: PoolType }
   | { readonly kind: "volume"; readonly xml: string; readonly poolType: PoolType; readonly reading: VolumeReading };
 
 /** Reads (and first validates, when wanted) one document, here and now. */
-export function parse(request: ParseRequest): PoolDocument | SecretDocument | PoolSource | VolumeDocument {
+export function parse(
+  request: ParseRequest,
+): DomainDocument | PoolDocument | SecretDocument | PoolSource | VolumeDocument {
   switch (request.kind) {
     case "pool":
       if (request.validate) validatePool(request.xml);
@@ -34,6 +39,8 @@ export function parse(request: ParseRequest): PoolDocument | SecretDocument | Po
     case "secret":
       if (request.validate) validateSecret(request.xml);
       return readSecret(request.xml);
+    case "domain":
+      return readDomain(request.xml);
     case "source":
       return readSourceSpecification(request.xml, request.poolType);
     case "volume":

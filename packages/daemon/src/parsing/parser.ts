@@ -1,4 +1,11 @@
-import type { PoolDocument, PoolSource, PoolType, SecretDocument, VolumeDocument } from "@cistern/documents";
+import type {
+  DomainDocument,
+  PoolDocument,
+  PoolSource,
+  PoolType,
+  SecretDocument,
+  VolumeDocument,
+} from "@cistern/documents";
 import { limits } from "../limits.js";
 import { type ParseRequest, parse, type VolumeReading } from "./parse.js";
 import { parseInWorker } from "./parse-in-worker.js";
@@ -7,6 +14,9 @@ import { parseInWorker } from "./parse-in-worker.js";
 export class DocumentParser {
   async pool(xml: string, validate: boolean): Promise<PoolDocument> {
     return (await read({ kind: "pool", xml, validate })) as PoolDocument;
+  }
+  async domain(xml: string): Promise<DomainDocument> {
+    return (await read({ kind: "domain", xml })) as DomainDocument;
   }
   async secret(xml: string, validate: boolean): Promise<SecretDocument> {
     return (await read({ kind: "secret", xml, validate })) as SecretDocument;

@@ -63,6 +63,8 @@ volume_mode = "0640"
 volume_label = "system_u:object_r:virt_image_t:s0"
 overcommit_warn_ratio = 1.5
 overcommit_refuse_ratio = 3
+domain_sources = ["qemu:///system", "/etc/libvirt/qemu"]
+domain_uses = "refuse-defined"
 
 [pools.images]
 volume_owner = "daemon"
@@ -101,6 +103,8 @@ overcommit_refuse_ratio = 1
       volumeLabel: "system_u:object_r:virt_image_t:s0",
       overcommitWarnRatio: 1.5,
       overcommitRefuseRatio: 3,
+      domainSources: ["qemu:///system", "/etc/libvirt/qemu"],
+      domainUses: "refuse-defined",
       pools: {
         images: {
           volumeOwner: 1,
@@ -144,6 +148,9 @@ overcommit_refuse_ratio = 1
     ['on_disconnect = "drop"', 'on_disconnect is "drop", but must be one of "keep", "cancel"'],
     ["stream_idle_seconds = 0", "stream_idle_seconds is 0, but must be a whole number from 1 to 86400"],
     ["delete_backing_stores = true", 'delete_backing_stores is true, but must be one of "refuse", "allow"'],
+    ['domain_sources = ["libvirt/qemu"]', 'domain_sources is ["libvirt/qemu"], but must be a list of URIs'],
+    ['domain_sources = ["/a", "/a"]', "domain_sources is"],
+    ['domain_uses = "allow"', 'domain_uses is "allow", but must be one of "refuse-live", "refuse-defined"'],
     ['reflink = "never"', 'reflink is "never", but must be one of "prefer", "on-request"'],
     ["volume_owner = -1", "volume_owner is -1, but must be the number or name of a user or group"],
     ["volume_owner = 4294967295", "volume_owner is 4294967295, but must be"],

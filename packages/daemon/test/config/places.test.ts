@@ -22,6 +22,7 @@ describe("the places", () => {
       readOnlySocketPath: "/run/cistern/libvirt-sock-ro",
       stateDirectory: "/var/lib/cistern",
       journalDirectory: "/var/lib/cistern/journal",
+      attachmentsDirectory: "/var/lib/cistern/attachments",
       secretDaemonSocketPath: null,
     });
   });
@@ -39,6 +40,7 @@ describe("the places", () => {
       readOnlySocketPath: "/x/run/libvirt-sock-ro",
       stateDirectory: "/x/var",
       journalDirectory: "/x/var/journal",
+      attachmentsDirectory: "/x/var/attachments",
     });
   });
 
@@ -57,6 +59,7 @@ describe("the places", () => {
       readOnlySocketPath: "/run/libvirt/virtstoraged-sock-ro",
       systemTokenFile: "/run/libvirt/common/system.token",
       journalDirectory: "/var/lib/cistern/drop-in/journal",
+      attachmentsDirectory: "/var/lib/cistern/drop-in/attachments",
       secretDaemonSocketPath: "/run/libvirt/virtsecretd-sock",
     });
   });
