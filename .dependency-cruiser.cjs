@@ -207,6 +207,16 @@ module.exports = {
       to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
     },
     {
+      name: "examples-see-what-users-see",
+      comment: "Examples are programs of users: they import Node, the client and the documents, by their names.",
+      severity: "error",
+      from: { path: "^examples/" },
+      to: {
+        pathNot: ["^examples/", "^packages/(client|documents)/dist/index[.](js|d[.]ts)$"],
+        dependencyTypesNot: ["core"],
+      },
+    },
+    {
       name: "scripts-need-only-node",
       comment: "npm start and npm test run before anything is installed.",
       severity: "error",

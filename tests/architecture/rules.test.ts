@@ -125,6 +125,8 @@ const BROKEN: readonly (readonly [rule: string, file: string, imports: string])[
   ["declared", "packages/client/src/e.ts", "undeclared"],
   ["declared", "packages/client/test/a.test.ts", "undeclared"],
   ["test-tools-stay-in-tests", "packages/client/src/f.ts", "testtool"],
+  ["examples-see-what-users-see", "examples/a.ts", "@cistern/protocol"],
+  ["examples-see-what-users-see", "examples/b.ts", "../packages/client/dist/deep.js"],
   ["scripts-need-only-node", "scripts/a.mjs", "testtool"],
   ["resolvable", "packages/client/src/g.ts", "./nowhere.js"],
   ["no-cycles", "packages/client/src/cycle-a.ts", "./cycle-b.js"],
@@ -149,6 +151,8 @@ const ALLOWED: readonly (readonly [file: string, imports: string])[] = [
   ["packages/daemon/src/host/b.ts", "node:fs"],
   ["packages/daemon/src/config/a.ts", "node:fs"],
   ["packages/daemon/src/main.ts", "./rpc/a.js"],
+  ["examples/a.ts", "@cistern/client"],
+  ["examples/b.ts", "node:path"],
   ["scripts/a.mjs", "node:fs"],
   ["tests/area/a.test.ts", "@cistern/client"],
 ];
@@ -221,7 +225,7 @@ async function violations(tree: string): Promise<readonly Violation[]> {
     [
       join(projectRoot, "node_modules/dependency-cruiser/bin/dependency-cruise.mjs"),
       ...["--config", join(projectRoot, ".dependency-cruiser.cjs"), "--output-type", "json"],
-      ...["packages", "tests", "scripts"],
+      ...["packages", "tests", "scripts", "examples"],
     ],
     { cwd: tree, maxBuffer: 64 * 1024 * 1024, timeout: 60_000 },
   ).catch((error: { stdout?: string; stderr?: string }) => {

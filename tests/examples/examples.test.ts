@@ -93,10 +93,7 @@ const EXPECTED: Readonly<
     "volumes: copy.qcow2, golden.img",
   ],
   progress: [
-    "upload: 4 MiB, 25 %",
-    "upload: 8 MiB, 50 %",
-    "upload: 12 MiB, 75 %",
-    "upload: 16 MiB, 100 %",
+    "upload: 16 MiB of 16 MiB",
     {
       cisternd: "wipe volume 'disk.img' of pool 'example': done, 16 MiB of 16 MiB",
       libvirtd: "this daemon does not tell how far a wipe is",

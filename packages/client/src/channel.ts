@@ -75,26 +75,34 @@ export class Channel {
 
   /**
    * Sends a call and waits for its reply. Rejects with the server's `LibvirtError`, with 68 after the deadline, with 78
-   * when `signal` aborts, and with 39/13 when the connection ends. `onResult` sees the result before any later packet.
+   * when `signal` aborts, and with 39/13 when the connection ends. `onResult` sees the result before any later packet,
+   * `onLate` one that comes when the call was given up.
    */
   async call<Args, Result>(
     procedure: Procedure<Args, Result>,
     args: Args,
-    options: CallOptions & { readonly onResult?: (result: Result) => void } = {},
+    options: CallOptions & {
+      readonly onResult?: (result: Result) => void;
+      readonly onLate?: (result: Result) => void;
+    } = {},
   ): Promise<Result> {
-    return this.#send(procedure, args, options, (frame) => {
+    const understand = (frame: Frame): Result => {
       const result = decodeReply(procedure, frame);
       options.onResult?.(result);
       return result;
-    });
+    };
+    const late = (frame: Frame): void => options.onLate?.(decodeReply(procedure, frame));
+    return this.#send(procedure, args, options, understand, late);
   }
 
   /** Calls a procedure that opens a stream; the port is ready when the promise resolves, and misses no packet. */
   async openStream<Args>(procedure: Procedure<Args, void>, args: Args, options: CallOptions): Promise<StreamPort> {
-    return this.#send(procedure, args, options, (frame) => {
+    const understand = (frame: Frame): StreamPort => {
       decodeReply(procedure, frame);
       return this.#addStream(frame);
-    });
+    };
+    // A stream that nobody waits for any more is ended at once.
+    return this.#send(procedure, args, options, understand, (frame) => this.#addStream(frame).abort());
   }
 
   /** Sends packets as they are; resolves when there is room for more. */
@@ -155,6 +163,7 @@ export class Channel {
     args: Args,
     options: CallOptions,
     understand: (frame: Frame) => Answer,
+    late: (frame: Frame) => void,
   ): Promise<Answer> {
     if (this.#closedBy !== null) return Promise.reject(this.#closedBy);
     if (options.signal?.aborted === true) return Promise.reject(aborted(procedure));
@@ -174,7 +183,7 @@ export class Channel {
       };
       const giveUp = (error: LibvirtError): void => {
         stopWaiting();
-        this.#pending.set(serial, this.#abandoned(procedure));
+        this.#pending.set(serial, { procedure, onLost: () => {}, onReply: (frame) => ifDone(frame, late) });
         reject(error);
       };
       const onAbort = (): void => giveUp(aborted(procedure));
@@ -197,17 +206,6 @@ export class Channel {
       });
       this.#transport.write(packet);
     });
-  }
-
-  /** The reply of a call that nobody waits for any more; a stream that it opens is ended at once. */
-  #abandoned(procedure: AnyProcedure): PendingCall {
-    return {
-      procedure,
-      onLost: () => {},
-      onReply: (frame) => {
-        if (procedure.stream !== undefined && frame.status === MessageStatus.OK) this.#addStream(frame).abort();
-      },
-    };
   }
 
   #addStream(reply: Frame): StreamPort {
@@ -275,6 +273,11 @@ export class Channel {
     this.#drainWaiters = [];
     for (const wake of waiters) wake();
   }
+}
+
+/** The reply of a call that nobody waits for any more; its error is of no use. */
+function ifDone(frame: Frame, late: (frame: Frame) => void): void {
+  if (frame.status === MessageStatus.OK) late(frame);
 }
 
 function connectionLost(text: string, cause?: unknown): LibvirtError {

@@ -78,6 +78,9 @@ export class EventHub {
       for (const { args, message, read } of topics) {
         await this.#channel.call(registration.register, args, {
           ...options,
+          onLate: (result) => {
+            registration.deregister(this.#channel, registration.idOf(result)).catch(() => {});
+          },
           // At once: the first event may stand right behind the reply.
           onResult: (result) => {
             const id = registration.idOf(result);

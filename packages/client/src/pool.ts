@@ -103,7 +103,7 @@ export class Pool {
     return (await this.#connection.call(storage.storagePoolGetAutostart, this.#self, options)).autostart !== 0;
   }
 
-  /** Has it started with the host, or not; 55 for a pool without a definition. */
+  /** Has it started with the host, or not; 1 for a pool without a definition. */
   async setAutostart(autostart: boolean, options?: CallOptions): Promise<void> {
     const args = { ...this.#self, autostart: autostart ? 1 : 0 };
     await this.#connection.call(storage.storagePoolSetAutostart, args, options);

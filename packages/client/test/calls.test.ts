@@ -195,6 +195,20 @@ it("about events that are given up half-way do not wait for the server to forget
   expect(server.calls.at(-1)).toBe("CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY");
 });
 
+it("about events that are answered when nobody waits any more are taken back", async () => {
+  const forgotten: number[] = [];
+  server.on(domains.connectDomainEventCallbackDeregisterAny, ({ callbackID }) => void forgotten.push(callbackID));
+  server.on(domains.connectDomainEventCallbackRegisterAny, () => null);
+  await expect(connection.domainEvents({}, { timeoutMs: 20 })).rejects.toMatchObject({ code: 68 });
+  const call = await server.packet(
+    ({ procedure }) => procedure === domains.connectDomainEventCallbackRegisterAny.number,
+  );
+  server.reply(call, domains.connectDomainEventCallbackRegisterAny, { callbackID: 9 });
+  const { number } = domains.connectDomainEventCallbackDeregisterAny;
+  await server.packet(({ procedure }) => procedure === number);
+  expect(forgotten).toEqual([9]);
+});
+
 it.each([
   [{}, 0],
   [{ build: true }, 1],

@@ -99,6 +99,7 @@ describe("downloads", () => {
     server.sendStream(opening, CONTINUE);
     const chunks = await download.toArray();
     expect(chunks.map((chunk: unknown) => (isHole(chunk) ? chunk.holeBytes : String(chunk)))).toEqual(["a", 2n ** 40n]);
+    expect(download.doneBytes).toBe(2n ** 40n + 1n);
   });
 
   it("hold only so much for a reader that does not read, and lose nothing", async () => {
@@ -167,6 +168,7 @@ describe("uploads", () => {
     expect(decodeXdr(streamHole, packets[1]?.payload ?? new Uint8Array()).value).toEqual({ length: 100n, flags: 0 });
     server.sendStream(opening, OK);
     await new Promise((resolve) => upload.once("close", resolve));
+    expect(upload.doneBytes).toBe(102n);
   });
 
   it("refuse holes where they are not sparse", async () => {

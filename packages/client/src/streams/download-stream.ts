@@ -22,6 +22,7 @@ export function isHole(chunk: unknown): chunk is Hole {
 export class DownloadStream extends Readable {
   readonly #port: StreamPort;
   #ended = false;
+  #doneBytes = 0n;
 
   /** @internal */
   constructor(port: StreamPort, sparse: boolean) {
@@ -48,6 +49,11 @@ export class DownloadStream extends Readable {
     });
   }
 
+  /** How far it is: what has come from the server, holes included. */
+  get doneBytes(): bigint {
+    return this.#doneBytes;
+  }
+
   /** @internal */
   override _read(): void {
     this.#port.setFull(false);
@@ -61,6 +67,7 @@ export class DownloadStream extends Readable {
   }
 
   #deliver(chunk: Uint8Array | Hole): void {
+    this.#doneBytes += isHole(chunk) ? chunk.holeBytes : BigInt(chunk.length);
     if (!this.push(chunk)) this.#port.setFull(true);
   }
 

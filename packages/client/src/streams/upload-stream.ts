@@ -19,6 +19,7 @@ export class UploadStream extends Writable {
   readonly #port: StreamPort;
   readonly #sparse: boolean;
   #over = false;
+  #doneBytes = 0n;
   #onFinished: Done | null = null;
 
   /** @internal */
@@ -41,6 +42,11 @@ export class UploadStream extends Writable {
         else this.#onFinished(error);
       },
     });
+  }
+
+  /** How far it is: what was handed to the connection, holes included. The server has all of it when the stream finishes. */
+  get doneBytes(): bigint {
+    return this.#doneBytes;
   }
 
   /** @internal */
@@ -79,16 +85,23 @@ export class UploadStream extends Writable {
       if (chunk instanceof Uint8Array) bytes.push(chunk);
       else if (typeof chunk === "string") bytes.push(Buffer.from(chunk, encoding));
       else if (isHole(chunk)) {
-        await this.#port.sendData(...bytes);
+        await this.#sendBytes(bytes);
         bytes = [];
         await this.#sendHole(chunk);
       } else throw new TypeError("An upload takes bytes, strings and holes");
     }
-    await this.#port.sendData(...bytes);
+    await this.#sendBytes(bytes);
+  }
+
+  async #sendBytes(pieces: readonly Uint8Array[]): Promise<void> {
+    await this.#port.sendData(...pieces);
+    for (const { length } of pieces) this.#doneBytes += BigInt(length);
   }
 
   async #sendHole({ holeBytes }: Hole): Promise<void> {
     if (!this.#sparse) throw new TypeError("An upload takes holes only when it is opened with { sparse: true }");
-    if (holeBytes > 0n) await this.#port.sendHole(holeBytes);
+    if (holeBytes <= 0n) return;
+    await this.#port.sendHole(holeBytes);
+    this.#doneBytes += holeBytes;
   }
 }
