@@ -35,7 +35,10 @@ import { LOCAL_LOGIN, type Login } from "./uri.js";
 import { Volume } from "./volume.js";
 import { VolumeUses } from "./volume-uses.js";
 
-/** An opened connection. Any number of calls may be under way at once. */
+/**
+ * An opened connection. Any number of calls may be under way at once. One that has ended stays ended: calls, streams and
+ * events end in the error that `closed` gives, and whoever wants another one calls `connect` again.
+ */
 export class Connection implements Caller {
   readonly #channel: Channel;
   readonly #events: EventHub;
@@ -132,12 +135,12 @@ export class Connection implements Caller {
     return (await this.call(procedure, undefined, options)).num;
   }
 
-  /** 49 where there is no such pool. */
+  /** The pool of this name; 49 where there is none. */
   async lookupPool(name: string, options?: CallOptions): Promise<Pool> {
     return new Pool(this, (await this.call(storage.storagePoolLookupByName, { name }, options)).pool);
   }
 
-  /** 49 where there is no such pool. The UUID is in lower case, 8-4-4-4-12. */
+  /** The pool of this UUID (lower case, 8-4-4-4-12); 49 where there is none. */
   async lookupPoolByUuid(uuid: string, options?: CallOptions): Promise<Pool> {
     return new Pool(this, (await this.call(storage.storagePoolLookupByUuid, { uuid }, options)).pool);
   }
@@ -167,12 +170,12 @@ export class Connection implements Caller {
     );
   }
 
-  /** In any running pool; 50 where there is no such volume. */
+  /** The volume with this key, in any running pool; 50 where there is none. */
   async lookupVolumeByKey(key: string, options?: CallOptions): Promise<Volume> {
     return new Volume(this, (await this.call(storage.storageVolLookupByKey, { key }, options)).vol);
   }
 
-  /** In any running pool; 50 where there is no such volume. */
+  /** The volume at this path, in any running pool; 50 where there is none. */
   async lookupVolumeByPath(path: string, options?: CallOptions): Promise<Volume> {
     return new Volume(this, (await this.call(storage.storageVolLookupByPath, { path }, options)).vol);
   }
@@ -188,12 +191,15 @@ export class Connection implements Caller {
     return (await this.call(storage.connectFindStoragePoolSources, args, options)).xml;
   }
 
-  /** What happens to pools (to one pool) from now on. Subscribed when the promise resolves; leave the loop to end it. */
+  /**
+   * What happens to pools (to one pool) from now on. Subscribed when the promise resolves, and nothing is missed from then on;
+   * leave the loop, or call `return()` from elsewhere, to end it. As of all events, `options` are for subscribing alone.
+   */
   async poolEvents(pool: Pool | null = null, options?: CallOptions): Promise<AsyncIterableIterator<PoolEvent>> {
     return subscribePoolEvents(this.#events, pool === null ? null : pool.reference, options);
   }
 
-  /** What happens to secrets (to one secret) from now on. */
+  /** What happens to secrets (to one secret) from now on; as `poolEvents`. */
   async secretEvents(secret: Secret | null = null, options?: CallOptions): Promise<AsyncIterableIterator<SecretEvent>> {
     return subscribeSecretEvents(this.#events, secret === null ? null : secret.reference, options);
   }
@@ -205,12 +211,12 @@ export class Connection implements Caller {
     return found.secrets.map((reference) => new Secret(this, reference)).sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
   }
 
-  /** 66 where there is no such secret. */
+  /** The secret of this UUID (lower case, 8-4-4-4-12); 66 where there is none. */
   async lookupSecretByUuid(uuid: string, options?: CallOptions): Promise<Secret> {
     return new Secret(this, (await this.call(secrets.secretLookupByUuid, { uuid }, options)).secret);
   }
 
-  /** 66 where there is no secret for this. */
+  /** The secret for this use of this name; 66 where there is none. */
   async lookupSecretByUsage(usage: SecretUsage, usageId: string, options?: CallOptions): Promise<Secret> {
     const args = { usageType: SECRET_USAGES.indexOf(usage), usageID: usageId };
     return new Secret(this, (await this.call(secrets.secretLookupByUsage, args, options)).secret);
@@ -229,17 +235,17 @@ export class Connection implements Caller {
     return found.domains.map((reference) => new Domain(this, reference)).sort(byName);
   }
 
-  /** 42 where there is no such guest. */
+  /** The guest of this name; 42 where there is none. */
   async lookupDomain(name: string, options?: CallOptions): Promise<Domain> {
     return new Domain(this, (await this.call(domains.domainLookupByName, { name }, options)).dom);
   }
 
-  /** 42 where there is no such guest. */
+  /** The guest of this UUID (lower case, 8-4-4-4-12); 42 where there is none. */
   async lookupDomainByUuid(uuid: string, options?: CallOptions): Promise<Domain> {
     return new Domain(this, (await this.call(domains.domainLookupByUuid, { uuid }, options)).dom);
   }
 
-  /** What happens to guests and their devices from now on, all kinds in one. Subscribed when the promise resolves. */
+  /** What happens to guests and their devices from now on, all kinds in one; as `poolEvents`. */
   async domainEvents(
     settings: DomainEventSettings = {},
     options?: CallOptions,

@@ -149,12 +149,12 @@ export class Pool {
     return vols.map((reference) => new Volume(this.#connection, reference)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** 55 where the pool does not run. */
+  /** How many there are; 55 where the pool does not run. */
   async countVolumes(options?: CallOptions): Promise<number> {
     return (await this.#connection.call(storage.storagePoolNumOfVolumes, this.#self, options)).num;
   }
 
-  /** 50 where there is no such volume. */
+  /** The volume of this name; 50 where there is none. */
   async lookupVolume(name: string, options?: CallOptions): Promise<Volume> {
     const { vol } = await this.#connection.call(storage.storageVolLookupByName, { ...this.#self, name }, options);
     return new Volume(this.#connection, vol);

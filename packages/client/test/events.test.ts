@@ -1,4 +1,4 @@
-import { encodeEvent, encodeReply, events, storage } from "@cistern/protocol";
+import { domains, encodeEvent, encodeReply, events, storage } from "@cistern/protocol";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Connection, memoryTransport, Pool } from "../dist/index.js";
 import { ScriptedServer } from "./scripted-server.js";
@@ -89,4 +89,33 @@ it("whose reader is far behind end in an error instead of a gap", async () => {
   for (let taken = 0; taken < 10_000; taken++) await iterator.next();
   await expect(iterator.next()).rejects.toMatchObject({ code: 82 });
   await iterator.return?.();
+});
+
+it("of guests that a newer server tells about are there, and called unknown", async () => {
+  const dom = { name: "g", uuid: pool.uuid, id: 7 };
+  const asked: number[] = [];
+  server.on(domains.connectDomainEventCallbackRegisterAny, ({ eventID }) => {
+    asked.push(eventID);
+    return { callbackID: eventID };
+  });
+  server.on(domains.connectDomainEventCallbackDeregisterAny, ({ callbackID }) => void deregistered.push(callbackID));
+  const iterator = await connection.domainEvents({ kinds: ["lifecycle", "device-removal-failed", "lifecycle"] });
+  expect(asked).toEqual([0, 22]);
+  server.send(
+    encodeEvent(events.domainEventCallbackLifecycle, { callbackID: 0, dom, event: 99, detail: 0 }),
+    encodeEvent(events.domainEventCallbackLifecycle, { callbackID: 0, dom, event: 5, detail: 99 }),
+    encodeEvent(events.domainEventCallbackDeviceAdded, { callbackID: 0, dom, devAlias: "not asked for" }),
+    encodeEvent(events.domainEventCallbackDeviceRemovalFailed, { callbackID: 22, dom, devAlias: "virtio-disk1" }),
+  );
+  const seen: unknown[] = [];
+  for await (const { domain, ...what } of iterator) {
+    expect([domain.name, domain.uuid, domain.id]).toEqual(["g", pool.uuid, 7]);
+    if (seen.push(what) === 3) break;
+  }
+  expect(seen).toEqual([
+    { kind: "lifecycle", change: "unknown", reason: "unknown" },
+    { kind: "lifecycle", change: "stopped", reason: "unknown" },
+    { kind: "device-removal-failed", alias: "virtio-disk1" },
+  ]);
+  expect(deregistered.sort()).toEqual([0, 22]);
 });
