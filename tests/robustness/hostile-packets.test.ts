@@ -87,11 +87,14 @@ async function preparePool(): Promise<void> {
   }
 }
 
-/** Definitions of pools are left out: mutated paths would lead out of the daemon's own directory. */
+/**
+ * Definitions of pools are left out: mutated paths would lead out of the daemon's own directory. So are the calls about guests,
+ * which lead nowhere in it.
+ */
 function recordedCalls(): Uint8Array[] {
   const { storagePoolDefineXml, storagePoolCreateXml, connectClose } = procedures;
   const unwanted = new Set<number>([storagePoolDefineXml.number, storagePoolCreateXml.number, connectClose.number]);
-  const packets = [...readRecordings().values()].flat();
+  const packets = [...readRecordings()].flatMap(([file, recorded]) => (file === "domains.json" ? [] : recorded));
   return packets.flatMap(({ bytes, direction }) => {
     if (bytes === null || direction !== "client->server") return [];
     const [frame] = new FrameDecoder().push(bytes);
