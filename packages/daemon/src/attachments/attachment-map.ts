@@ -53,7 +53,6 @@ export class AttachmentMap implements Attachments {
       this.#sources.map((source) => {
         const { name } = source.facts;
         return source.open({
-          all: (domains) => this.#table.replace(name, domains),
           one: (domain) => this.#table.put(domain),
           gone: (domain) => this.#table.remove(name, domain),
         });
@@ -102,11 +101,16 @@ export class AttachmentMap implements Attachments {
 
   ofPool(poolName: string): readonly Attachment[] {
     const pool = this.#parts.pools.findByName(poolName);
-    if (pool === undefined) return [];
-    return this.#those(
-      () => true,
-      (use) => isInside(use, pool, null),
-    );
+    return pool === undefined ? [] : this.#inPool(pool, null);
+  }
+
+  /** As `ofPool`, also where the pool's directory is reached by a symlink. */
+  async ofPoolNow(pool: Pool): Promise<readonly Attachment[]> {
+    const { path } = pool.live.target;
+    if (path === null || !path.startsWith("/")) return this.#inPool(pool, null);
+    const host = await this.#parts.hostAt(path);
+    // By the mount table and links alone: it waits for no storage that can hang.
+    return this.#inPool(pool, await host.realPath(path));
   }
 
   unknowns(): readonly string[] {
@@ -138,6 +142,13 @@ export class AttachmentMap implements Attachments {
     return (await atMost(refreshed, timeoutMs)) === true;
   }
 
+  #inPool(pool: Pool, realTarget: string | null): Attachment[] {
+    return this.#those(
+      () => true,
+      (use) => isInside(use, pool, realTarget),
+    );
+  }
+
   async #settle(): Promise<void> {
     await Promise.all(this.#sources.map((source) => source.catchUp()));
     await Promise.all([this.#table.resolved(), this.#identities.catchUp()]);
@@ -151,11 +162,22 @@ export class AttachmentMap implements Attachments {
   }
 
   #attachment({ domain }: DomainUses, use: Use): Attachment {
-    const { realPath: _path, remote: _remote, named: _named, isUnknown: _unknown, ...rest } = use;
     const volumes = volumesOf(use, this.#parts.pools);
+    // One by one: copying with a spread takes ten times as long, and there may be ten thousand.
     return {
-      ...rest,
       domain: { source: domain.source, name: domain.name, uuid: domain.uuid, state: domain.state },
+      role: use.role,
+      format: use.format,
+      isReadOnly: use.isReadOnly,
+      isShareable: use.isShareable,
+      target: use.target,
+      bus: use.bus,
+      address: use.address,
+      when: use.when,
+      place: use.place,
+      identity: use.identity,
+      through: use.through,
+      problem: use.problem,
       volumes: volumes.map(({ pool, volume }) => ({ pool: pool.name, volume: volume.name })),
     };
   }

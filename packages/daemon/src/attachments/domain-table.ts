@@ -41,13 +41,6 @@ export class DomainTable {
     return this.#sources.get(source)?.size ?? 0;
   }
 
-  /** Those of a source are these, and no others. */
-  replace(source: string, domains: readonly KnownDomain[]): void {
-    const keys = new Set(domains.map(domainKey));
-    for (const key of [...(this.#sources.get(source)?.keys() ?? [])]) if (!keys.has(key)) this.#removeKey(source, key);
-    for (const domain of domains) this.put(domain);
-  }
-
   put(domain: KnownDomain): void {
     const domains = this.#sources.get(domain.source) ?? new Map<string, DomainUses>();
     this.#sources.set(domain.source, domains);

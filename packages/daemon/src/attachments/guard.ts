@@ -7,9 +7,11 @@ import type { Volume } from "../pools/volume.js";
 import type { Attachment, Attachments } from "./model.js";
 
 /** What the guard needs of the map. */
-export interface GuardedAttachments extends Pick<Attachments, "ofPool" | "settled" | "refreshDomain" | "unknowns"> {
+export interface GuardedAttachments extends Pick<Attachments, "settled" | "refreshDomain" | "unknowns"> {
   /** As `ofVolume`, after a fresh look at what the volume leads to. */
   ofVolumeNow(pool: Pool, volume: Volume, timeoutMs: number): Promise<readonly Attachment[]>;
+  /** All in the pool and its directory. */
+  ofPoolNow(pool: Pool): Promise<readonly Attachment[]>;
 }
 
 export interface GuardSettings {
@@ -42,8 +44,8 @@ export class AttachmentGuard implements UseGuard {
   }
 
   async pool(pool: Pool, requester: Requester): Promise<void> {
-    await this.#refuse(`pool '${pool.name}' is still in use`, `stop of pool '${pool.name}'`, requester, async () =>
-      this.#attachments.ofPool(pool.name),
+    await this.#refuse(`pool '${pool.name}' is still in use`, `stop of pool '${pool.name}'`, requester, () =>
+      this.#attachments.ofPoolNow(pool),
     );
   }
 

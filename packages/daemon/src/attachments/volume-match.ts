@@ -19,15 +19,17 @@ export function volumesOf(use: Use, pools: PoolRegistry): FoundVolume[] {
   return found;
 }
 
-function volumesIn({ identity, place, realPath, remote, named }: Use, pool: Pool): Iterable<Volume> {
+function volumesIn({ identity, place, realPath, remote, named }: Use, pool: Pool): Volume[] {
   const { volumes } = pool;
-  const found = new Set<Volume>(identity === null ? [] : volumes.byIdentity(identity));
-  const paths = [volumes.byPath(place), realPath === null ? undefined : volumes.byPath(realPath)];
-  for (const volume of [...paths, named?.pool === pool.name ? volumes.get(named.volume) : undefined]) {
-    if (volume !== undefined) found.add(volume);
-  }
+  const found = identity === null ? [] : [...volumes.byIdentity(identity)];
+  const add = (volume: Volume | undefined): void => {
+    if (volume !== undefined && !found.includes(volume)) found.push(volume);
+  };
+  add(volumes.byPath(place));
+  if (realPath !== null) add(volumes.byPath(realPath));
+  if (named?.pool === pool.name) add(volumes.get(named.volume));
   if (remote !== null && REMOTE_POOLS.has(pool.live.type)) {
-    for (const volume of volumes) if (isRemoteVolume(pool.live, volume.document, remote)) found.add(volume);
+    for (const volume of volumes) if (isRemoteVolume(pool.live, volume.document, remote)) add(volume);
   }
   return found;
 }
@@ -37,7 +39,7 @@ const REMOTE_POOLS: ReadonlySet<string> = new Set(["rbd", "gluster", "sheepdog",
 
 /** Whether it is a volume of the pool, or lies in or at the pool's directory. */
 export function isInside(use: Use, pool: Pool, realTarget: string | null): boolean {
-  if (pool.active && !isEmpty(volumesIn(use, pool))) return true;
+  if (pool.active && volumesIn(use, pool).length > 0) return true;
   const paths = [use.place, use.realPath];
   return [pool.live.target.path, realTarget].some(
     // Links to devices lie in directories that belong to no pool.
@@ -47,9 +49,4 @@ export function isInside(use: Use, pool: Pool, realTarget: string | null): boole
 
 function isAtOrBelow(path: string | null, directory: string): boolean {
   return path !== null && (path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`));
-}
-
-function isEmpty(volumes: Iterable<Volume>): boolean {
-  for (const _volume of volumes) return false;
-  return true;
 }

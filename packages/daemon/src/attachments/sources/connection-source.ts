@@ -4,6 +4,7 @@ import { ErrorCode, LibvirtError } from "@cistern/protocol";
 import { limits } from "../../limits.js";
 import { atMost } from "../at-most.js";
 import type { KnownDomain, SourceFacts } from "../model.js";
+import { inTurns } from "../turns.js";
 import { DomainReader } from "./domain-reader.js";
 import { type DomainSource, domainKey, type SourceListener } from "./domain-source.js";
 import type { ReadDomain } from "./file-source.js";
@@ -129,10 +130,10 @@ export class ConnectionSource implements DomainSource {
   async #readAll(connection: Connection): Promise<void> {
     const domains = await connection.listDomains({}, CALL);
     const listed = new Set(domains.map(({ uuid }) => uuid));
-    await inTurns(domains, (domain) => this.#reader.read(domain, CALL));
+    await inTurns(domains, limits.domainReadsAtOnce, (domain) => this.#reader.read(domain, CALL));
     // Those that came meanwhile are not in the list, and those that went are not there any more.
     const others = this.#memory.domains().filter((domain) => !listed.has(domainKey(domain)));
-    await inTurns(others, async (domain) => {
+    await inTurns(others, limits.domainReadsAtOnce, async (domain) => {
       if (!(await this.refresh(domain, this.#closing.signal))) throw new Error("a guest could not be looked up");
     });
   }
@@ -171,15 +172,6 @@ async function refuseOthers(connection: Connection, uri: string): Promise<void> 
     const type = await connection.hypervisorType(CALL);
     throw new UnusableSource(uri, `its driver "${type}" has no guests`);
   }
-}
-
-/** A few at one time: others ask the hypervisor as well. */
-async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of waiting) await work(item);
-  };
-  await Promise.all(Array.from({ length: limits.domainReadsAtOnce }, worker));
 }
 
 function isUnsupported(error: unknown): boolean {

@@ -7,6 +7,7 @@ import {
   textOfBytes,
 } from "../../host/index.js";
 import { limits } from "../../limits.js";
+import { inTurns } from "../turns.js";
 
 /** A file of a guest's document, as it is now. */
 export interface DocumentFile {
@@ -43,16 +44,19 @@ export class DirectoryOfDocuments implements DocumentFiles {
     const host = await this.#hostAt(this.#path);
     await using directory = await host.openDirectory(this.#path, OPTIONS);
     const files: DocumentFile[] = [];
+    const changed: { readonly name: string; readonly evidence: ScanEvidence | null }[] = [];
     for await (const batch of directory.scan({ headBytes: 0, windows: [] }, OPTIONS)) {
       for (const { name, isSymlink, facts, evidence } of batch) {
         if (isSymlink || facts?.kind !== "file" || !name.endsWith(".xml") || name.startsWith(".")) continue;
-        const stem = name.slice(0, -".xml".length);
-        const before = known.get(stem);
-        const isKnown = before !== undefined && isEvidenceOf(before, facts);
-        files.push({ name: stem, evidence, content: isKnown ? null : await contentOf(directory, name) });
-        if (files.length > limits.domainsPerSource) throw tooMany(this.#path);
+        const before = known.get(stemOf(name));
+        if (before === undefined || !isEvidenceOf(before, facts)) changed.push({ name, evidence });
+        else files.push({ name: stemOf(name), evidence, content: null });
+        if (files.length + changed.length > limits.domainsPerSource) throw tooMany(this.#path);
       }
     }
+    await inTurns(changed, limits.domainReadsAtOnce, async ({ name, evidence }) => {
+      files.push({ name: stemOf(name), evidence, content: await contentOf(directory, name) });
+    });
     return files;
   }
 }
@@ -74,8 +78,12 @@ export class OneDocument implements DocumentFiles {
     const content = await contentOf(directory, name);
     // What is in it is all there is: without it the source does not answer.
     if ("error" in content) throw content.error;
-    return [{ name: name.replace(/\.xml$/, ""), evidence: null, content }];
+    return [{ name: stemOf(name), evidence: null, content }];
   }
+}
+
+function stemOf(name: string): string {
+  return name.replace(/\.xml$/, "");
 }
 
 async function contentOf(

@@ -2,8 +2,6 @@ import type { KnownDomain, SourceFacts } from "../model.js";
 
 /** Hears of a source's guests. */
 export interface SourceListener {
-  /** All that the source knows from now on. */
-  all(domains: readonly KnownDomain[]): void;
   /** One guest, as it is from now on. */
   one(domain: KnownDomain): void;
   /** There is no such guest any more. */

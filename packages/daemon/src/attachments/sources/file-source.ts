@@ -2,6 +2,7 @@ import type { DomainDocument } from "@cistern/documents";
 import { HostError, type ScanEvidence } from "../../host/index.js";
 import { limits } from "../../limits.js";
 import type { KnownDomain, SourceFacts } from "../model.js";
+import { inTurns } from "../turns.js";
 import type { DocumentFiles } from "./document-files.js";
 import { type DomainSource, domainKey, type SourceListener } from "./domain-source.js";
 import { domainOfFile, unreadDomain } from "./known-domain.js";
@@ -73,11 +74,11 @@ export class FileSource implements DomainSource {
       const files = await this.#files.read(this.#evidence);
       const names = new Set(files.map(({ name }) => name));
       for (const name of [...this.#domains.keys()]) if (!names.has(name)) this.#forget(name);
-      for (const { name, evidence, content } of files) {
+      await inTurns(files, 1, async ({ name, evidence, content }) => {
         if (content !== null) this.#take(name, evidence, await this.#domainOf(name, content));
-      }
+      });
       // An earlier daemon may have known others.
-      if (!this.#hasRead) this.#memory.all([...this.#domains.values()]);
+      if (!this.#hasRead) this.#forgetOthers();
       this.#hasRead = true;
       this.#memory.answers();
     } catch (error) {
@@ -108,6 +109,11 @@ export class FileSource implements DomainSource {
     else this.#evidence.set(name, evidence);
     this.#domains.set(name, domain);
     this.#memory.one(domain);
+  }
+
+  #forgetOthers(): void {
+    const keys = new Set([...this.#domains.values()].map(domainKey));
+    for (const domain of this.#memory.domains()) if (!keys.has(domainKey(domain))) this.#memory.gone(domain);
   }
 
   #forget(name: string): void {

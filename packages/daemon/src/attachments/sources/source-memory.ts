@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Directory, HostError } from "../../host/index.js";
 import { limits } from "../../limits.js";
 import type { KnownDomain, SourceFacts } from "../model.js";
+import { inTurns } from "../turns.js";
 import { domainKey, type SourceListener } from "./domain-source.js";
 
 export interface MemoryParts {
@@ -35,9 +36,10 @@ export class SourceMemory {
   /** What it told an earlier daemon. */
   async open(listener: SourceListener): Promise<void> {
     this.#listener = listener;
-    const remembered = await this.#load();
-    for (const domain of remembered) this.#domains.set(domainKey(domain), domain);
-    if (remembered.length > 0) listener.all(remembered);
+    await inTurns(await this.#load(), 1, async (domain) => {
+      this.#domains.set(domainKey(domain), domain);
+      listener.one(domain);
+    });
   }
 
   get(domain: Pick<KnownDomain, "name" | "uuid">): KnownDomain | undefined {
@@ -46,13 +48,6 @@ export class SourceMemory {
 
   domains(): readonly KnownDomain[] {
     return [...this.#domains.values()];
-  }
-
-  all(domains: readonly KnownDomain[]): void {
-    this.#domains.clear();
-    for (const domain of domains) this.#domains.set(domainKey(domain), domain);
-    this.#listener?.all(domains);
-    this.#saveSoon();
   }
 
   one(domain: KnownDomain): void {
