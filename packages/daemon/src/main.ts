@@ -202,6 +202,7 @@ async function start(): Promise<Daemon> {
   });
   const registry = new PoolRegistry();
   const poolEvents = new PoolEvents();
+  const refusesDefinedUses = (): boolean => current.domainUses === "refuse-defined";
   const guests = await attachmentsOf(configuration.domainSources, {
     pools: registry,
     poolEvents,
@@ -212,7 +213,7 @@ async function start(): Promise<Daemon> {
     ownSockets: [places.socketPath, places.readOnlySocketPath],
     warn: (text, error) => logger.warn({ err: error }, text),
     guard: {
-      refusesDefinedUses: () => current.domainUses === "refuse-defined",
+      refusesDefinedUses,
       warn: (text, facts) => logger.warn(facts, text),
     },
   }).catch(refuseSource);
@@ -270,7 +271,7 @@ async function start(): Promise<Daemon> {
       creation: new VolumeCreation(pools, volumes, backends, parser),
       transfers: new Transfers(pools, volumes, backends),
       inspection: new Inspection(pools, volumes, backends),
-      reports: new Reports(attachments, registry, backingUsers, backends),
+      reports: new Reports({ attachments, registry, backingUsers, backends, refusesDefinedUses }),
       changes: new AttachmentChanges({
         attachments,
         backingUsers,

@@ -87,7 +87,7 @@ export class AttachmentChanges {
   /** What is known of it may be older than the person's question. */
   async #guestAsItIs(nameOrUuid: string): Promise<KnownDomain> {
     const { attachments } = this.#backends;
-    await attachments.refreshDomain(guestToChange(attachments, nameOrUuid), limits.useGuardMs);
+    await attachments.refreshDomain(await guestToChange(attachments, nameOrUuid), limits.useGuardMs);
     return guestToChange(attachments, nameOrUuid);
   }
 

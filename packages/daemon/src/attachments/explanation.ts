@@ -37,12 +37,14 @@ export interface Surroundings {
   readonly jobs: readonly WorkFacts[];
   /** The administrator wants libvirt's way: a volume goes, whatever is built on it. */
   readonly deletesBackingStores: boolean;
+  /** The administrator wants volumes to stay that guests are only defined with. */
+  readonly refusesDefinedUses: boolean;
 }
 
 export function explain(
   { pool, volume }: PlacedVolume,
   attachments: Pick<Attachments, "ofVolume" | "sources" | "unknowns">,
-  { overlays, jobs, deletesBackingStores }: Surroundings,
+  { overlays, jobs, deletesBackingStores, refusesDefinedUses }: Surroundings,
 ): Explanation {
   const users = attachments.ofVolume(pool.name, volume.name);
   const doubts = doubtsOf(attachments);
@@ -55,7 +57,7 @@ export function explain(
     overlays: names,
     jobs,
     obstacles: [
-      ...users.filter(({ when }) => isNow(when)).map(inUseBy),
+      ...users.filter(({ when }) => refusesDefinedUses || isNow(when)).map(inUseBy),
       ...(deletesBackingStores ? [] : names.map((name) => `volume '${name.pool}/${name.volume}' is built on it`)),
       ...work,
     ],

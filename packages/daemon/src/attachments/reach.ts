@@ -19,6 +19,9 @@ export interface ReachFault {
 /** Bits of a mode, for one of owner, group, others. */
 const BITS: Readonly<Record<Right, number>> = { read: 4, write: 2, search: 1 };
 
+/** test's exit status; others mean that it could not be asked. */
+const REFUSED = 1;
+
 /** Labels under which SELinux keeps guests out, whatever the mode says. */
 const FOREIGN_LABELS = /:(?:default_t|unlabeled_t|user_home_t|user_home_dir_t|admin_home_t|user_tmp_t)(?::|$)/;
 
@@ -31,6 +34,7 @@ export class Reach {
   readonly #user: HypervisorUser;
   readonly #hostAt: (path: string) => Promise<Host>;
   readonly #directories = new Map<string, Promise<Obstacle | null>>();
+  readonly #ways = new Map<string, Promise<Obstacle | null>>();
 
   constructor(user: HypervisorUser, hostAt: (path: string) => Promise<Host>) {
     this.#user = user;
@@ -62,8 +66,31 @@ export class Reach {
 
   async #obstaclesOn(path: string, isDirectory: boolean): Promise<Obstacle[]> {
     const above = await Promise.all(parentsOf(path).map((directory) => this.#directory(directory)));
+    const way = above.every((obstacle) => obstacle === null) ? await this.#way(posix.dirname(path)) : null;
     const own = isDirectory ? await this.#directory(path) : await this.#file(path);
-    return [...above, own].filter((obstacle) => obstacle !== null);
+    return [...above, way, own].filter((obstacle) => obstacle !== null);
+  }
+
+  /** Symlinks lead through directories that the path does not name: there the kernel alone knows. */
+  #way(directory: string): Promise<Obstacle | null> {
+    const known = this.#ways.get(directory);
+    if (known !== undefined) return known;
+    const obstacle = this.#askWay(directory);
+    this.#ways.set(directory, obstacle);
+    return obstacle;
+  }
+
+  async #askWay(directory: string): Promise<Obstacle | null> {
+    if ((await this.#ask(await this.#hostAt(directory), directory, "search")) !== REFUSED) return null;
+    const detail = `user '${this.#user.name}' does not get to '${directory}': what it leads through keeps it out`;
+    return { path: directory, detail, command: `namei -l ${quoted(directory)}` };
+  }
+
+  /** null: it could not be asked. */
+  async #ask(host: Host, path: string, right: Right): Promise<number | null> {
+    const command = testRight(path, right, this.#user);
+    const result = await host.run(command, { timeoutMs: limits.reachLookMs }).catch(() => null);
+    return result?.exitStatus ?? null;
   }
 
   #directory(path: string): Promise<Obstacle | null> {
@@ -102,12 +129,7 @@ export class Reach {
     if (this.#user.userId === 0) return [];
     const unsaid = rights.filter((right) => !allows(facts, this.#user, right));
     const refused: Right[] = [];
-    for (const right of unsaid) {
-      const result = await host
-        .run(testRight(path, right, this.#user), { timeoutMs: limits.reachLookMs })
-        .catch(() => null);
-      if (result?.exitStatus !== 0) refused.push(right);
-    }
+    for (const right of unsaid) if ((await this.#ask(host, path, right)) !== 0) refused.push(right);
     return refused;
   }
 

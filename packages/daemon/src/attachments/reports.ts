@@ -29,18 +29,25 @@ export interface ReachReport {
   readonly faults: readonly ReachFault[];
 }
 
+export interface ReportParts {
+  readonly attachments: Attachments;
+  readonly registry: PoolRegistry;
+  readonly backingUsers: BackingUsers;
+  readonly backends: VolumeBackends;
+  /** Whether what guests are only defined with is refused to be destroyed, where a caller has no wish. */
+  readonly refusesDefinedUses: () => boolean;
+}
+
 /** What people ask about who uses what. Each answer waits for what is known to have changed, but not long. */
 export class Reports {
-  readonly attachments: Attachments;
-  readonly #registry: PoolRegistry;
-  readonly #backingUsers: BackingUsers;
-  readonly #backends: VolumeBackends;
+  readonly #parts: ReportParts;
 
-  constructor(attachments: Attachments, registry: PoolRegistry, backingUsers: BackingUsers, backends: VolumeBackends) {
-    this.attachments = attachments;
-    this.#registry = registry;
-    this.#backingUsers = backingUsers;
-    this.#backends = backends;
+  constructor(parts: ReportParts) {
+    this.#parts = parts;
+  }
+
+  get attachments(): Attachments {
+    return this.#parts.attachments;
   }
 
   get doubts(): readonly string[] {
@@ -50,7 +57,7 @@ export class Reports {
   /** @throws LibvirtError 42 for a guest that no source knows */
   async list({ domain, volume }: AttachmentFilter): Promise<readonly Attachment[]> {
     await this.#settle();
-    if (domain !== null) knownGuests(this.attachments, domain);
+    if (domain !== null) await knownGuests(this.attachments, domain);
     if (volume === null) return domain === null ? this.attachments.all() : this.attachments.ofDomain(domain);
     const users = this.attachments.ofVolume(volume.pool.name, volume.volume.name);
     return domain === null ? users : users.filter(({ domain: { name, uuid } }) => name === domain || uuid === domain);
@@ -59,19 +66,20 @@ export class Reports {
   /** `jobs`: those on the volume that are under way. */
   async explain(placed: PlacedVolume, jobs: readonly WorkFacts[]): Promise<Explanation> {
     await this.#settle();
-    const overlays = await this.#backingUsers.overlaysOn(placed);
-    const { deletesBackingStores } = this.#backends.policy;
-    return explain(placed, this.attachments, { overlays, jobs, deletesBackingStores });
+    const overlays = await this.#parts.backingUsers.overlaysOn(placed);
+    const { deletesBackingStores } = this.#parts.backends.policy;
+    const refusesDefinedUses = this.#parts.refusesDefinedUses();
+    return explain(placed, this.attachments, { overlays, jobs, deletesBackingStores, refusesDefinedUses });
   }
 
   async conflicts(): Promise<readonly Conflict[]> {
     await this.#settle();
-    return findConflicts(this.attachments, this.#registry);
+    return findConflicts(this.attachments, this.#parts.registry);
   }
 
   async orphans(page: { readonly offset: number; readonly count: number }): Promise<OrphanPage> {
     await this.#settle();
-    return findOrphans(this.attachments, this.#registry, await this.#backingUsers.bases(), page);
+    return findOrphans(this.attachments, this.#parts.registry, await this.#parts.backingUsers.bases(), page);
   }
 
   /**
@@ -90,14 +98,18 @@ export class Reports {
         `no guest is known to use anything at '${path}' that no active pool has`,
       );
     }
-    return planAdoption(wanted, this.#registry, this.#backends.hostAt);
+    return planAdoption(wanted, this.#parts.registry, this.#parts.backends.hostAt);
   }
 
   /** @throws LibvirtError 8 for accounts that this host does not have */
   async reach(pool: Pool, wish: AccountWish): Promise<ReachReport> {
-    const user = await findHypervisorUser(wish, await this.#backends.hostAt("/"));
+    const user = await findHypervisorUser(wish, await this.#parts.backends.hostAt("/"));
     const placed = [...pool.volumes].map((volume) => ({ pool, volume }));
-    return { user, volumes: placed.length, faults: await new Reach(user, this.#backends.hostAt).faultsOf(placed) };
+    return {
+      user,
+      volumes: placed.length,
+      faults: await new Reach(user, this.#parts.backends.hostAt).faultsOf(placed),
+    };
   }
 
   #settle(): Promise<void> {

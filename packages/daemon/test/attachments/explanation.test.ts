@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => storage.close());
 
-const ALONE: Surroundings = { overlays: [], jobs: [], deletesBackingStores: false };
+const ALONE: Surroundings = { overlays: [], jobs: [], deletesBackingStores: false, refusesDefinedUses: false };
 const SILENT = source({ answers: false, reason: "Connection refused" });
 
 describe("explain", () => {
@@ -48,6 +48,7 @@ describe("explain", () => {
       obstacles: [],
       losses: ["guest 'web' could not start any more: its definition names it as vda"],
     });
+    expect((await explained(known([defined]), { refusesDefinedUses: true })).obstacles).toHaveLength(1);
   });
 
   it("calls what nobody uses unused only if everybody answered", async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { missing } from "../../../../tests/support/requirements.js";
 import { findHypervisorUser, type HypervisorUser, parseConfiguration } from "../../dist/attachments/hypervisor-user.js";
@@ -88,6 +88,19 @@ describe("reach", () => {
     expect(await faults({ ...user, userId: 0 })).toEqual([]);
     chmodSync(storage.path("p"), 0o711);
     expect(await faults(user)).toEqual([]);
+  });
+
+  it("asks the kernel where a symlink leads through what the path does not name", async () => {
+    const user = { ...NOBODY, takesOwnership: true };
+    mkdirSync(storage.path("hidden", "images"), { recursive: true });
+    writeFileSync(storage.path("hidden", "images", "b"), "bytes");
+    symlinkSync(storage.path("hidden", "images"), storage.path("way"));
+    await storage.started("linked", storage.path("way"));
+    const linked = () =>
+      new Reach(user, storage.backends.hostAt).faultsOf([storage.volumes.resolve({ pool: "linked", name: "b" })]);
+    expect(await linked()).toEqual([]);
+    chmodSync(storage.path("hidden"), 0o700);
+    expect(await linked()).toMatchObject([{ path: storage.path("way"), command: `namei -l ${storage.path("way")}` }]);
   });
 
   it("tells of a file that is gone", async () => {
