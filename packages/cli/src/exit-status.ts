@@ -8,7 +8,7 @@ export const ExitStatus = {
   FAILED: 1,
   /** The command line is not understood. */
   USAGE: 2,
-  /** There is no such pool, volume or secret. */
+  /** There is no such pool, volume, secret or guest. */
   NOT_FOUND: 3,
   /** The server, or what guards it, does not let us. */
   DENIED: 4,
@@ -28,6 +28,8 @@ const BY_CODE: ReadonlyMap<number, ExitStatus> = new Map<number, ExitStatus>([
   [ErrorCode.NO_STORAGE_POOL, ExitStatus.NOT_FOUND],
   [ErrorCode.NO_STORAGE_VOL, ExitStatus.NOT_FOUND],
   [ErrorCode.NO_SECRET, ExitStatus.NOT_FOUND],
+  [ErrorCode.NO_DOMAIN, ExitStatus.NOT_FOUND],
+  [ErrorCode.DEVICE_MISSING, ExitStatus.NOT_FOUND],
   [ErrorCode.AUTH_FAILED, ExitStatus.DENIED],
   [ErrorCode.AUTH_CANCELLED, ExitStatus.DENIED],
   [ErrorCode.AUTH_UNAVAILABLE, ExitStatus.DENIED],

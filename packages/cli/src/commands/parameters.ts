@@ -81,6 +81,7 @@ export const poolParameter = text("pool name or uuid", { completes: "pools" });
 export const poolsParameter = texts("pool name or uuid", { completes: "pools" });
 export const optionalPoolParameter = optionalText("pool name or uuid", { completes: "pools" });
 export const volumeParameter = text("vol name, key or path", { completes: "volumes" });
+export const evenIfDefinedParameter = flag("even if a guest that does not run is defined with it");
 export const volumesParameter = texts("vol name, key or path", { completes: "volumes" });
 function parameter<Value>(help: string, details: Details, read: Parameter<Value>["read"]): Parameter<Value> {
   const { placeholder = "string", completes = null, isNamedOnly = false } = details;

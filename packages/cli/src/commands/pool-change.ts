@@ -4,8 +4,9 @@ import { attempt } from "../failure.js";
 import { withProgress } from "../long-work.js";
 import { findPool } from "../lookup.js";
 import { printable } from "../output/text.js";
+import { spareDefined } from "../own-program.js";
 import { type Command, command, type ParameterTable, type ValuesOf } from "./command.js";
-import { flag, poolsParameter } from "./parameters.js";
+import { evenIfDefinedParameter, flag, poolsParameter } from "./parameters.js";
 
 export const buildParameters = {
   build: flag("build the pool as normal"),
@@ -44,7 +45,8 @@ export const poolBuild = changeOfPools("pool-build", "build a pool: make its dir
 });
 
 export const poolDestroy = changeOfPools("pool-destroy", "destroy (stop) a pool; its storage stays as it is", {
-  parameters: {},
+  parameters: { "even-if-defined": evenIfDefinedParameter },
+  evenIfDefined: (values) => values["even-if-defined"],
   task: "destroy",
   isLong: false,
   done: (name) => `Pool ${name} destroyed`,
@@ -92,6 +94,8 @@ interface Change<Own extends ParameterTable> {
   readonly task: string;
   /** The server does it as a job. */
   readonly isLong: boolean;
+  /** Of what takes volumes away from guests. */
+  evenIfDefined?(values: ValuesOf<Own>): boolean;
   /** Of the pool as it was called. */
   done(name: string, values: ValuesOf<Own>): string;
   /** Refuses what makes no sense together, before anything is done. */
@@ -106,7 +110,9 @@ function changeOfPools<Own extends ParameterTable>(name: string, summary: string
     parameters: { pool: poolsParameter, ...spec.parameters } as ParameterTable,
     async run(context, values) {
       const change = spec.change(values as ValuesOf<Own>);
+      const evenIfDefined = spec.evenIfDefined?.(values as ValuesOf<Own>);
       await context.withConnection(async (connection) => {
+        if (evenIfDefined !== undefined) await spareDefined(connection, evenIfDefined, context.call);
         for (const wanted of values["pool"] as readonly string[]) {
           const pool = await findPool(connection, wanted, context.call);
           const subject = { pool: pool.name, volume: null };

@@ -1,5 +1,12 @@
+import { adopt } from "./adopt.js";
+import { attach, detach } from "./attach.js";
+import { attachments, domainSources } from "./attachments.js";
 import type { Command } from "./command.js";
+import { conflicts } from "./conflicts.js";
+import { doctor } from "./doctor.js";
+import { explain } from "./explain.js";
 import { jobCancel, jobInfo, jobLimit, jobs, jobWatch } from "./jobs.js";
+import { orphans } from "./orphans.js";
 import { poolCreateAs, poolDefineAs } from "./pool-as.js";
 import { poolCapabilities } from "./pool-capabilities.js";
 import {
@@ -90,6 +97,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     title: "Volumes, in Cistern's own",
     endsWithBlankLine: false,
     commands: [volInspect, volDiskXml],
+  },
+  {
+    title: "Who uses what",
+    endsWithBlankLine: false,
+    commands: [attachments, explain, conflicts, orphans, adopt, doctor, attach, detach, domainSources],
   },
   {
     title: "Slow work",

@@ -5,8 +5,10 @@ import { attempt } from "../failure.js";
 import { withProgress } from "../long-work.js";
 import { findVolume } from "../lookup.js";
 import { printable } from "../output/text.js";
+import { spareDefined } from "../own-program.js";
 import { command } from "./command.js";
 import {
+  evenIfDefinedParameter,
   flag,
   optionalChoice,
   optionalPoolParameter,
@@ -23,9 +25,11 @@ export const volDelete = command({
     vol: volumesParameter,
     pool: optionalPoolParameter,
     "delete-snapshots": flag("delete snapshots associated with volume (must be supported by storage driver)"),
+    "even-if-defined": evenIfDefinedParameter,
   },
-  run: (context, { vol, pool, "delete-snapshots": withSnapshots }) =>
+  run: (context, { vol, pool, "delete-snapshots": withSnapshots, "even-if-defined": evenIfDefined }) =>
     change(context, vol, pool, {
+      evenIfDefined,
       task: (name) => `Failed to delete vol ${name}`,
       done: (name) => `Vol ${name} deleted`,
       change: (volume, call) => volume.delete({ withSnapshots }, call),
@@ -39,9 +43,11 @@ export const volWipe = command({
     vol: volumesParameter,
     pool: optionalPoolParameter,
     algorithm: optionalChoice("perform selected wiping algorithm (default: zero)", WIPE_ALGORITHMS),
+    "even-if-defined": evenIfDefinedParameter,
   },
-  run: (context, { vol, pool, algorithm }) =>
+  run: (context, { vol, pool, algorithm, "even-if-defined": evenIfDefined }) =>
     change(context, vol, pool, {
+      evenIfDefined,
       task: (name) => `Failed to wipe vol ${name}`,
       done: (name) => `Vol ${name} wiped`,
       change: (volume, call) => volume.wipe(algorithm ?? "zero", call),
@@ -58,14 +64,16 @@ export const volResize = command({
     allocate: flag("allocate the new capacity, rather than leaving it sparse"),
     delta: flag("use capacity as a delta to current size, rather than the new size"),
     shrink: flag("allow the resize to shrink the volume"),
+    "even-if-defined": evenIfDefinedParameter,
   },
-  run(context, { vol, capacity, pool, allocate, delta, shrink }) {
+  run(context, { vol, capacity, pool, allocate, delta, shrink, "even-if-defined": evenIfDefined }) {
     // The sign of a negative difference is said by --shrink.
     const isNegative = capacity.startsWith("-");
     if (isNegative && !shrink) throw new UsageError("negative size requires --shrink");
     const amount = isNegative ? capacity.slice(1) : capacity;
     const capacityBytes = readSize(amount);
     return change(context, [vol], pool, {
+      evenIfDefined,
       task: (name) => `Failed to change size of volume '${name}' ${delta ? "by" : "to"} ${amount}`,
       done: (name) => `Size of volume '${name}' successfully changed ${delta ? "by" : "to"} ${amount}`,
       change: (volume, call) => volume.resize(capacityBytes, { allocate, delta, shrink }, call),
@@ -75,6 +83,7 @@ export const volResize = command({
 
 /** Of volumes as they were called. */
 interface Change {
+  readonly evenIfDefined: boolean;
   task(name: string): string;
   done(name: string): string;
   change(volume: Volume, call: CallOptions): Promise<void>;
@@ -83,6 +92,7 @@ interface Change {
 /** One thing done to one or more volumes, one after the other. */
 async function change(context: Context, names: readonly string[], pool: string | null, spec: Change): Promise<void> {
   await context.withConnection(async (connection) => {
+    await spareDefined(connection, spec.evenIfDefined, context.call);
     for (const name of names) {
       const volume = await findVolume(connection, name, pool, context.call);
       const subject = { pool: volume.poolName, volume: volume.name };

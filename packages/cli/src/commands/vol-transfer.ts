@@ -6,9 +6,17 @@ import { UsageError } from "../exit-status.js";
 import { attempt, Failure } from "../failure.js";
 import { findVolume } from "../lookup.js";
 import { Progress } from "../output/progress.js";
+import { spareDefined } from "../own-program.js";
 import { BLOCK_BYTES, findHoles, writeSparse } from "../sparse-file.js";
 import { command } from "./command.js";
-import { flag, optionalPoolParameter, optionalSize, text, volumeParameter } from "./parameters.js";
+import {
+  evenIfDefinedParameter,
+  flag,
+  optionalPoolParameter,
+  optionalSize,
+  text,
+  volumeParameter,
+} from "./parameters.js";
 
 export const volUpload = command({
   name: "vol-upload",
@@ -20,9 +28,11 @@ export const volUpload = command({
     offset: optionalSize("volume offset to upload to"),
     length: optionalSize("amount of data to upload"),
     sparse: flag("preserve sparseness of volume: send zeros as holes"),
+    "even-if-defined": evenIfDefinedParameter,
   },
-  async run(context, { vol, pool, ...values }) {
+  async run(context, { vol, pool, "even-if-defined": evenIfDefined, ...values }) {
     await context.withConnection(async (connection) => {
+      await spareDefined(connection, evenIfDefined, context.call);
       const volume = await findVolume(connection, vol, pool, context.call);
       await attempt(`cannot upload to volume ${volume.name}`, () => upload(context, volume, values));
     });

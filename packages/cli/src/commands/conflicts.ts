@@ -1,0 +1,24 @@
+import type { AttachmentConflict } from "@cistern/client";
+import { printable } from "../output/text.js";
+import { command } from "./command.js";
+import { formatDoubts } from "./doubts.js";
+
+export const conflicts = command({
+  name: "conflicts",
+  summary: "list what is wrong with how guests use volumes, such as two that write to one (only cisternd knows)",
+  parameters: {},
+  async run(context) {
+    await context.withConnection(async (connection) => {
+      const { items, doubts } = await connection.uses.conflicts(context.call);
+      context.printResult({ conflicts: items, doubts }, () => formatConflicts(items) + formatDoubts(doubts));
+    });
+  },
+});
+
+/** A sentence needs more than a cell. */
+export function formatConflicts(conflicts: readonly AttachmentConflict[]): string {
+  if (conflicts.length === 0) return "No conflicts found.\n";
+  return conflicts
+    .map(({ severity, kind, detail }) => `${printable(severity)}: ${printable(kind)}\n  ${printable(detail)}\n`)
+    .join("");
+}

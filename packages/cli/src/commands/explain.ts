@@ -1,0 +1,45 @@
+import type { VolumeExplanation } from "@cistern/client";
+import { formatTable } from "../output/table.js";
+import { printable } from "../output/text.js";
+import { attachmentColumns } from "./attachments.js";
+import { command } from "./command.js";
+import { formatDoubts } from "./doubts.js";
+import { findPlacedVolume, volumePlaceParameter } from "./volume-place.js";
+
+export const explain = command({
+  name: "explain",
+  summary: "say who needs a volume, why it cannot be deleted, and what would break (only cisternd knows)",
+  parameters: { volume: volumePlaceParameter },
+  async run(context, { volume: place }) {
+    await context.withConnection(async (connection) => {
+      const volume = await findPlacedVolume(connection, place, context.call);
+      const explanation = await connection.uses.explain(volume, context.call);
+      const data = { pool: volume.poolName, volume: volume.name, ...explanation };
+      context.printResult(data, () => formatExplanation(`${volume.poolName}/${volume.name}`, explanation));
+    });
+  },
+});
+
+const VERDICTS: Readonly<Record<string, string>> = {
+  "in-use": "is in use",
+  "next-boot": "is used by guests that do not run now",
+  unused: "is not used by anybody",
+  unknown: "may be in use: it is unknown whether anybody uses it",
+};
+
+export function formatExplanation(name: string, explanation: VolumeExplanation): string {
+  const { verdict, attachments, obstacles, losses, doubts } = explanation;
+  return [
+    `Volume ${printable(name)} ${VERDICTS[verdict] ?? printable(verdict)}.\n`,
+    attachments.length === 0 ? "" : `\n${formatTable(attachmentColumns, attachments)}`,
+    listed(obstacles, "It cannot be deleted now"),
+    obstacles.length === 0 ? "\nIt could be deleted now.\n" : "",
+    listed(losses, "Without it"),
+    formatDoubts(doubts),
+  ].join("");
+}
+
+function listed(sentences: readonly string[], title: string): string {
+  if (sentences.length === 0) return "";
+  return `\n${title}:\n${sentences.map((sentence) => `  ${printable(sentence)}\n`).join("")}`;
+}
