@@ -11,6 +11,7 @@ const NOT_SUITES = new Set(["support", "bench"]);
  * @type {Readonly<Record<string, string>>}
  */
 export const SLOW_SUITES = {
+  attachments: "starts a real libvirtd and guests",
   concurrency: "does random operations for a minute",
   crash: "kills the daemon and starts it again, many times",
   "full-disk": "fills file systems of its own",

@@ -31,7 +31,7 @@ export interface Cisternd {
 export async function prepareCisternd(root: string, mounts: readonly NamespaceMount[] = []): Promise<Cisternd> {
   const namespace = await MountNamespace.open([...(await libvirtPlaces(root)), ...mounts]);
   const socket = join(root, "run/libvirt-sock");
-  const daemon = cisterndProcess(namespace, root, ["--root", root], socket);
+  const daemon = rootedCisternd(namespace, root);
   return {
     root,
     socket,
@@ -43,6 +43,11 @@ export async function prepareCisternd(root: string, mounts: readonly NamespaceMo
       await namespace.close();
     },
   };
+}
+
+/** `cisternd --root root` in any namespace, such as that of a private libvirtd. `root` must have the directory `etc`. */
+export function rootedCisternd(namespace: MountNamespace, root: string): DaemonProcess {
+  return cisterndProcess(namespace, root, ["--root", root], join(root, "run/libvirt-sock"));
 }
 
 /** `cisternd --drop-in` in a namespace that has `libvirtPlaces(root)`. */
