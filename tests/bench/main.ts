@@ -4,12 +4,13 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 import { flushesOf } from "./flushes.js";
+import { GUEST_ROWS, type GuestRow, guestsUnavailable, measureGuests, SCALES } from "./guests.js";
 import { machineFacts } from "./machine.js";
 import { type Measurement, measure } from "./measure.js";
 import type { Row } from "./row.js";
 import { ROWS } from "./rows.js";
 import { openSides, sidesUnavailable } from "./sides.js";
-import { formatTable } from "./table.js";
+import { formatGuestTable, formatTable } from "./table.js";
 
 /** Volumes in the full pool. */
 const VOLUMES = { normal: 10_000, quick: 1_000, none: 1 };
@@ -34,6 +35,24 @@ async function main(): Promise<void> {
     `Linux ${machine.kernel}, ${machine.cpus} × ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.fileSystem} in ${options.directory}; ` +
       `Node ${machine.node}, libvirt ${machine.libvirt}\n`,
   );
+  const guests = await guestReport(options);
+  if (options.rows.length > 0) await compare(options, machine, guests);
+  else if (options.json !== undefined) await writeReport(options.json, { machine, quick: options.quick, guests });
+}
+
+/** Rows of guests, one after the other with the comparison: both want the whole machine. */
+async function guestReport({ guestRows, quick, directory }: Options) {
+  if (guestRows.length === 0) return [];
+  const unavailable = guestsUnavailable();
+  if (unavailable !== undefined) throw new Error(`Guests cannot be measured here: ${unavailable}.`);
+  const scale = quick ? SCALES.quick : SCALES.normal;
+  process.stdout.write(`Making ${scale.guests} guests and ${scale.volumes} volumes …\n`);
+  const measurements = (await measureGuests(directory, scale)).filter(({ row }) => guestRows.includes(row));
+  process.stdout.write(`\n${formatGuestTable(measurements, scale)}\n`);
+  return measurements.map(({ row: { name, targetMs }, ...facts }) => ({ name, targetMs, ...facts }));
+}
+
+async function compare(options: Options, machine: object, guests: readonly object[]): Promise<void> {
   const all = options.quick ? VOLUMES.quick : VOLUMES.normal;
   const volumes = options.rows.some(({ usesImages }) => usesImages) ? all : VOLUMES.none;
   process.stdout.write(`Making ${volumes} images and starting both daemons …\n`);
@@ -50,13 +69,18 @@ async function main(): Promise<void> {
   }
   process.stdout.write(`\n${formatTable(measurements, volumes)}\n`);
   if (options.json !== undefined) {
-    const report = { machine, quick: options.quick, volumes, rows: measurements.map(forReport(volumes)) };
-    await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    const rows = measurements.map(forReport(volumes));
+    await writeReport(options.json, { machine, quick: options.quick, volumes, rows, guests });
   }
+}
+
+async function writeReport(file: string, report: object): Promise<void> {
+  await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
 }
 
 interface Options {
   readonly rows: readonly Row[];
+  readonly guestRows: readonly GuestRow[];
   readonly quick: boolean;
   readonly json: string | undefined;
   /** Instead of times, the flushes of one operation of each row. */
@@ -67,13 +91,18 @@ interface Options {
 
 function readOptions(): Options {
   const { rows, quick, json, flushes, directory } = parse();
-  const names = rows?.split(",").map((name) => name.trim()) ?? ROWS.map(({ name }) => name);
-  const chosen = names.map((name) => {
-    const row = ROWS.find((candidate) => candidate.name === name);
-    if (row !== undefined) return row;
-    throw new UsageError(`No row is called "${name}". There are: ${ROWS.map((each) => each.name).join(", ")}.`);
-  });
-  return { rows: chosen, quick: quick ?? false, json, flushes: flushes ?? false, directory: directory ?? tmpdir() };
+  const all = [...ROWS, ...GUEST_ROWS].map(({ name }) => name);
+  const names = rows?.split(",").map((name) => name.trim()) ?? all;
+  const unknown = names.find((name) => !all.includes(name));
+  if (unknown !== undefined) throw new UsageError(`No row is called "${unknown}". There are: ${all.join(", ")}.`);
+  return {
+    rows: ROWS.filter(({ name }) => names.includes(name)),
+    guestRows: flushes === true ? [] : GUEST_ROWS.filter(({ name }) => names.includes(name)),
+    quick: quick ?? false,
+    json,
+    flushes: flushes ?? false,
+    directory: directory ?? tmpdir(),
+  };
 }
 
 function parse() {

@@ -1,3 +1,4 @@
+import type { GuestMeasurement, Scale } from "./guests.js";
 import type { Measurement, Side } from "./measure.js";
 
 /** The closing table: medians, their spread, and the ratio (below 1: cisternd is faster). */
@@ -14,7 +15,29 @@ export function formatTable(measurements: readonly Measurement[], volumes: numbe
       row.title(volumes) + (complaint === null ? "" : `; ${complaint}`),
     ]),
   ];
-  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return aligned(rows);
+}
+
+/** What is measured alone, against a time. */
+export function formatGuestTable(measurements: readonly GuestMeasurement[], scale: Scale): string {
+  return aligned([
+    ["row", "cisternd", "target", "met", "what"],
+    ...measurements.map(({ row, medianMs, spread, met }) => [
+      row.name,
+      cell({ median: medianMs, spread }, "ms"),
+      `${row.targetMs} ms`,
+      met ? "yes" : "NO",
+      row.title(scale),
+    ]),
+  ]);
+}
+
+/** The first column to the left, the last as it is. */
+function aligned(rows: readonly (readonly string[])[]): string {
+  const columns = (rows[0]?.length ?? 1) - 1;
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
   return rows
     .map((row) =>
       row
@@ -24,7 +47,7 @@ export function formatTable(measurements: readonly Measurement[], volumes: numbe
     .join("\n");
 }
 
-function cell(side: Side, unit: string): string {
+function cell(side: Pick<Side, "median" | "spread">, unit: string): string {
   const digits = side.median < 100 ? 1 : 0;
   return `${side.median.toFixed(digits)} ${unit} ±${Math.round(side.spread * 100)}%`;
 }
