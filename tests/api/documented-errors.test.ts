@@ -64,6 +64,14 @@ describe.each(sides)("$name refuses as the client's docstrings say", ({ prepare,
     await expect(call()).rejects.toMatchObject({ code });
   });
 
+  it("a daemon without guests that is opened by a hypervisor's name has none to list", async () => {
+    const opened = await connect(`qemu+unix:///system?socket=${side.socket}`);
+    expect(await opened.listDomains()).toEqual([]);
+    const events = await opened.domainEvents();
+    await events.return?.();
+    await opened.close();
+  });
+
   it("a storage driver has no guests and is not asked for its host", async () => {
     const opened = await connect(`storage+unix:///system?socket=${side.socket}`);
     expect(await opened.hypervisorType()).toBe("storage");

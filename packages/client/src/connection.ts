@@ -228,7 +228,10 @@ export class Connection implements Caller {
     return new Secret(this, (await this.call(secrets.secretDefineXml, args, options)).secret);
   }
 
-  /** The guests in order of their names. Like all calls about guests it throws 3 where there is no hypervisor. */
+  /**
+   * The guests in order of their names. Like all calls about guests it throws 3 where there is no hypervisor; a Cistern daemon
+   * that was opened by the name of one, as virsh opens it, has none to list.
+   */
   async listDomains(filter: DomainFilter = {}, options?: CallOptions): Promise<Domain[]> {
     const args = { need_results: 1, flags: domainListFlags(filter) };
     const found = await this.call(domains.connectListAllDomains, args, options);
