@@ -3,15 +3,14 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
 import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
 import { Sshd, sshdUnavailable } from "../support/sshd.js";
+import { CISTERN } from "./cistern.js";
 
-const CISTERN = fileURLToPath(new URL("../../packages/cli/bin/cistern.js", import.meta.url));
 const DEADLINE_MS = 20_000;
 
 interface Result {

@@ -2,12 +2,11 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Writable } from "node:stream";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { realSurroundings, run } from "../../packages/cli/dist/index.js";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
 import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
+import { type Ended, runCistern } from "./cistern.js";
 
 const DEADLINE_MS = 20_000;
 
@@ -28,7 +27,7 @@ const daemons = [
 
 /**
  * Commands as people type them, each script from nothing to nothing, so that it can be run twice on one daemon. $ROOT is a
- * directory, $P the UUID of pool "p".
+ * directory, $P the UUID of pool "p", $S that of a secret.
  */
 const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
   "a pool's life": [
@@ -118,6 +117,34 @@ const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
     "pool-define-as x iscsi-direct --source-initiator i --print-xml",
     "pool-create-as x logical --source-dev /dev/a --source-name vg --target /dev/vg --print-xml",
   ],
+  "a secret's life": [
+    "secret-list",
+    "secret-define $ROOT/secret.xml",
+    "secret-define $ROOT/nosuch.xml",
+    "secret-list",
+    "-q secret-list",
+    "secret-list --no-private --no-ephemeral",
+    "secret-list --private",
+    "secret-dumpxml $S",
+    "secret-dumpxml $S --xpath //name",
+    "secret-get-value $S",
+    "secret-set-value $S --base64 aGFsbG8=",
+    "secret-set-value $S",
+    "secret-set-value $S --file $ROOT/value --plain --base64 x",
+    "secret-get-value $S",
+    "secret-set-value $S --file $ROOT/value --plain",
+    "secret-get-value $S --plain",
+    "-q secret-get-value --secret $S",
+    "secret-set-value --secret $S --file $ROOT/value",
+    "secret-get-value $S",
+    "secret-dumpxml nosuch",
+    "secret-undefine 11111111-2222-3333-4444-555555555555",
+    "secret-event --list",
+    "secret-event --event value-changed --timeout 1",
+    "secret-event",
+    "secret-undefine $S",
+    "secret-list",
+  ],
   "a volume's life": [
     "pool-create-as p dir --target $ROOT/p --build",
     "vol-list p",
@@ -192,6 +219,8 @@ describe.each(daemons)("cistern prints what virsh prints, with $name", ({ prepar
       join(root, "pool.xml"),
       `<pool type='dir'><name>file</name><target><path>${root}/file</path></target></pool>`,
     );
+    await writeFile(join(root, "secret.xml"), "<secret><usage type='ceph'><name>a b</name></usage></secret>");
+    await writeFile(join(root, "value"), "aGFsbG8=");
     for (const [file, name] of [
       ["volume.xml", "file.raw"],
       ["copy.xml", "copy.raw"],
@@ -220,12 +249,22 @@ describe.each(daemons)("cistern prints what virsh prints, with $name", ({ prepar
     expect(wanted.filter(({ succeeded }) => succeeded).length).toBeGreaterThan(script.length / 2);
   });
 
-  async function play(script: readonly string[], program: typeof virsh): Promise<Result[]> {
+  async function standsFor(word: string): Promise<string> {
+    if (word === "$P") return (await virsh(["pool-uuid", "p"])).stdout.trim();
+    if (word === "$S")
+      return /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec((await virsh(["secret-list"])).stdout)?.[0] ?? "";
+    return word;
+  }
+
+  async function play(
+    script: readonly string[],
+    program: (args: readonly string[]) => ReturnType<typeof runVirsh>,
+  ): Promise<Result[]> {
     const results: Result[] = [];
     for (const line of script) {
       const words = line.replaceAll("$ROOT", root).split(" ");
-      const uuid = words.includes("$P") ? (await virsh(["pool-uuid", "p"])).stdout.trim() : "";
-      const { status, stdout } = await program(words.map((word) => (word === "$P" ? uuid : word)));
+      const named = await Promise.all(words.map(standsFor));
+      const { status, stdout } = await program(named);
       // Of a failure virsh tells with an empty line on standard output, where scripts do not look for it.
       const said = status === 0 ? stdout.split("\n").map(withoutChance).join("\n") : "";
       results.push({ line, succeeded: status === 0, stdout: said });
@@ -247,30 +286,11 @@ function withoutChance(line: string): string {
     .replace(/\d+\.\d\d(?= (GiB|TiB))/g, (size) => "9".repeat(size.length));
 }
 
-interface Ended {
-  readonly status: number;
-  readonly stdout: string;
-}
-
-function runVirsh(args: readonly string[]): Promise<Ended> {
+function runVirsh(args: readonly string[]): Promise<Pick<Ended, "status" | "stdout">> {
   const options = { timeout: DEADLINE_MS, env: { ...process.env, LC_ALL: "C.UTF-8" } };
   return new Promise((resolve) => {
     execFile("virsh", args, options, (error, stdout) => {
       resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout });
     });
   });
-}
-
-/** The program without the start of a process, which takes long. */
-async function runCistern(args: readonly string[]): Promise<Ended> {
-  const chunks: Buffer[] = [];
-  const stdout = new Writable({
-    write(chunk, _encoding, written) {
-      chunks.push(Buffer.from(chunk));
-      written();
-    },
-  });
-  const stderr = new Writable({ write: (_chunk, _encoding, written) => written() });
-  const status = await run(args, { ...realSurroundings(AbortSignal.timeout(DEADLINE_MS)), stdout, stderr });
-  return { status, stdout: Buffer.concat(chunks).toString() };
 }

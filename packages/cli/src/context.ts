@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type CallOptions, type Connection, connect } from "@cistern/client";
 import { encodeUtf8 } from "@cistern/protocol";
 import { type OutputForm, writeData, writeRecord } from "./output/data.js";
@@ -25,6 +26,8 @@ export interface GlobalOptions {
 }
 
 export function realSurroundings(signal: AbortSignal): Surroundings {
+  // Every call that is under way listens, and a listing makes several for each of its rows.
+  setMaxListeners(0, signal);
   const { stdout, stderr, stdin, env } = process;
   return { stdout, stderr, stdin, environment: env, userId: process.getuid?.() ?? 0, signal, connect };
 }
@@ -42,13 +45,17 @@ export class Context {
 
   /** Connects, does `work`, and closes whatever happened. */
   async withConnection<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-    const target = targetOf(this.options, this.surroundings);
-    const connection = await this.surroundings.connect(target, { readOnly: false, ...this.patience });
+    const connection = await this.surroundings.connect(this.target, { readOnly: false, ...this.patience });
     try {
       return await work(connection);
     } finally {
       await connection.close();
     }
+  }
+
+  /** The daemon that the command is for, as it was named. */
+  get target(): string {
+    return targetOf(this.options, this.surroundings);
   }
 
   /** For calls: they end with the user's patience. */

@@ -64,7 +64,7 @@ class JobFollower {
         if (!this.#isOwn(job)) continue;
         this.#job = job;
         if (signal.aborted) this.#cancel();
-        line.show(progressOf(job));
+        if (job.endedAt === null) line.show(progressOf(job));
       }
       await this.#cancelling;
     } finally {

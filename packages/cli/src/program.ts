@@ -2,10 +2,11 @@ import { errorCodeName } from "@cistern/protocol";
 import { Command as Commander, CommanderError, Option } from "commander";
 import { type Command, type Parameter, readValues } from "./commands/command.js";
 import { readCount } from "./commands/parameters.js";
-import { COMMAND_GROUPS, COMMANDS, type CommandGroup } from "./commands/table.js";
+import { COMMAND_GROUPS, COMMANDS, type CommandGroup, START_COMMAND } from "./commands/table.js";
 import { Context, type GlobalOptions, type Surroundings } from "./context.js";
 import { ExitStatus, exitStatusOf, UsageError } from "./exit-status.js";
 import { factsOf } from "./failure.js";
+import { GENERAL_OPTIONS } from "./general-options.js";
 import { hintFor } from "./hints.js";
 import { OUTPUT_FORMS, writeData } from "./output/data.js";
 import { nearestName } from "./output/names.js";
@@ -14,6 +15,7 @@ import { VERSION } from "./version.js";
 
 const EXAMPLES = `
 Examples:
+  cistern
   cistern pool-define-as images dir --target /srv/images
   cistern pool-start images --build
   cistern vol-create-as images disk.qcow2 20G --format qcow2
@@ -46,14 +48,9 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
 
 function buildProgram(surroundings: Surroundings): Commander {
   const program = new Commander("cistern")
-    .description("Manage storage pools and volumes of cisternd, or of any libvirt daemon")
+    .description("Manage storage pools and volumes of cisternd, or of any libvirt daemon; alone: how things stand")
     .usage("[options] [command] [arguments]")
     .version(VERSION)
-    .option("-c, --connect <uri>", "the daemon: a URI or the path of a socket")
-    .option("--root <directory>", "the daemon that was started with this --root")
-    .addOption(new Option("--output <form>", "how results are printed").choices(OUTPUT_FORMS).default("text"))
-    .option("-q, --quiet", "print neither headings and progress nor that something was done")
-    .option("--deadline <seconds>", "give up after so long without an answer", readCount)
     .addHelpText("after", EXAMPLES)
     .showHelpAfterError("(cistern --help shows what there is)")
     .configureHelp({ subcommandTerm: (command) => command.name() })
@@ -64,12 +61,21 @@ function buildProgram(surroundings: Surroundings): Commander {
       writeErr: (text) => void surroundings.stderr.write(text),
       getOutHelpWidth: () => surroundings.stdout.columns ?? USUAL_COLUMNS,
     });
+  for (const option of GENERAL_OPTIONS) program.addOption(generalOption(option));
   const contextOf = (): Context => new Context(surroundings, program.opts<GlobalOptions>());
-  program.argument("[command...]").action((words: readonly string[]) => start(program, words));
+  program.argument("[command...]").action((words: readonly string[]) => start(words, contextOf()));
   for (const group of COMMAND_GROUPS) {
     for (const command of group.commands) addCommand(program, command, group, contextOf);
   }
   return program;
+}
+
+function generalOption(option: (typeof GENERAL_OPTIONS)[number]): Option {
+  const { long, help } = option;
+  const name = "short" in option ? `-${option.short}, --${long}` : `--${long}`;
+  const made = new Option("placeholder" in option ? `${name} <${option.placeholder}>` : name, help);
+  if (long === "output") return made.choices(OUTPUT_FORMS).default("text");
+  return long === "deadline" ? made.argParser(readCount) : made;
 }
 
 function addCommand(program: Commander, command: Command, group: CommandGroup, contextOf: () => Context): void {
@@ -106,10 +112,10 @@ function synopsis({ parameters }: Command): string {
   return parts.join(" ");
 }
 
-/** No command: which there are. A word that is none: which one may be meant. */
-function start(program: Commander, words: readonly string[]): never {
+/** No command: how things stand. A word that is none: which one may be meant. */
+async function start(words: readonly string[], context: Context): Promise<void> {
   const [word, second] = words;
-  if (word === undefined) return program.help();
+  if (word === undefined) return START_COMMAND.run(context, {});
   const names = COMMANDS.map(({ name }) => name);
   const joined = names.find((name) => name === `${word}-${second}`) ?? nearestName(word, names);
   const meant = joined === null || joined === undefined ? "" : `\n(Did you mean ${joined}?)`;

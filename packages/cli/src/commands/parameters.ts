@@ -13,6 +13,11 @@ export function flag(help: string): Parameter<boolean> {
   return { help, placeholder: null, isRequired: false, isNamedOnly: true, takesMany: false, completes: null, read };
 }
 
+/** What two opposite flags ask for; both or none: it does not matter. */
+export function either(yes: boolean, no: boolean): boolean | undefined {
+  return yes === no ? undefined : yes;
+}
+
 /** A text that must be said. */
 export function text(help: string, details: Details = {}): Parameter<string> {
   return { ...parameter(help, details, ([word]) => word ?? ""), isRequired: true };
@@ -27,17 +32,21 @@ export function optionalText(help: string, details: Details = {}): Parameter<str
   return parameter(help, details, ([word]) => word ?? null);
 }
 
-/** One of a few words. */
+/** Any number of texts. */
+export function optionalTexts(help: string): Parameter<readonly string[]> {
+  return { ...parameter(help, {}, (words) => words), takesMany: true };
+}
+
+/** One of a few words, which must be said. */
+export function choice<const Word extends string>(help: string, choices: readonly Word[]): Parameter<Word> {
+  return { ...parameter(help, { completes: choices }, ([word]) => choose(word ?? "", choices)), isRequired: true };
+}
+
 export function optionalChoice<const Word extends string>(
   help: string,
   choices: readonly Word[],
 ): Parameter<Word | null> {
-  return parameter(help, { completes: choices }, ([word]) => {
-    if (word === undefined) return null;
-    const found = choices.find((choice) => choice === word);
-    if (found === undefined) throw new UsageError(`"${word}" is none of ${choices.join(", ")}`);
-    return found;
-  });
+  return parameter(help, { completes: choices }, ([word]) => (word === undefined ? null : choose(word, choices)));
 }
 
 export function optionalSize(help: string): Parameter<bigint | null> {
@@ -83,6 +92,12 @@ export const optionalPoolParameter = optionalText("pool name or uuid", { complet
 export const volumeParameter = text("vol name, key or path", { completes: "volumes" });
 export const evenIfDefinedParameter = flag("even if a guest that does not run is defined with it");
 export const volumesParameter = texts("vol name, key or path", { completes: "volumes" });
+function choose<Word extends string>(word: string, choices: readonly Word[]): Word {
+  const found = choices.find((choice) => choice === word);
+  if (found === undefined) throw new UsageError(`"${word}" is none of ${choices.join(", ")}`);
+  return found;
+}
+
 function parameter<Value>(help: string, details: Details, read: Parameter<Value>["read"]): Parameter<Value> {
   const { placeholder = "string", completes = null, isNamedOnly = false } = details;
   return { help, placeholder, isRequired: false, isNamedOnly, takesMany: false, completes, read };

@@ -7,7 +7,7 @@ import { compareNames } from "../output/names.js";
 import { formatSize } from "../output/size.js";
 import { type Column, formatTable, yesNo } from "../output/table.js";
 import { command, type ValuesOf } from "./command.js";
-import { flag, optionalText } from "./parameters.js";
+import { either, flag, optionalText } from "./parameters.js";
 
 const parameters = {
   inactive: flag("list inactive pools"),
@@ -107,11 +107,6 @@ function readTypes(list: string): PoolTypeName[] {
     }
     return type;
   });
-}
-
-/** Both or none: it does not matter. */
-function either(yes: boolean, no: boolean): boolean | undefined {
-  return yes === no ? undefined : yes;
 }
 
 function sizeIf(state: PoolInfo["state"], bytes: bigint): string {

@@ -2,11 +2,15 @@ import { adopt } from "./adopt.js";
 import { attach, detach } from "./attach.js";
 import { attachments, domainSources } from "./attachments.js";
 import type { Command } from "./command.js";
+
+import { completionOf } from "./completion.js";
 import { conflicts } from "./conflicts.js";
 import { doctor } from "./doctor.js";
 import { explain } from "./explain.js";
 import { jobCancel, jobInfo, jobLimit, jobs, jobWatch } from "./jobs.js";
 import { orphans } from "./orphans.js";
+import { overview } from "./overview.js";
+
 import { poolCreateAs, poolDefineAs } from "./pool-as.js";
 import { poolCapabilities } from "./pool-capabilities.js";
 import {
@@ -19,11 +23,16 @@ import {
   poolUndefine,
 } from "./pool-change.js";
 import { poolCreate, poolDefine, poolDumpxml } from "./pool-document.js";
+import { poolEdit } from "./pool-edit.js";
 import { poolEvent } from "./pool-event.js";
 import { poolInfo } from "./pool-info.js";
 import { poolList } from "./pool-list.js";
 import { poolName, poolUuid } from "./pool-name.js";
 import { findStoragePoolSources, findStoragePoolSourcesAs } from "./pool-source.js";
+import { secretDefine, secretDumpxml, secretUndefine } from "./secret-document.js";
+import { secretEvent } from "./secret-event.js";
+import { secretList } from "./secret-list.js";
+import { secretGetValue, secretSetValue } from "./secret-value.js";
 import { volDelete, volResize, volWipe } from "./vol-change.js";
 import { volClone } from "./vol-clone.js";
 import { volCreate, volCreateFrom } from "./vol-create.js";
@@ -43,6 +52,9 @@ export interface CommandGroup {
   readonly commands: readonly Command[];
 }
 
+/** What `cistern` alone does. */
+export const START_COMMAND: Command = overview;
+
 /** All commands, in the order of the help. */
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
@@ -58,6 +70,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
       poolDefineAs,
       poolCreate,
       poolCreateAs,
+      poolEdit,
       poolBuild,
       poolStart,
       poolRefresh,
@@ -99,6 +112,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     commands: [volInspect, volDiskXml],
   },
   {
+    title: "Secrets, in virsh's words",
+    endsWithBlankLine: true,
+    commands: [secretList, secretDefine, secretDumpxml, secretSetValue, secretGetValue, secretUndefine, secretEvent],
+  },
+  {
     title: "Who uses what",
     endsWithBlankLine: false,
     commands: [attachments, explain, conflicts, orphans, adopt, doctor, attach, detach, domainSources],
@@ -107,6 +125,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     title: "Slow work",
     endsWithBlankLine: false,
     commands: [jobs, jobInfo, jobWatch, jobCancel, jobLimit],
+  },
+  {
+    title: "All together, and the shell",
+    endsWithBlankLine: false,
+    commands: [START_COMMAND, completionOf(() => COMMANDS)],
   },
 ];
 

@@ -1,0 +1,107 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { COMMANDS } from "../../packages/cli/dist/commands/table.js";
+import { cisterndUnavailable } from "../support/cisternd.js";
+import { RootedDaemon } from "../support/rooted-daemon.js";
+import { CISTERN, runCistern } from "./cistern.js";
+
+const BASH = "/bin/bash";
+const DEADLINE_MS = 20_000;
+const unavailable = cisterndUnavailable() ?? (existsSync(BASH) ? undefined : "needs the package bash");
+
+describe("command lines of cistern", () => {
+  let root: string;
+  let daemon: RootedDaemon;
+  let script: string;
+
+  beforeAll(async () => {
+    if (unavailable !== undefined) return;
+    root = await mkdtemp(join(tmpdir(), "cc-"));
+    await symlink(CISTERN, join(root, "cistern"));
+    script = join(root, "completion.bash");
+    await writeFile(script, (await runCistern(["completion", "bash"])).stdout);
+    daemon = await RootedDaemon.prepare(join(root, "d"));
+    await daemon.start();
+    for (const name of ["images", "isos", "my pool's"]) {
+      await runCistern(["--root", daemon.root, "pool-create-as", name, "dir", "--target", join(root, name), "--build"]);
+    }
+    await runCistern(["--root", daemon.root, "vol-create-as", "images", "disk a.raw", "1M"]);
+    await runCistern(["--root", daemon.root, "vol-create-as", "isos", "install.iso", "1M"]);
+  });
+  beforeEach(({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable);
+  });
+  afterAll(async () => {
+    if (unavailable !== undefined) return;
+    await daemon.stop();
+    await rm(root, { recursive: true, force: true });
+  });
+
+  /** What bash offers where Tab is pressed at the end of the last word. */
+  async function offered(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<string[]> {
+    const program = `source "$1"; shift; COMP_WORDS=(cistern "$@"); COMP_CWORD=$#; _cistern; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout } = await promisify(execFile)(BASH, ["-c", program, "bash", script, ...words], {
+      timeout: DEADLINE_MS,
+      env: { ...process.env, PATH: `${root}:${process.env["PATH"]}`, CISTERN_URI: daemon.socket, ...environment },
+    });
+    return stdout.split("\n").filter((line) => line !== "");
+  }
+
+  it("begin with every command there is", async () => {
+    expect(await offered([""])).toEqual(COMMANDS.map(({ name }) => name));
+    expect(await offered(["pool-s"])).toEqual(["pool-start"]);
+  });
+
+  it.each([
+    [
+      ["pool-start", "--o"],
+      ["--overwrite", "--output"],
+    ],
+    [["pool-start", "images", "--build", "--bu"], []],
+    [["--out"], ["--output"]],
+    [
+      ["pool-list", "--output", ""],
+      ["text", "json", "yaml"],
+    ],
+    [
+      ["pool-start", "i"],
+      ["images", "isos"],
+    ],
+    [
+      ["pool-start", "images", ""],
+      ["images", "isos", "my\\ pool\\'s"],
+    ],
+    [["pool-info", "--pool", "im"], ["images"]],
+    [["vol-info", "--pool", "images", ""], ["disk\\ a.raw"]],
+    [["vol-info", "disk\\ "], ["disk\\ a.raw"]],
+    [["vol-info", "disk\\ a.raw", "is"], ["isos"]],
+    [["vol-inspect", "isos", ""], ["install.iso"]],
+    [["vol-wipe", "v", "--algorithm", "g"], ["gutmann"]],
+    [["vol-upload", "install.iso", ""], []],
+    [["pool-name", "x", ""], []],
+    [["completion", "f"], ["fish"]],
+  ])("%j goes on with %j", async (words, candidates) => {
+    expect(await offered(words)).toEqual(candidates);
+  });
+
+  it("names the daemon that the line names", async () => {
+    expect(await offered(["--root", daemon.root, "pool-start", "im"], { CISTERN_URI: "/nowhere" })).toEqual(["images"]);
+  });
+
+  it("gets nothing, and no error, where no daemon answers", async () => {
+    expect(await offered(["pool-start", ""], { CISTERN_URI: "/nowhere" })).toEqual([]);
+  });
+
+  it("are completed for other shells by the same questions", async () => {
+    for (const shell of ["zsh", "fish"]) {
+      expect((await runCistern(["completion", shell])).stdout).toContain("completion words -- ");
+    }
+    const { stdout } = await runCistern(["--root", daemon.root, "completion", "words", "--", "pool-start", "im"]);
+    expect(stdout).toBe("images\tpool\n");
+  });
+});

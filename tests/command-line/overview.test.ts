@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
+import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
+import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
+import { runCistern } from "./cistern.js";
+
+const daemons = [
+  {
+    name: "cisternd",
+    prepare: prepareCisternd,
+    unavailable: cisterndUnavailable() ?? mountNamespacesUnavailable(),
+    isCistern: true,
+  },
+  { name: "libvirtd", prepare: prepareLibvirtd, unavailable: libvirtdUnavailable(), isCistern: false },
+];
+
+describe.each(daemons)("cistern alone, with $name", ({ prepare, unavailable, isCistern }) => {
+  let root: string;
+  let side: Awaited<ReturnType<typeof prepare>>;
+
+  beforeAll(async () => {
+    if (unavailable !== undefined) return;
+    root = await mkdtemp(join(tmpdir(), "co-"));
+    side = await prepare(root);
+    await side.daemon.start();
+  });
+  beforeEach(({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable);
+  });
+  afterAll(async () => {
+    if (unavailable !== undefined) return;
+    await side.close();
+    await rm(root, { recursive: true, force: true });
+  });
+
+  async function done(args: readonly string[], columns?: number): Promise<string> {
+    const { status, stdout, stderr } = await runCistern(["-c", side.socket, ...args], { columns });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    return stdout;
+  }
+
+  it("tells how to begin where there is nothing", async () => {
+    const whose = isCistern ? "cisternd" : "libvirt's daemon";
+    expect(await done([])).toBe(
+      `${whose} at ${side.socket}\n\nThere are no pools.\n\n` +
+        "Next: cistern pool-define-as images dir --target /var/lib/cistern/images\n",
+    );
+  });
+
+  it.each([80, 120])("shows pools, what needs attention and what to type, on %i columns", async (columns) => {
+    await done(["pool-create-as", `good${columns}`, "dir", "--target", join(root, "good"), "--build"]);
+    await done(["pool-define-as", `down${columns}`, "dir", "--target", join(root, "down")]);
+    await done(["pool-autostart", `down${columns}`]);
+    const screen = await done([], columns);
+    expect(screen).toMatch(new RegExp(`^ down${columns} +should run +-$`, "m"));
+    const bar = `\\[#* *\\] {2}\\d+\\.\\d\\d .iB of \\d+\\.\\d\\d .iB \\(\\d+ %\\)`;
+    expect(screen).toMatch(new RegExp(`^ good${columns} +running +${bar}$`, "m"));
+    expect(screen).toContain(` ! pool down${columns} should run and does not\n   cistern pool-start down${columns}\n`);
+    expect(screen).toMatch(new RegExp(`\n\nNext: cistern pool-start down${columns}\n$`));
+    const lines = screen.split("\n");
+    expect(lines.length).toBeLessThan(24);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+    const { pools } = JSON.parse(await done(["--output", "json"])) as { pools: { name: string }[] };
+    expect(pools.map(({ name }) => name)).toEqual([`down${columns}`, `good${columns}`]);
+    await done(["pool-undefine", `down${columns}`]);
+    await done(["pool-destroy", `good${columns}`]);
+  });
+
+  it("shows what is under way, and what failed until it went well", async ({ skip }) => {
+    if (!isCistern) skip("a libvirtd has no jobs");
+    await done(["pool-create-as", "p", "dir", "--target", join(root, "p"), "--build"]);
+    await done(["vol-create-as", "p", "large", "8G", "--allocation", "0"]);
+    expect((await runCistern(["-c", side.socket, "vol-create-as", "p", "x", "1M", "--prealloc-metadata"])).status).toBe(
+      1,
+    );
+    expect(await done([])).toMatch(/^ ! create volume 'x' of pool 'p': failed, .*\n {3}cistern job-info \d+$/m);
+    await done(["vol-create-as", "p", "x", "1M"]);
+    const screen = await done([]);
+    expect(screen).not.toContain("attention");
+    expect(screen).toMatch(/\nNext: cistern vol-list p\n$/);
+    const controller = new AbortController();
+    await done(["vol-create-as", "p", "full", "2G"]);
+    const wiping = runCistern(["-c", side.socket, "vol-wipe", "full", "p", "--algorithm", "random"], {
+      signal: controller.signal,
+    });
+    await expect
+      .poll(() => done([]), { timeout: 20_000, interval: 50 })
+      .toMatch(/^ \d+ {2}wipe volume 'full' of pool 'p' {2}\[#* *\] {2}\d+ %.*$/m);
+    expect(await done([])).toMatch(/\nNext: cistern job-watch \d+\n$/);
+    controller.abort();
+    expect(await wiping).toMatchObject({
+      status: 130,
+      stderr: expect.stringMatching(/^cistern: .*operation aborted.*\nhint: the volume is partly overwritten\n$/s),
+    });
+    expect((await runCistern(["-c", side.socket, "jobs", "--all", "--output", "json"])).stdout).toMatch(/"cancelled"/);
+  });
+});
