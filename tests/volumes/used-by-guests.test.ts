@@ -204,6 +204,12 @@ describe("with a real hypervisor", () => {
       ]);
       expect(performance.now() - begun).toBeLessThan(5_000);
       await hypervisor.daemon.start();
+      // The connection is made again, and tells that the guest ends.
+      await guests("destroy", "db").catch(() => {});
+      await eventually(
+        "a wipe",
+        async () => (await virsh(storage, "vol-wipe", "--pool", "images", "used")).status === 0,
+      );
     } finally {
       await guests("destroy", "db").catch(() => {});
     }

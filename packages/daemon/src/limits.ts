@@ -135,7 +135,13 @@ export const limits = {
   /** Letters in one page of a list about attachments: some thousand of them, a fraction of the longest packet. */
   pageLetters: 2_000_000,
   /** A look at what a guest's document names: above the pauses of a healthy server, and no call of a client waits for it. */
-  attachmentLookMs: 10_000,
+  attachmentLookMs: 5_000,
+  /** All headers of one chain. */
+  attachmentChainMs: 10_000,
+  /** Storage that did not answer is not asked again for so long: a thousand disks there must not wait for it one by one. */
+  silenceMs: 30_000,
+  /** Directories of local storage that do not answer: a failing disk has a few. */
+  silentDirectories: 1_024,
   /** Such looks at one time … */
   attachmentLooksAtOnce: 16,
   /** … and those that take up what was found out before: what is new since then is seen this much later at the most. */

@@ -1,10 +1,10 @@
-import type { Host } from "../host/index.js";
 import { limits } from "../limits.js";
 import type { PoolEvents } from "../pools/events.js";
 import type { Pool } from "../pools/pool.js";
 import type { Volume } from "../pools/volume.js";
 import { atMost } from "./at-most.js";
 import { DomainTable, type DomainTableParts } from "./domain-table.js";
+import { Silences } from "./identity/silences.js";
 import type { Attachment, Attachments, KnownDomain, SourceFacts } from "./model.js";
 import type { DomainSource } from "./sources/domain-source.js";
 import type { Use } from "./use.js";
@@ -12,9 +12,8 @@ import type { DomainUses } from "./use-index.js";
 import { VolumeIdentities } from "./volume-identities.js";
 import { isInside, volumesOf } from "./volume-match.js";
 
-export interface AttachmentParts extends DomainTableParts {
+export interface AttachmentParts extends Omit<DomainTableParts, "silences"> {
   readonly poolEvents: PoolEvents;
-  readonly hostAt: (path: string) => Promise<Host>;
 }
 
 /**
@@ -32,8 +31,9 @@ export class AttachmentMap implements Attachments {
   constructor(sources: readonly DomainSource[], parts: AttachmentParts) {
     this.#sources = sources;
     this.#parts = parts;
-    this.#identities = new VolumeIdentities(parts.pools, parts.hostAt);
-    this.#table = new DomainTable(parts);
+    const silences = new Silences();
+    this.#identities = new VolumeIdentities(parts.pools, parts.hostAt, silences);
+    this.#table = new DomainTable({ ...parts, silences });
   }
 
   /**

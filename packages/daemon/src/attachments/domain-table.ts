@@ -3,6 +3,7 @@ import type { Host } from "../host/index.js";
 import { limits } from "../limits.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
+import type { Silences } from "./identity/silences.js";
 import type { KnownDomain } from "./model.js";
 import { namedUsesOf, Resolver } from "./resolver.js";
 import { domainKey } from "./sources/domain-source.js";
@@ -11,6 +12,7 @@ import { type DomainUses, UseIndex } from "./use-index.js";
 export interface DomainTableParts {
   readonly pools: PoolRegistry;
   readonly hostAt: (path: string) => Promise<Host>;
+  readonly silences: Silences;
   /** For the log. */
   readonly warn: (text: string, error: unknown) => void;
 }
@@ -127,7 +129,7 @@ export class DomainTable {
   #currentResolver(): Resolver {
     const nowMs = performance.now();
     if (this.#resolver === null || nowMs > this.#resolver.untilMs) {
-      const one = new Resolver(this.#parts.hostAt, this.#parts.pools);
+      const one = new Resolver(this.#parts.hostAt, this.#parts.pools, this.#parts.silences);
       this.#resolver = { one, untilMs: nowMs + limits.attachmentLooksMs };
     }
     return this.#resolver.one;

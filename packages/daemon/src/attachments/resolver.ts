@@ -4,6 +4,7 @@ import { ChainBelow } from "./identity/chain-below.js";
 import { type Located, Locator } from "./identity/locator.js";
 import { PathLooks } from "./identity/path-looks.js";
 import { remotePlace } from "./identity/remote.js";
+import type { Silences } from "./identity/silences.js";
 import type { Attachment, AttachmentRole, AttachmentTime, KnownDomain, Reference } from "./model.js";
 import { referencesOf } from "./references.js";
 import type { Use } from "./use.js";
@@ -17,8 +18,8 @@ export class Resolver {
   readonly #chains: ChainBelow;
 
   /** Of use for a moment only, as `PathLooks`. */
-  constructor(hostAt: (path: string) => Promise<Host>, pools: PoolRegistry) {
-    const looks = new PathLooks(hostAt);
+  constructor(hostAt: (path: string) => Promise<Host>, pools: PoolRegistry, silences: Silences) {
+    const looks = new PathLooks(hostAt, silences);
     this.#locator = new Locator(looks, pools);
     this.#chains = new ChainBelow(looks, this.#locator, pools);
   }

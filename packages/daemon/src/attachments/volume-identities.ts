@@ -1,8 +1,10 @@
+import { posix } from "node:path";
 import { type Host, HostError, identityOf } from "../host/index.js";
 import { limits } from "../limits.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
 import type { Volume } from "../pools/volume.js";
+import type { Silences } from "./identity/silences.js";
 
 /**
  * Finds out what volumes lead to of which scans tell no evidence: devices, symlinks, files just made. Those of a volume whose
@@ -11,11 +13,13 @@ import type { Volume } from "../pools/volume.js";
 export class VolumeIdentities {
   readonly #pools: PoolRegistry;
   readonly #hostAt: (path: string) => Promise<Host>;
+  readonly #silences: Silences;
   readonly #inVain = new WeakSet<Volume>();
   #running: Promise<void> | null = null;
 
-  constructor(pools: PoolRegistry, hostAt: (path: string) => Promise<Host>) {
+  constructor(pools: PoolRegistry, hostAt: (path: string) => Promise<Host>, silences: Silences) {
     this.#pools = pools;
+    this.#silences = silences;
     this.#hostAt = hostAt;
   }
 
@@ -41,7 +45,15 @@ export class VolumeIdentities {
     if (path === null || !path.startsWith("/")) return null;
     try {
       const host = await this.#hostAt(path);
-      return identityOf(await host.facts(path, { timeoutMs }));
+      if (this.#silences.isSilent(host, posix.dirname(path))) return null;
+      const facts = await host.facts(path, { timeoutMs }).catch((error: unknown) => {
+        // Who has less patience says nothing about the storage.
+        const isSilent =
+          error instanceof HostError && error.code === "ETIMEDOUT" && timeoutMs >= limits.attachmentLookMs;
+        if (isSilent) this.#silences.add(host, posix.dirname(path));
+        throw error;
+      });
+      return identityOf(facts);
     } catch (error) {
       if (error instanceof HostError) return null;
       throw error;

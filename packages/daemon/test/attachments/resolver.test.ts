@@ -3,6 +3,7 @@ import { linkSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { attachLoop, partitionRequirements } from "../../../../tests/support/loop.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
+import { Silences } from "../../dist/attachments/identity/silences.js";
 import { Resolver } from "../../dist/attachments/resolver.js";
 import type { Use } from "../../dist/attachments/use.js";
 import { VolumeIdentities } from "../../dist/attachments/volume-identities.js";
@@ -26,8 +27,8 @@ async function poolWith(...files: string[]): Promise<string> {
 }
 
 async function usesOf(...disks: GuestDisk[]): Promise<Use[]> {
-  await new VolumeIdentities(storage.registry, storage.backends.hostAt).catchUp();
-  const resolver = new Resolver(storage.backends.hostAt, storage.registry);
+  await new VolumeIdentities(storage.registry, storage.backends.hostAt, new Silences()).catchUp();
+  const resolver = new Resolver(storage.backends.hostAt, storage.registry, new Silences());
   return resolver.usesOf(guest("g", disks));
 }
 

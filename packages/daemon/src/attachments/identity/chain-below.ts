@@ -3,7 +3,7 @@ import type { Chain } from "../../images/chain.js";
 import { resolveChain } from "../../images/chain.js";
 import type { ChainLink } from "../../images/chain-link.js";
 import { HostChainStorage } from "../../images/host-chain-storage.js";
-import { imageLimits } from "../../limits.js";
+import { imageLimits, limits } from "../../limits.js";
 import type { PoolRegistry } from "../../pools/registry.js";
 import type { Volume } from "../../pools/volume.js";
 import type { AttachmentRole } from "../model.js";
@@ -99,7 +99,7 @@ export class ChainBelow {
     // A missing file says so itself, and remote images are not read.
     if (image.facts === null || image.realPath === null) return { below: known, problem: null };
     const host = await this.#looks.hostAt(image.realPath);
-    const storage = new HostChainStorage(host, [], AbortSignal.timeout(imageLimits.chainMs));
+    const storage = new HostChainStorage(host, [], AbortSignal.timeout(limits.attachmentChainMs));
     const start = { path: image.realPath, format, isLuks: false, followsSymlink: false };
     const chain = await resolveChain(start, storage);
     const further = chain.links.slice(1).map(async (link): Promise<BelowImage> => {

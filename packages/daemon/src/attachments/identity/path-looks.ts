@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { type CallOptions, type FileFacts, type Host, HostError, identityOf } from "../../host/index.js";
 import { limits } from "../../limits.js";
+import type { Silences } from "./silences.js";
 import { nowhere, type Whereabouts } from "./whereabouts.js";
 
 /** ENOENT, ENOTDIR, ENAMETOOLONG: there is no such thing. */
@@ -8,20 +9,26 @@ const MISSING = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG"]);
 
 /**
  * Looks where paths lead: what a symlink, a bind mount or a node stands for. It remembers directories, since guests' disks lie side
- * by side, and is of use for a moment only. Storage that does not answer is waited for once per directory.
+ * by side, and is of use for a moment only.
  */
 export class PathLooks {
   readonly #hostAt: (path: string) => Promise<Host>;
   /** By the directory as it was named: its path without symlinks. */
   readonly #directories = new Map<string, Promise<string>>();
-  readonly #silent = new Set<string>();
+  readonly #silences: Silences;
 
-  constructor(hostAt: (path: string) => Promise<Host>) {
+  constructor(hostAt: (path: string) => Promise<Host>, silences: Silences) {
     this.#hostAt = hostAt;
+    this.#silences = silences;
   }
 
   async hostAt(path: string): Promise<Host> {
     return this.#hostAt(path);
+  }
+
+  /** Whether the storage of a path did not answer lately. */
+  async isSilent(path: string): Promise<boolean> {
+    return this.#silences.isSilent(await this.#hostAt(path), posix.dirname(path));
   }
 
   /** Never rejects. */
@@ -31,9 +38,9 @@ export class PathLooks {
     let realPath = posix.normalize(path);
     try {
       realPath = await this.#realPath(path);
-      const directory = posix.dirname(realPath);
-      if (this.#silent.has(directory)) return unseen(path, realPath, `"${directory}" does not answer.`, true);
-      let facts = await this.#look(realPath, directory);
+      if (await this.isSilent(realPath))
+        return unseen(path, realPath, `The storage of "${realPath}" does not answer.`, true);
+      let facts = await this.#look(realPath, posix.dirname(realPath));
       if (facts.kind === "symlink") {
         const host = await this.#hostAt(realPath);
         realPath = await host.realPath(realPath, OPTIONS);
@@ -42,7 +49,7 @@ export class PathLooks {
       return { place: path, identity: identityOf(facts), realPath, facts, problem: null, isUnknown: false };
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
-      if (error.code === "ETIMEDOUT") this.#silent.add(posix.dirname(realPath));
+      if (error.code === "ETIMEDOUT") this.#silences.add(await this.#hostAt(realPath), posix.dirname(realPath));
       if (MISSING.has(error.code)) return unseen(path, realPath, `"${realPath}" does not exist.`, false);
       return unseen(path, realPath, `"${realPath}" cannot be looked at: ${error.message}`, true);
     }
