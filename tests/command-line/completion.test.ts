@@ -81,6 +81,7 @@ describe("command lines of cistern", () => {
     [["vol-info", "disk\\ "], ["disk\\ a.raw"]],
     [["vol-info", "disk\\ a.raw", "is"], ["isos"]],
     [["vol-inspect", "isos", ""], ["install.iso"]],
+    [["explain", "is"], ["isos/install.iso"]],
     [["vol-wipe", "v", "--algorithm", "g"], ["gutmann"]],
     [["vol-upload", "install.iso", ""], []],
     [["pool-name", "x", ""], []],

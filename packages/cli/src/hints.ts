@@ -23,7 +23,7 @@ const HINTS: readonly Hint[] = [
   {
     code: ErrorCode.OPERATION_INVALID,
     pattern: /volume '(.*)' is still in use/s,
-    text: () => "cistern jobs shows what is under way",
+    text: () => "cistern explain POOL/VOL says who uses it, cistern jobs what is under way",
   },
   {
     code: ErrorCode.STORAGE_VOL_EXIST,

@@ -25,8 +25,8 @@ export type ValuesOf<Parameters extends ParameterTable> = {
   readonly [Name in keyof Parameters]: Parameters[Name] extends Parameter<infer Value> ? Value : never;
 };
 
-/** What can stand in a parameter's place, for the shell: names that the daemon is asked for, files, or fixed words. */
-export type Completion = "pools" | "volumes" | "secrets" | "jobs" | "files" | readonly string[];
+/** What can stand in a parameter's place, for the shell: names that the daemon is asked for (a place is POOL/VOL), files, or fixed words. */
+export type Completion = "pools" | "volumes" | "places" | "secrets" | "jobs" | "files" | readonly string[];
 
 /** `--name VALUE`, or the value alone in its place; flags are only ever named. */
 export interface Parameter<Value> {

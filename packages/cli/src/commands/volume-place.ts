@@ -3,7 +3,10 @@ import { UsageError } from "../exit-status.js";
 import { findVolume } from "../lookup.js";
 import { text } from "./parameters.js";
 
-export const volumePlaceParameter = text("POOL/VOL, or the volume's path", { placeholder: "volume" });
+export const volumePlaceParameter = text("POOL/VOL, or the volume's path", {
+  placeholder: "volume",
+  completes: "places",
+});
 
 /** The volume of `POOL/VOL`, or of a path. Pools have no "/" in their names. */
 export async function findPlacedVolume(connection: Connection, place: string, call: CallOptions): Promise<Volume> {

@@ -1,4 +1,4 @@
-import type { Connection } from "@cistern/client";
+import type { Connection, Pool, Volume } from "@cistern/client";
 import type { Command, Completion } from "../commands/command.js";
 import { Context } from "../context.js";
 import { findPool } from "../lookup.js";
@@ -75,9 +75,12 @@ const ASKED: Readonly<Record<Exclude<Completion, readonly string[] | "files">, A
     const pool = said["pool"] ?? null;
     const pools =
       pool === null ? await connection.listPools({ active: true }, call) : [await findPool(connection, pool, call)];
-    const found = await Promise.all(pools.map((each) => each.listVolumes(call)));
-    const volumes = found.flat().slice(0, MAX_VOLUMES);
+    const volumes = await volumesOf(pools, call);
     return volumes.map(({ name, poolName }) => ({ word: name, about: `volume of ${poolName}` }));
+  },
+  async places(connection, _typed, call) {
+    const volumes = await volumesOf(await connection.listPools({ active: true }, call), call);
+    return volumes.map(({ name, poolName }) => ({ word: `${poolName}/${name}`, about: "volume" }));
   },
   async secrets(connection, _typed, call) {
     const secrets = await connection.listSecrets({}, call);
@@ -88,6 +91,11 @@ const ASKED: Readonly<Record<Exclude<Completion, readonly string[] | "files">, A
     return jobs.map(({ id, title }) => ({ word: String(id), about: title }));
   },
 };
+
+async function volumesOf(pools: readonly Pool[], call: Context["call"]): Promise<readonly Volume[]> {
+  const found = await Promise.all(pools.map((pool) => pool.listVolumes(call)));
+  return found.flat().slice(0, MAX_VOLUMES);
+}
 
 /** A line end or a tab would make two candidates of one. */
 function isOneLine(word: string): boolean {
