@@ -195,6 +195,8 @@ describe("attach", () => {
   it("lets one of two that come at once have it", async () => {
     const volume = await newVolume();
     for (const name of ["web", "db"]) await host.define(name);
+    // Both are known, so that neither has to be asked for first.
+    for (const domain of ["web", "db"]) await host.connection.uses.attachments({ domain });
     const tries = ["web", "db"].map((name) => host.connection.uses.attach(volume, name));
     const outcomes = (await Promise.allSettled(tries)).map(({ status }) => status);
     expect(outcomes.sort()).toEqual(["fulfilled", "rejected"]);

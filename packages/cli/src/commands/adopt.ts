@@ -1,6 +1,7 @@
 import type { AdoptionPlan, Connection, PoolProposal } from "@cistern/client";
 import type { Context } from "../context.js";
 import { attempt } from "../failure.js";
+import { formatSentences } from "../output/sentences.js";
 import { type Column, formatTable } from "../output/table.js";
 import { printable } from "../output/text.js";
 import { command } from "./command.js";
@@ -65,13 +66,13 @@ const columns: readonly Column<PoolProposal>[] = [
 
 export function formatPlan({ proposals, left }: AdoptionPlan): string {
   const documents = proposals.filter(({ action }) => action === "define").map(({ xml }) => `\n${printableLines(xml)}`);
-  const rest = left.map(({ place, reason }) => `  ${printable(place)}: ${printable(reason)}\n`);
+  const rest = left.map(({ place, reason }) => `${place}: ${reason}`);
   return [
     proposals.length === 0
       ? "Nothing to adopt: no pool is missing for what guests use.\n"
       : formatTable(columns, proposals),
     ...documents,
-    rest.length === 0 ? "" : `\nNo pool can have:\n${rest.join("")}`,
+    formatSentences("No pool can have", rest),
     proposals.length === 0 ? "" : "\nThe same with --yes makes it so; no data is touched.\n",
   ].join("");
 }

@@ -1,4 +1,5 @@
 import type { AttachmentConflict } from "@cistern/client";
+import { formatSentence } from "../output/sentences.js";
 import { printable } from "../output/text.js";
 import { command } from "./command.js";
 import { formatDoubts } from "./doubts.js";
@@ -19,6 +20,6 @@ export const conflicts = command({
 export function formatConflicts(conflicts: readonly AttachmentConflict[]): string {
   if (conflicts.length === 0) return "No conflicts found.\n";
   return conflicts
-    .map(({ severity, kind, detail }) => `${printable(severity)}: ${printable(kind)}\n  ${printable(detail)}\n`)
+    .map(({ severity, kind, detail }) => `${printable(severity)}: ${printable(kind)}\n${formatSentence(detail)}`)
     .join("");
 }

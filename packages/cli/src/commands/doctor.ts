@@ -1,5 +1,6 @@
 import type { Pool, ReachReport } from "@cistern/client";
 import { findPool } from "../lookup.js";
+import { formatSentence } from "../output/sentences.js";
 import { printable } from "../output/text.js";
 import { command } from "./command.js";
 import { optionalPoolParameter, optionalText } from "./parameters.js";
@@ -34,9 +35,9 @@ export function formatReach(pool: string, { user, group, volumes, faults }: Reac
   const who = `guests run as ${printable(user)}:${printable(group)}`;
   if (faults.length === 0) return `Pool ${printable(pool)}: all ${volumes} volumes are reached (${who})\n`;
   const lines = faults.map((fault) => {
-    const some = fault.volumes.slice(0, SHOWN_VOLUMES).map(printable).join(", ");
+    const some = fault.volumes.slice(0, SHOWN_VOLUMES).join(", ");
     const more = fault.volumes.length > SHOWN_VOLUMES ? ` and ${fault.volumes.length - SHOWN_VOLUMES} more` : "";
-    return `  ${printable(fault.detail)}\n    for: ${some}${more}\n    mend: ${printable(fault.command)}\n`;
+    return `${formatSentence(fault.detail)}${formatSentence(`for: ${some}${more}`, 4)}    mend: ${printable(fault.command)}\n`;
   });
   return `Pool ${printable(pool)}: not all volumes are reached (${who})\n${lines.join("")}`;
 }

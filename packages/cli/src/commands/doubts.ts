@@ -1,10 +1,9 @@
-import { printable } from "../output/text.js";
+import { formatSentence, formatSentences } from "../output/sentences.js";
 
 /** Below a listing: why there may be more uses than are known. Nothing where all is known. */
 export function formatDoubts(doubts: readonly string[]): string {
-  if (doubts.length === 0) return "";
-  const lines = doubts.map((doubt) => `  ${printable(doubt)}\n`).join("");
-  return `\nNot all is known:\n${lines}${doubts.some((doubt) => doubt.startsWith("no domain source")) ? HOW : ""}`;
+  const isNobodyAsked = doubts.some((doubt) => doubt.startsWith("no domain source"));
+  return formatSentences("Not all is known", doubts) + (isNobodyAsked ? formatSentence(HOW) : "");
 }
 
-const HOW = `  Tell cisternd where guests are, in cisternd.toml: domain_sources = ["qemu:///system"]\n`;
+const HOW = 'Tell cisternd where guests are, in cisternd.toml: domain_sources = ["qemu:///system"]';

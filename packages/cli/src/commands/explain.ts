@@ -1,4 +1,5 @@
 import type { VolumeExplanation } from "@cistern/client";
+import { formatSentences } from "../output/sentences.js";
 import { formatTable } from "../output/table.js";
 import { printable } from "../output/text.js";
 import { attachmentColumns } from "./attachments.js";
@@ -32,14 +33,9 @@ export function formatExplanation(name: string, explanation: VolumeExplanation):
   return [
     `Volume ${printable(name)} ${VERDICTS[verdict] ?? printable(verdict)}.\n`,
     attachments.length === 0 ? "" : `\n${formatTable(attachmentColumns, attachments)}`,
-    listed(obstacles, "It cannot be deleted now"),
-    obstacles.length === 0 ? "\nIt could be deleted now.\n" : "",
-    listed(losses, "Without it"),
+    formatSentences("It cannot be deleted now", obstacles),
+    obstacles.length === 0 ? "\nNothing that is known keeps it from being deleted.\n" : "",
+    formatSentences("Without it", losses),
     formatDoubts(doubts),
   ].join("");
-}
-
-function listed(sentences: readonly string[], title: string): string {
-  if (sentences.length === 0) return "";
-  return `\n${title}:\n${sentences.map((sentence) => `  ${printable(sentence)}\n`).join("")}`;
 }

@@ -42,8 +42,8 @@ function formatEvidence(
   doubts: readonly string[],
 ): string {
   const bytes = orphans.reduce((sum, { allocationBytes }) => sum + allocationBytes, 0n);
-  const what = doubts.length === 0 ? "are used by nobody" : "may be used: it is unknown";
+  const what = doubts.length === 0 ? "that nobody uses" : "of which it is unknown whether anybody uses them";
   const asked = sources.map(({ name, domains }) => `  ${printable(name)} (${domains} guests)\n`).join("");
-  const head = `\n${orphans.length} volumes with ${formatSize(bytes)} ${what}.`;
+  const head = `\n${orphans.length} ${orphans.length === 1 ? "volume" : "volumes"} with ${formatSize(bytes)} ${what}.`;
   return sources.length === 0 ? `${head}\n` : `${head} Asked:\n${asked}`;
 }

@@ -44,8 +44,7 @@ export class AttachmentChanges {
   async attach(placed: PlacedVolume, domain: string, wish: AttachWish): Promise<{ target: string; bus: string }> {
     const { pool, volume } = placed;
     mustBeIdle(volume);
-    const as = wish.isReadOnly || wish.isShareable ? "reader" : "writer";
-    return whileUsing([{ ...placed, as }], async () => {
+    return whileUsing([{ ...placed, as: "writer" }], async () => {
       const guest = await this.#guestAsItIs(domain);
       const target = chooseTarget(guest, wish);
       const plain = diskOfVolume(pool.live, volume.document, { target, bus: wish.bus });

@@ -1,0 +1,31 @@
+import { describe, expect, it } from "vitest";
+import { formatExplanation } from "../dist/commands/explain.js";
+import { formatSentence } from "../dist/output/sentences.js";
+
+describe("sentences", () => {
+  it("are broken at blanks, so that they fit into 80 columns", () => {
+    const text = formatSentence("word ".repeat(40).trim());
+    const lines = text.trimEnd().split("\n");
+    expect(lines).toHaveLength(3);
+    for (const line of lines) expect([line.length <= 80, line.startsWith("  word")]).toEqual([true, true]);
+    expect(text.split(/\s+/).filter(Boolean)).toHaveLength(40);
+  });
+
+  it("keep a word that is longer than a line, and show what could command a terminal", () => {
+    const path = `/srv/${"x".repeat(100)}`;
+    expect(formatSentence(`the file ${path} is gone`)).toBe(`  the file\n  ${path}\n  is gone\n`);
+    expect(formatSentence("\x1b[2J")).toBe("  \\x1b[2J\n");
+  });
+});
+
+it("an explanation says the verdict first, and what is not known last", () => {
+  const nothing = { attachments: [], overlays: [], jobs: [], obstacles: [], losses: [] };
+  expect(formatExplanation("images/a", { ...nothing, verdict: "unused", doubts: [] })).toBe(
+    "Volume images/a is not used by anybody.\n\nNothing that is known keeps it from being deleted.\n",
+  );
+  const doubts = ["The source is silent."];
+  expect(formatExplanation("images/a", { ...nothing, verdict: "unknown", doubts })).toBe(
+    "Volume images/a may be in use: it is unknown whether anybody uses it.\n\nNothing that is known keeps it from being deleted.\n\n" +
+      "Not all is known:\n  The source is silent.\n",
+  );
+});
