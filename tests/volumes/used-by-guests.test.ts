@@ -214,6 +214,39 @@ describe("with a real hypervisor", () => {
       await guests("destroy", "db").catch(() => {});
     }
   });
+
+  it("one that hangs is waited for by who destroys, two seconds, and by nobody else", async () => {
+    const image = await begin(sources());
+    await define("mail", [disk(image("used"), "vda")]);
+    await guests("start", "mail");
+    const connection = await storage.connect();
+    await eventually(
+      "the guest is known",
+      async () => (await connection.uses.attachments({ domain: "mail" })).items.length > 0,
+    );
+    process.kill(hypervisor.daemon.pid, "SIGSTOP");
+    try {
+      const timed = async (...words: string[]) => {
+        const begun = performance.now();
+        const { status, output } = await virsh(storage, ...words);
+        return { status, output, ms: performance.now() - begun };
+      };
+      const refused = await timed("vol-delete", "--pool", "images", "used");
+      expect(refused).toMatchObject({ status: 1, output: expect.stringContaining("running guest 'mail'") });
+      expect(refused.ms).toBeLessThan(4_000);
+      for (const words of [
+        ["vol-info", "--pool", "images", "used"],
+        ["vol-list", "images"],
+        ["pool-refresh", "images"],
+      ]) {
+        const asked = await timed(...words);
+        expect([words[0], asked.status, asked.ms < 1_500]).toEqual([words[0], 0, true]);
+      }
+    } finally {
+      process.kill(hypervisor.daemon.pid, "SIGCONT");
+      await guests("destroy", "mail").catch(() => {});
+    }
+  });
 });
 
 describe("what cannot be a source", () => {
