@@ -6,9 +6,10 @@ const QEMU_IMG = "/usr/bin/qemu-img";
 const ATTEMPTS = 100;
 
 /**
- * qemu-img for one side, which does not fail by chance: before it makes a key it measures how fast this machine derives one, and where
+ * qemu-img for libvirtd, which does not fail by chance: before it makes a key it measures how fast this machine derives one, and where
  * the kernel counts a thread's time in ticks, that sees no time at all in a third of the calls and gives up within milliseconds.
- * The real program is then called again. Only its complaints are held back until it ends; what it writes goes where it would.
+ * The real program is then called again, which takes that it is given real paths: one that fails removes what it was to write. Only
+ * its complaints are held back until it ends; what it writes goes where it would.
  */
 export async function measuringQemuImg(root: string): Promise<NamespaceMount> {
   const real = join(root, "qemu-img-real");

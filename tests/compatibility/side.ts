@@ -40,7 +40,9 @@ export async function openSide(
   const root = join(base, label);
   await mkdir(root, { recursive: true });
   const prepare = daemonName === "libvirtd" ? prepareLibvirtd : prepareCisternd;
-  const prepared = await prepare(root, [work, await measuringQemuImg(root)]);
+  // cisternd calls it again by itself.
+  const programs = daemonName === "libvirtd" ? [await measuringQemuImg(root)] : [];
+  const prepared = await prepare(root, [work, ...programs]);
   // Where the administrator may have it libvirt's way, it is compared with libvirt; the other way has tests of its own.
   if (daemonName === "cisternd") {
     await mkdir(join(root, "etc"), { recursive: true });

@@ -4,6 +4,7 @@ import { limits } from "../limits.js";
 import type { Pool } from "../pools/pool.js";
 import type { Destruction, UseGuard } from "../pools/use-guard.js";
 import type { Volume } from "../pools/volume.js";
+import { isNow } from "./attachment.js";
 import type { Attachment, Attachments } from "./model.js";
 
 /** What the guard needs of the map. */
@@ -57,7 +58,8 @@ export class AttachmentGuard implements UseGuard {
   ): Promise<void> {
     const untilMs = performance.now() + limits.useGuardMs;
     const leftMs = (): number => Math.max(0, Math.ceil(untilMs - performance.now()));
-    const forbids = ({ when }: Attachment): boolean => refusesDefinedUses || when !== "next-boot";
+    const isLive = ({ when }: Attachment): boolean => isNow(when);
+    const forbids = (use: Attachment): boolean => refusesDefinedUses || isLive(use);
     await this.#attachments.settled(leftMs());
     let uses = await usesNow(leftMs());
     const forbidding = uses.filter(forbids);
@@ -66,7 +68,8 @@ export class AttachmentGuard implements UseGuard {
       await Promise.all([...guests.values()].map((domain) => this.#attachments.refreshDomain(domain, leftMs())));
       uses = await usesNow(leftMs());
     }
-    const refusing = uses.find(forbids);
+    // What would be lost now is the better reason.
+    const refusing = uses.find(isLive) ?? uses.find(forbids);
     if (refusing !== undefined) throw inUse(`${what}. ${sentenceOf(refusing)}`);
     for (const use of uses) {
       this.#settings.warn(`${destruction}, which a guest is defined with`, {

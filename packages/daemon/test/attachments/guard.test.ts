@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { AttachmentGuard } from "../../dist/attachments/guard.js";
+import type { Attachment } from "../../dist/attachments/model.js";
+import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
+import { Pool } from "../../dist/pools/pool.js";
+import { pool } from "../drivers/documents.js";
+import { errorOf } from "../drivers/laboratory.js";
+import { attachment, inPool } from "./known.js";
+
+const images = new Pool(pool("dir", "/images"));
+
+function guardOver(read: () => readonly Attachment[], refusesDefinedUses: boolean) {
+  const warned: string[] = [];
+  const attachments = {
+    ofPoolNow: async () => read(),
+    ofVolumeNow: async () => read(),
+    settled: async () => {},
+    refreshDomain: async () => true,
+    unknowns: () => [],
+  };
+  const settings = { refusesDefinedUses: () => refusesDefinedUses, warn: (text: string) => void warned.push(text) };
+  return { guard: new AttachmentGuard(attachments, settings), warned };
+}
+
+const running = attachment("web", "/images/a", inPool(images.name, "a"));
+const defined: Attachment = {
+  ...running,
+  domain: { ...running.domain, name: "spare", state: "shut off" },
+  when: "next-boot",
+};
+
+test("of several guests the one that runs is named", async () => {
+  for (const refusesDefinedUses of [false, true]) {
+    const { guard } = guardOver(() => [defined, running], refusesDefinedUses);
+    expect(await errorOf(guard.pool(images, DAEMON_REQUESTER))).toMatch(/^55\/18 .*still in use\. .*guest 'web'/);
+  }
+});
+
+test("one that is only defined forbids where that is wished, and is told otherwise", async () => {
+  const { guard, warned } = guardOver(() => [defined], false);
+  await guard.pool(images, DAEMON_REQUESTER);
+  expect(warned).toEqual([`stop of pool '${images.name}', which a guest is defined with`]);
+  const wish = { ...DAEMON_REQUESTER, refusesDefinedUses: true };
+  expect(await errorOf(guard.pool(images, wish))).toMatch(/^55\/18 .*that guest 'spare' is defined with/);
+});
+
+test("a guest that has let go when it is read afresh forbids nothing", async () => {
+  let looks = 0;
+  const { guard } = guardOver(() => (looks++ === 0 ? [running] : []), true);
+  await guard.pool(images, DAEMON_REQUESTER);
+  expect(looks).toBe(2);
+});
