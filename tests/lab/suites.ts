@@ -36,10 +36,10 @@ export const LAB_SUITES: readonly LabSuite[] = [
   { name: "pool-fc", lane: "qemu", minutes: 25, programs: ["udevadm", "virsh", "ip"] },
   { name: "disk-pools", lane: "uml", minutes: 25, programs: ["parted", "partx", "virsh", "dmsetup"] },
   {
-    name: "attached-partition",
+    name: "attached-devices",
     lane: "uml",
     minutes: 10,
-    programs: ["parted", "partx", "libvirtd", "virsh", "qemu-system-x86_64"],
+    programs: ["parted", "partx", "lvcreate", "libvirtd", "virsh", "qemu-system-x86_64"],
   },
   { name: "netfs-driver", lane: "uml", minutes: 20, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
   {

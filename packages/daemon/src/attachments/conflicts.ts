@@ -24,6 +24,8 @@ export function findConflicts(attachments: Pick<Attachments, "all" | "domains">,
 function sharedWriting(users: readonly Attachment[]): Conflict[] {
   const guests = groupBy(users, guestOf);
   const [writer] = users.filter(mayWrite);
+  // What only holds different things of different guests is written to by none of them as such.
+  if (users.every(isContainer)) return [];
   if (guests.size < 2 || writer === undefined || users.every(({ isShareable }) => isShareable)) return [];
   const writers = namesOf(users.filter(mayWrite));
   const readers = namesOf(users).filter((name) => !writers.includes(name));
@@ -59,7 +61,11 @@ function twiceInOneGuest(users: readonly Attachment[]): Conflict[] {
 }
 
 function disksAndPartitions(all: readonly Attachment[]): Conflict[] {
-  const places = groupBy(all, ({ place }) => place);
+  // That a partition's user uses its disk is no news.
+  const places = groupBy(
+    all.filter((use) => !isContainer(use)),
+    ({ place }) => place,
+  );
   return [...places].flatMap(([place, users]) => {
     const disk = wholeDiskOf(place);
     const diskUsers = disk === null ? undefined : places.get(disk);
@@ -76,6 +82,10 @@ function unresolved(attachment: Attachment): Conflict {
   const { domain, target, role, place, problem, when } = attachment;
   const detail = `'${domain.name}' uses '${place}' as ${target ?? role}: ${problem}`;
   return conflictOf("unresolved", isNow(when) ? "error" : "warning", [attachment], detail);
+}
+
+function isContainer({ role }: Attachment): boolean {
+  return role === "container";
 }
 
 function namesOf(users: readonly Attachment[]): string[] {

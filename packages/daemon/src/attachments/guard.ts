@@ -108,6 +108,7 @@ const PARTS: Readonly<Partial<Record<Attachment["role"], string>>> = {
   backing: "a backing file",
   mirror: "the mirror",
   "data-file": "a data file",
+  container: "a device beneath",
 };
 
 function wordOf(state: string): string {

@@ -59,6 +59,8 @@ export type AttachmentRole =
   | "mirror"
   /** What holds the data of an image that has only tables. */
   | "data-file"
+  /** Of a disk: a device that holds what it uses, and other things as well: a partition's disk, what a logical volume lies on. */
+  | "container"
   | ReferenceRole;
 
 /** A SCSI device of the host by its address there. */

@@ -55,7 +55,13 @@ export class Resolver {
     const parts = await this.#locator.parts(located);
     const between = isBetween ? [...device.through, device.place] : device.through;
     return parts.map((part) =>
-      useOf({ ...device, format: null }, device.when, part, [...between, ...part.through], null),
+      useOf(
+        { ...device, role: part.isContainer ? "container" : device.role, format: null },
+        device.when,
+        part,
+        [...between, ...part.through],
+        null,
+      ),
     );
   }
 }

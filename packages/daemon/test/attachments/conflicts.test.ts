@@ -49,11 +49,26 @@ describe("one thing, several guests", () => {
     ]);
   });
 
+  it("tells of a guest that writes to the device on which another's logical volume lies", () => {
+    const around = attachment("web", "/dev/sdb", { role: "container" });
+    expect(conflicts([around, attachment("db", "/dev/sdb")])).toMatchObject([
+      { kind: "shared-writing", severity: "error", guests: ["db", "web"] },
+    ]);
+  });
+
+  it("says nothing of a guest with two logical volumes on one device, nor of a partition and its own disk", () => {
+    const two = ["vda", "vdb"].map((target) => attachment("web", "/dev/sdb", { role: "container", target }));
+    expect(conflicts(two)).toEqual([]);
+    const around = attachment("web", "/dev/sdc", { role: "container" });
+    expect(conflicts([attachment("web", "/dev/sdc1"), around])).toEqual([]);
+  });
+
   it.each([
     ["all call it shareable", { isShareable: true }],
     ["all only read", { isReadOnly: true }],
     ["all have it in a drive", { role: "cdrom" as const }],
     ["all are built on it", { role: "backing" as const }],
+    ["it only holds what each uses", { role: "container" as const }],
   ])("says nothing where %s", (_case, more) => {
     expect(conflicts([attachment("web", "/srv/a", more), attachment("db", "/srv/a", more)])).toEqual([]);
   });

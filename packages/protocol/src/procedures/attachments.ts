@@ -21,7 +21,7 @@ export const wireAttachment = struct({
   }),
   /** "live", "next-boot", "both". */
   when: word,
-  /** "disk", "cdrom", "floppy", "lun", "backing", "mirror", "data-file", "loader", "nvram", "kernel" … */
+  /** "disk", "cdrom", "floppy", "lun", "backing", "mirror", "data-file", "container", "loader", "nvram", "kernel" … */
   role: word,
   /** As the guest's document declares it. */
   format: optional(word),

@@ -8,6 +8,7 @@ import { limits } from "../../limits.js";
  *     uevent               MAJOR=8 MINOR=1 DEVNAME=sda1 …, one a line
  *     loop/backing_file    of a loop device: the file's path, and " (deleted)" behind it when it is gone
  *     slaves/NAME          of a mapped device or an array: its parts
+ *     dm/uuid              of a mapped device: "mpath-…" where its parts are ways to the same disk
  *     partition            of a partition: its number; the disk is the directory above
  *     sda1/partition …     of a disk: its partitions
  */
@@ -15,8 +16,11 @@ import { limits } from "../../limits.js";
 /** What holds a device's bytes, or some of them; a path of this host. */
 export interface Part {
   readonly path: string;
-  /** "within": it is a part of the device, and nothing more is to be followed from it. */
-  readonly direction: "beneath" | "within";
+  /**
+   * "beneath": the same bytes. "around": it holds others as well, as the disk of a partition or of a logical volume does.
+   * "within": it is a part of the device, and nothing more is to be followed from it.
+   */
+  readonly direction: "beneath" | "around" | "within";
 }
 
 /** `deviceNumber`: st_rdev. Empty for a device that rests on nothing else, or is gone. */
@@ -27,11 +31,12 @@ export async function partsOf(deviceNumber: bigint, host: Host): Promise<Part[]>
     const names = await directory.names(OPTIONS);
     const name = deviceName(textOf(await directory.readFile("uevent", limits.sysfsBytes, OPTIONS)));
     const slaves = names.includes("slaves") ? await namesIn(directory, "slaves") : [];
+    const toSlave = names.includes("dm") && (await isMultipath(directory)) ? "beneath" : "around";
     const partitions = names.filter((entry) => name !== null && entry.startsWith(posix.basename(name)));
     const found = await Promise.all([
       ...(names.includes("loop") ? [backingFile(directory)] : []),
-      ...(names.includes("partition") ? [nodeOf(host, `${base}/..`, "beneath")] : []),
-      ...slaves.map((slave) => nodeOf(host, `${base}/slaves/${slave}`, "beneath")),
+      ...(names.includes("partition") ? [nodeOf(host, `${base}/..`, "around")] : []),
+      ...slaves.map((slave) => nodeOf(host, `${base}/slaves/${slave}`, toSlave)),
       ...partitions.map((partition) => nodeOf(host, `${base}/${partition}`, "within")),
     ]);
     return found.flat().slice(0, limits.deviceParts);
@@ -72,6 +77,11 @@ async function backingFile(directory: Directory): Promise<Part[]> {
   await using loop = await directory.openDirectory("loop", OPTIONS);
   const path = textOf(await loop.readFile("backing_file", limits.sysfsBytes, OPTIONS)).replace(/\n$/, "");
   return path.startsWith("/") ? [{ path, direction: "beneath" }] : [];
+}
+
+async function isMultipath(directory: Directory): Promise<boolean> {
+  await using mapped = await directory.openDirectory("dm", OPTIONS);
+  return textOf(await mapped.readFile("uuid", limits.sysfsBytes, OPTIONS)).startsWith("mpath-");
 }
 
 async function nodeOf(host: Host, sysfsPath: string, direction: Part["direction"]): Promise<Part[]> {

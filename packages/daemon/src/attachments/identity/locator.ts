@@ -3,7 +3,7 @@ import { limits } from "../../limits.js";
 import type { PoolRegistry } from "../../pools/registry.js";
 import type { Reference } from "../model.js";
 import type { Use } from "../use.js";
-import { iscsiNodes, nvmeNode, partsOf, scsiNode } from "./devices.js";
+import { iscsiNodes, nvmeNode, type Part, partsOf, scsiNode } from "./devices.js";
 import type { PathLooks } from "./path-looks.js";
 import { iscsiUnit, type NetworkSource, networkSourceOf, remoteIdentity, remotePlace } from "./remote.js";
 import { nowhere, type Whereabouts } from "./whereabouts.js";
@@ -15,6 +15,8 @@ export interface Located extends Whereabouts, Pick<Use, "remote" | "named"> {}
 export interface LocatedPart extends Located {
   /** From there down to this, both left out. */
   readonly through: readonly string[];
+  /** It holds other things as well. */
+  readonly isContainer: boolean;
 }
 
 /** Finds what documents name, on this host or as a name on other machines' storage. */
@@ -61,31 +63,31 @@ export class Locator {
   async parts(located: Located): Promise<LocatedPart[]> {
     const found: LocatedPart[] = [];
     const seen = new Set([located.identity]);
-    const descend = async (from: Located, through: readonly string[]): Promise<void> => {
+    const descend = async (from: Located, through: readonly string[], isInContainer: boolean): Promise<void> => {
       if (through.length >= limits.deviceDepth) return;
-      for (const { path, isWhole } of await this.#nextParts(from)) {
+      for (const { path, direction } of await this.#nextParts(from)) {
         // Of the disk of a partition, the other partitions are somebody else's.
-        if (!isWhole && from !== located) continue;
+        if (direction === "within" && from !== located) continue;
         const part = await this.path(path);
         if (seen.has(part.identity) || found.length >= limits.deviceParts) continue;
         seen.add(part.identity);
-        found.push({ ...part, through });
-        if (isWhole) await descend(part, [...through, part.place]);
+        const isContainer = isInContainer || direction === "around";
+        found.push({ ...part, through, isContainer });
+        if (direction !== "within") await descend(part, [...through, part.place], isContainer);
       }
     };
-    await descend(located, []);
+    await descend(located, [], false);
     return found;
   }
 
-  async #nextParts({ facts, remote }: Located): Promise<{ readonly path: string; readonly isWhole: boolean }[]> {
+  async #nextParts({ facts, remote }: Located): Promise<readonly Part[]> {
     const unit = remote === null ? null : iscsiUnit(remote);
     if (unit !== null) {
       const nodes = await iscsiNodes(unit.target, unit.lun, await this.#looks.hostAt("/sys"));
-      return nodes.map((path) => ({ path, isWhole: true }));
+      return nodes.map((path) => ({ path, direction: "beneath" }));
     }
     if (facts?.kind !== "block") return [];
-    const parts = await partsOf(facts.deviceNumber, await this.#looks.hostAt("/sys"));
-    return parts.map(({ path, direction }) => ({ path, isWhole: direction === "beneath" }));
+    return partsOf(facts.deviceNumber, await this.#looks.hostAt("/sys"));
   }
 
   async #volume(source: Extract<DiskSource, { readonly type: "volume" }>): Promise<Located> {
