@@ -28,6 +28,9 @@ it("what a source said before it died still counts, and of nothing else is it sa
   await expect.poll(async () => (await uses.domainSources())[0]?.answers, { timeout: 20_000 }).toBe(false);
   expect(await uses.explain(other)).toMatchObject({ verdict: "unknown", obstacles: [] });
   expect((await uses.explain(other)).doubts).toHaveLength(1);
+  const screen = (await host.cistern()).stdout;
+  expect(screen).toContain(` ! ${host.hypervisorUri} does not say what its guests use: `);
+  expect(screen).toContain("Next: cistern domain-sources\n");
   expect(await uses.explain(used)).toMatchObject({ verdict: "in-use" });
   await expect(used.delete()).rejects.toMatchObject({ code: 55, message: expect.stringContaining("web") });
   for await (const page of uses.orphans()) {

@@ -4,6 +4,8 @@ import type { Context } from "../context.js";
 import { unlessMissing } from "../lookup.js";
 import { compareNames, shellQuoted } from "../output/names.js";
 import { ifCistern } from "../own-program.js";
+import type { Attention } from "./attention.js";
+import { worriesAboutGuests } from "./guests.js";
 
 /** How things stand with a daemon. */
 export interface Overview {
@@ -26,24 +28,19 @@ export interface PoolHealth extends PoolInfo {
   readonly commitment: PoolCommitment | null;
 }
 
-/** Something that an administrator should know, and the command that tells more or mends it. */
-export interface Attention {
-  readonly what: string;
-  readonly command: string;
-}
-
 /** Above it a pool is nearly full: what remains is soon written by sparse images. */
 const NEARLY_FULL_PERCENT = 90n;
 
 export async function readOverview(connection: Connection, context: Context): Promise<Overview> {
-  const [found, all] = await Promise.all([
+  const [found, all, guests] = await Promise.all([
     connection.listPools({}, context.call),
     ifCistern(() => connection.listJobs({ ended: true }, context.call)),
+    worriesAboutGuests(connection, context),
   ]);
   const read = await Promise.all(found.map((pool) => readHealth(connection, pool, context)));
   const pools = read.filter((pool) => pool !== null).sort((a, b) => compareNames(a.name, b.name));
   const jobs = all === null ? null : all.filter(({ endedAt }) => endedAt === null);
-  const attention = [...pools.flatMap(worriesOf), ...failedOf(all ?? [], pools)];
+  const attention = [...pools.flatMap(worriesOf), ...guests, ...failedOf(all ?? [], pools)];
   return { daemon: context.target, pools, jobs, attention, next: nextCommand(pools, jobs ?? [], attention) };
 }
 

@@ -5,7 +5,8 @@ import { formatSize } from "../output/size.js";
 import { type Column, formatTable } from "../output/table.js";
 import { printable } from "../output/text.js";
 import { displayWidth, fitToWidth } from "../output/width.js";
-import { type Attention, type Overview, type PoolHealth, usedPercent } from "./overview.js";
+import type { Attention } from "./attention.js";
+import { type Overview, type PoolHealth, usedPercent } from "./overview.js";
 
 /** So much of each fits on one screen of 24 lines and is read at once. */
 const SHOWN = { pools: 8, jobs: 3, attention: 3 } as const;
