@@ -2,6 +2,7 @@ import { POOL_TYPE_NAMES } from "@cistern/client";
 import type { Context } from "../context.js";
 import { UsageError } from "../exit-status.js";
 import { attempt } from "../failure.js";
+import { withProgress } from "../long-work.js";
 import { printable } from "../output/text.js";
 import { command, type ValuesOf } from "./command.js";
 import { flag, optionalText, text } from "./parameters.js";
@@ -60,7 +61,9 @@ export const poolCreateAs = command({
     return describe(context, values, async (xml) => {
       await context.withConnection(async (connection) => {
         const { name, uuid } = await attempt(`Failed to create pool ${values.name}`, () =>
-          connection.createPool(xml, { build }, context.call),
+          withProgress(context, connection, { pool: values.name, volume: null }, (call) =>
+            connection.createPool(xml, { build }, call),
+          ),
         );
         context.printDone(`Pool ${printable(name)} created`, { pool: name, uuid });
       });

@@ -1,5 +1,8 @@
+import type { CallOptions, Connection, Pool } from "@cistern/client";
+import type { Context } from "../context.js";
 import { readDocument } from "../documents.js";
 import { attempt } from "../failure.js";
+import { withProgress } from "../long-work.js";
 import { findPool } from "../lookup.js";
 import { printable } from "../output/text.js";
 import { command } from "./command.js";
@@ -45,9 +48,27 @@ export const poolCreate = command({
     const xml = await readDocument(file, context.surroundings.stdin);
     await context.withConnection(async (connection) => {
       const { name, uuid } = await attempt(`Failed to create pool from ${file}`, () =>
-        connection.createPool(xml, { build }, context.call),
+        withCreation(context, connection, xml, (call) => connection.createPool(xml, { build }, call)),
       );
       context.printDone(`Pool ${printable(name)} created from ${printable(file)}`, { pool: name, uuid });
     });
   },
 });
+
+/** Its job is found by the name in the document; what is wrong with one that cannot be read is the server's to say. */
+async function withCreation(
+  context: Context,
+  connection: Connection,
+  xml: string,
+  create: (options: CallOptions) => Promise<Pool>,
+): Promise<Pool> {
+  const { DocumentError, readPool } = await import("@cistern/documents");
+  let pool: string;
+  try {
+    pool = readPool(xml).name;
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error;
+    return create(context.call);
+  }
+  return withProgress(context, connection, { pool, volume: null }, create);
+}
