@@ -6,7 +6,7 @@ import { FILES_MARK } from "./scripts.js";
 import { type GeneralOption, readTyped, type Typed } from "./words.js";
 
 /** A word that may be meant, and what it is. */
-interface Candidate {
+export interface Candidate {
   readonly word: string;
   readonly about: string;
 }
@@ -15,20 +15,21 @@ interface Candidate {
 const PATIENCE_MS = 1_500;
 
 /** More nobody reads. */
-const MAX_VOLUMES = 1_000;
+const MAX_CANDIDATES = 1_000;
 
-/** Lines for the shell: what may stand at the end of a command line. Where the daemon does not answer, nothing. */
-export async function completionLines(
+/** What may stand at the end of a command line, as whole words. Where the daemon does not answer, nothing. */
+export async function candidatesOf(
   context: Context,
   words: readonly string[],
   commands: readonly Command[],
   options: readonly GeneralOption[],
-): Promise<string[]> {
+): Promise<readonly Candidate[]> {
   const typed = readTyped(words, commands, options);
   const candidates = await candidatesFor(context, typed, commands, options).catch(() => []);
   return candidates
     .filter(({ word }) => word === FILES_MARK || (word.startsWith(typed.prefix) && isOneLine(word)))
-    .map(({ word, about }) => (word === FILES_MARK ? word : `${word}\t${about}`));
+    .slice(0, MAX_CANDIDATES)
+    .map(({ word, about }) => ({ word: word === FILES_MARK ? word : `${typed.before}${word}`, about }));
 }
 
 async function candidatesFor(
@@ -94,7 +95,7 @@ const ASKED: Readonly<Record<Exclude<Completion, readonly string[] | "files">, A
 
 async function volumesOf(pools: readonly Pool[], call: Context["call"]): Promise<readonly Volume[]> {
   const found = await Promise.all(pools.map((pool) => pool.listVolumes(call)));
-  return found.flat().slice(0, MAX_VOLUMES);
+  return found.flat();
 }
 
 /** A line end or a tab would make two candidates of one. */

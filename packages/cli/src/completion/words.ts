@@ -8,8 +8,10 @@ export interface Typed {
   readonly expects: Expectation;
   /** What was said for the command's parameters so far. */
   readonly said: Readonly<Record<string, string>>;
-  /** The beginning of the last word. */
+  /** The beginning of the last word: of the value that is expected, where one is. */
   readonly prefix: string;
+  /** What stands before that in the last word: "--pool=", or nothing. */
+  readonly before: string;
 }
 
 export type Expectation =
@@ -26,17 +28,18 @@ export interface GeneralOption {
   readonly completes?: Completion;
 }
 
-/** Understands the words of a command line (without the program's name); the last is being typed. */
+/** Understands the words of a command line (without the program's name) as the shell hands them over; the last is being typed. */
 export function readTyped(
   words: readonly string[],
   commands: readonly Command[],
   options: readonly GeneralOption[],
 ): Typed {
-  const read = words.map(unquoted);
-  const prefix = read.pop() ?? "";
+  const last = words.at(-1) ?? "";
   const state = new Reading(commands, options);
-  for (const word of read) state.take(word);
-  return { general: state.general, said: state.said, prefix, expects: state.expectation(prefix) };
+  for (const word of words.slice(0, -1)) state.take(word);
+  const before = state.openIn(last);
+  const prefix = last.slice(before.length);
+  return { general: state.general, said: state.said, prefix, before, expects: state.expectation(prefix) };
 }
 
 class Reading {
@@ -64,7 +67,18 @@ class Reading {
       this.#open = null;
     } else if (this.#areOptionsOver || !word.startsWith("-") || word === "-") this.#takeWord(word);
     else if (word === "--") this.#areOptionsOver = true;
-    else this.#takeOption(word);
+    else {
+      const before = optionBefore(word);
+      this.#takeOption(before === "" ? word : before.replace(/=$/, ""));
+      if (before !== "" && this.#open !== null) this.take(word.slice(before.length));
+    }
+  }
+
+  /** Takes an option that stands in the last word together with its value ("--pool=im", "-c/run"): the part before the value. */
+  openIn(last: string): string {
+    const before = this.#open === null && !this.#areOptionsOver ? optionBefore(last) : "";
+    if (before !== "") this.#takeOption(before.replace(/=$/, ""));
+    return this.#open === null ? "" : before;
   }
 
   expectation(prefix: string): Expectation {
@@ -106,7 +120,7 @@ class Reading {
   }
 }
 
-/** A word as the shell would hand it over: it is shown to completions as it was typed. */
-function unquoted(word: string): string {
-  return word.replace(/^['"]|['"]$/g, "").replace(/\\(.)/g, "$1");
+/** "--name=" of "--name=value", "-n" of "-nvalue"; nothing where a value is not in the same word. */
+function optionBefore(word: string): string {
+  return /^(--[^=]+=|-[^-](?=.))/s.exec(word)?.[0] ?? "";
 }
