@@ -10,6 +10,8 @@ export interface Subject {
   readonly pool: string;
   /** null: the pool itself; undefined: a volume whose name only the server knows. */
   readonly volume?: string | null | undefined;
+  /** What cancelling leaves behind, where it is not the same for every job of its kind. */
+  readonly left?: string | undefined;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function withProgress<Result>(
     return await call(context.patience);
   } catch (error) {
     if (!context.surroundings.signal.aborted) throw error;
-    throw new Failure(error, { task: "Cancelled", hint: follower.hint() });
+    throw new Failure(error, { task: "Cancelled", hint: subject.left ?? follower.hint() });
   } finally {
     await jobs.return?.();
     await following;

@@ -11,6 +11,7 @@ import { hintFor } from "./hints.js";
 import { OUTPUT_FORMS, writeData } from "./output/data.js";
 import { nearestName } from "./output/names.js";
 import { printable } from "./output/text.js";
+import { columnsOf } from "./output/width.js";
 import { VERSION } from "./version.js";
 
 const EXAMPLES = `
@@ -29,9 +30,6 @@ else the cisternd that runs here, else libvirt's default, which LIBVIRT_DEFAULT_
 
 Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 not found,
 4 denied, 5 in use, 130 cancelled.`;
-
-/** Terminals that do not say how wide they are. */
-const USUAL_COLUMNS = 80;
 
 /** Runs one command line (without the program's name) and returns its exit status. Throws nothing. */
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<ExitStatus> {
@@ -59,7 +57,7 @@ function buildProgram(surroundings: Surroundings): Commander {
     .configureOutput({
       writeOut: (text) => void surroundings.stdout.write(text),
       writeErr: (text) => void surroundings.stderr.write(text),
-      getOutHelpWidth: () => surroundings.stdout.columns ?? USUAL_COLUMNS,
+      getOutHelpWidth: () => columnsOf(surroundings.stdout),
     });
   for (const option of GENERAL_OPTIONS) program.addOption(generalOption(option));
   const contextOf = (): Context => new Context(surroundings, program.opts<GlobalOptions>());

@@ -1,10 +1,9 @@
+import { columnsOf } from "../output/width.js";
 import { readOverview } from "../overview/overview.js";
 import { formatOverview } from "../overview/screen.js";
 import { command } from "./command.js";
 
 /** Output that goes to no terminal, or to one that does not say how wide it is. */
-const USUAL_COLUMNS = 80;
-
 export const overview = command({
   name: "overview",
   summary: "show how things stand, on one screen",
@@ -12,7 +11,7 @@ export const overview = command({
   async run(context) {
     await context.withConnection(async (connection) => {
       const overview = await readOverview(connection, context);
-      const columns = context.surroundings.stdout.columns ?? USUAL_COLUMNS;
+      const columns = columnsOf(context.surroundings.stdout);
       context.printResult(overview, () => formatOverview(overview, columns));
     });
   },

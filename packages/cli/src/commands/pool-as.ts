@@ -6,7 +6,7 @@ import { withProgress } from "../long-work.js";
 import { printable } from "../output/text.js";
 import { command, type ValuesOf } from "./command.js";
 import { flag, optionalText, text } from "./parameters.js";
-import { buildParameters, readBuild } from "./pool-change.js";
+import { buildParameters, leftOfCreation, readBuild } from "./pool-change.js";
 
 const described = {
   name: text("name of the pool"),
@@ -58,12 +58,11 @@ export const poolCreateAs = command({
   parameters: { ...described, ...buildParameters },
   run(context, values) {
     const build = readBuild(values);
+    const subject = { pool: values.name, volume: null, left: leftOfCreation(build) };
     return describe(context, values, async (xml) => {
       await context.withConnection(async (connection) => {
         const { name, uuid } = await attempt(`Failed to create pool ${values.name}`, () =>
-          withProgress(context, connection, { pool: values.name, volume: null }, (call) =>
-            connection.createPool(xml, { build }, call),
-          ),
+          withProgress(context, connection, subject, (call) => connection.createPool(xml, { build }, call)),
         );
         context.printDone(`Pool ${printable(name)} created`, { pool: name, uuid });
       });

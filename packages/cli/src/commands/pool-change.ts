@@ -14,18 +14,28 @@ export const buildParameters = {
   overwrite: flag("overwrite any existing data"),
 } as const;
 
+type Build = boolean | "overwrite" | "refuse";
+
 /** What may be prepared before a pool starts, as `Pool.start` takes it. */
-export function readBuild(values: ValuesOf<typeof buildParameters>): boolean | "overwrite" | "refuse" {
+export function readBuild(values: ValuesOf<typeof buildParameters>): Build {
   const { build, overwrite, "no-overwrite": keep } = values;
   refuseBoth(values);
   return overwrite ? "overwrite" : keep ? "refuse" : build;
 }
+
+/** What is left of a pool whose creation was cancelled: nobody takes back a directory or file system that was made for it. */
+export function leftOfCreation(build: Build): string {
+  return build === false ? "the pool was not created" : `the pool was not created; ${BUILT_STAYS}`;
+}
+
+const BUILT_STAYS = "what had been built for it stays";
 
 export const poolStart = changeOfPools("pool-start", "start a (previously defined) inactive pool", {
   parameters: buildParameters,
   task: "start",
   isLong: true,
   done: (name) => `Pool ${name} started`,
+  left: (values) => (readBuild(values) === false ? undefined : `the pool is not started; ${BUILT_STAYS}`),
   change(values) {
     const build = readBuild(values);
     return (pool, call) => pool.start({ build }, call);
@@ -96,6 +106,8 @@ interface Change<Own extends ParameterTable> {
   readonly isLong: boolean;
   /** Of what takes volumes away from guests. */
   evenIfDefined?(values: ValuesOf<Own>): boolean;
+  /** What cancelling leaves, where that is not the same for all jobs of the kind. */
+  left?(values: ValuesOf<Own>): string | undefined;
   /** Of the pool as it was called. */
   done(name: string, values: ValuesOf<Own>): string;
   /** Refuses what makes no sense together, before anything is done. */
@@ -115,7 +127,7 @@ function changeOfPools<Own extends ParameterTable>(name: string, summary: string
         if (evenIfDefined !== undefined) await spareDefined(connection, evenIfDefined, context.call);
         for (const wanted of values["pool"] as readonly string[]) {
           const pool = await findPool(connection, wanted, context.call);
-          const subject = { pool: pool.name, volume: null };
+          const subject = { pool: pool.name, volume: null, left: spec.left?.(values as ValuesOf<Own>) };
           await attempt(`Failed to ${spec.task} pool ${wanted}`, () =>
             spec.isLong
               ? withProgress(context, connection, subject, (call) => change(pool, call))

@@ -7,7 +7,7 @@ import { findPool } from "../lookup.js";
 import { printable } from "../output/text.js";
 import { command } from "./command.js";
 import { flag, poolParameter, text } from "./parameters.js";
-import { buildParameters, readBuild } from "./pool-change.js";
+import { buildParameters, leftOfCreation, readBuild } from "./pool-change.js";
 import { printSelected, xpathParameters } from "./xpath.js";
 
 export const poolDumpxml = command({
@@ -48,7 +48,9 @@ export const poolCreate = command({
     const xml = await readDocument(file, context.surroundings.stdin);
     await context.withConnection(async (connection) => {
       const { name, uuid } = await attempt(`Failed to create pool from ${file}`, () =>
-        withCreation(context, connection, xml, (call) => connection.createPool(xml, { build }, call)),
+        withCreation(context, connection, { xml, left: leftOfCreation(build) }, (call) =>
+          connection.createPool(xml, { build }, call),
+        ),
       );
       context.printDone(`Pool ${printable(name)} created from ${printable(file)}`, { pool: name, uuid });
     });
@@ -59,7 +61,7 @@ export const poolCreate = command({
 async function withCreation(
   context: Context,
   connection: Connection,
-  xml: string,
+  { xml, left }: { readonly xml: string; readonly left: string },
   create: (options: CallOptions) => Promise<Pool>,
 ): Promise<Pool> {
   const { DocumentError, readPool } = await import("@cistern/documents");
@@ -70,5 +72,5 @@ async function withCreation(
     if (!(error instanceof DocumentError)) throw error;
     return create(context.call);
   }
-  return withProgress(context, connection, { pool, volume: null }, create);
+  return withProgress(context, connection, { pool, volume: null, left }, create);
 }

@@ -1,7 +1,7 @@
 import { formatDuration } from "./duration.js";
 import { formatSize } from "./size.js";
 import { printable } from "./text.js";
-import { displayWidth, fitToWidth } from "./width.js";
+import { columnsOf, displayWidth, fitToWidth } from "./width.js";
 
 /** How far something is. */
 export interface ProgressFacts {
@@ -24,9 +24,6 @@ const CLEAR_LINE = "\r\u001b[K";
 const REDRAW_MS = 100;
 /** Where lines are kept (a log), progress alone is no reason for one more often than this. */
 const PLAIN_INTERVAL_MS = 5_000;
-/** Terminals that do not say how wide they are. */
-const USUAL_COLUMNS = 80;
-
 /** How far something is, on one line that is drawn over on a terminal; elsewhere on a line every few seconds. */
 export class Progress {
   readonly #stream: Stream;
@@ -48,7 +45,7 @@ export class Progress {
     if (!isTerminal) this.#stream.write(`${formatProgress(facts)}\n`);
     else {
       this.#isDrawn = true;
-      this.#stream.write(CLEAR_LINE + drawProgress(facts, this.#stream.columns ?? USUAL_COLUMNS));
+      this.#stream.write(CLEAR_LINE + drawProgress(facts, columnsOf(this.#stream)));
     }
   }
 

@@ -6,6 +6,14 @@ const WIDE =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Script=Yi}\p{Emoji_Presentation}\u3000-\u303e\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]$/u;
 const HALF_WIDTH = /^[\uff61-\uffdc\uffe8-\uffee\u303f]$/u;
 
+/** Of terminals that do not say how wide they are. */
+const USUAL_COLUMNS = 80;
+
+/** How wide a terminal is. A serial console says 0: it does not know. */
+export function columnsOf({ columns }: { readonly columns?: number }): number {
+  return columns === undefined || columns === 0 ? USUAL_COLUMNS : columns;
+}
+
 /** How many columns of a terminal a text takes that has no control characters. */
 export function displayWidth(text: string): number {
   let columns = 0;

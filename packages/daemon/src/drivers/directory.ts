@@ -23,9 +23,9 @@ export const directoryDriver: StorageDriver = {
     await host.letGo?.(targetPath(pool));
   },
 
-  async build(pool, host, flags) {
+  async build(pool, host, flags, signal) {
     checkBuildFlags(flags);
-    await buildTarget(pool, host);
+    await buildTarget(pool, host, signal);
     // libvirt makes the directory before it says that there is nothing to format.
     if (flags !== 0) throw await nothingToFormat(pool, host);
   },

@@ -30,7 +30,7 @@ export interface StorageDriver {
   start?(pool: PoolDocument, host: Host, context: PoolContext): Promise<Started>;
   /** `made`: what the start has told; empty for a pool that was found usable without one. */
   stop?(pool: PoolDocument, host: Host, context: PoolContext & Pick<Started, "made">): Promise<void>;
-  build?(pool: PoolDocument, host: Host, flags: BuildFlags): Promise<void>;
+  build?(pool: PoolDocument, host: Host, flags: BuildFlags, signal?: AbortSignal): Promise<void>;
   /** Flags as the caller gave them (libvirt's drivers check them). */
   delete?(pool: PoolDocument, host: Host, flags: number): Promise<void>;
   /** What could become a pool. `wanted`: where to look, as the caller said it; it was checked before. */

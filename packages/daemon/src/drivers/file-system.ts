@@ -39,9 +39,9 @@ export const fileSystemDriver: StorageDriver = {
   },
 
   /** Makes the target directory and, when a flag says whether it may replace something, the file system. */
-  async build(pool, host, flags) {
+  async build(pool, host, flags, signal) {
     checkBuildFlags(flags);
-    await buildTarget(pool, host);
+    await buildTarget(pool, host, signal);
     if (flags !== 0) await format(pool, host, flags);
   },
 

@@ -41,9 +41,9 @@ export const vstorageDriver: StorageDriver = {
 
   stop: (pool, host) => unmountPool(pool, host, isCluster(pool)),
 
-  async build(pool, host, flags) {
+  async build(pool, host, flags, signal) {
     LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendVzPoolBuild", flags, 0);
-    await buildTarget(pool, host);
+    await buildTarget(pool, host, signal);
   },
 
   delete: deleteTarget,

@@ -147,7 +147,7 @@ export class Pools {
   async build(handle: PoolHandle, flags: number, requester: Requester): Promise<void> {
     await this.#exclusively(handle, async (pool) => {
       if (pool.active) throw poolAlreadyActive(pool);
-      await this.#asJob("build", pool, requester, () => this.#build(pool, flags));
+      await this.#asJob("build", pool, requester, ({ signal }) => this.#build(pool, flags, signal));
       this.#events.emit("created", pool);
     });
   }
@@ -252,7 +252,7 @@ export class Pools {
 
   async #buildAndActivate(pool: Pool, createFlags: number, requester: Requester): Promise<void> {
     await this.#asJob("start", pool, requester, async ({ signal }) => {
-      if (createFlags !== 0) await this.#build(pool, buildFlagsOf(createFlags));
+      if (createFlags !== 0) await this.#build(pool, buildFlagsOf(createFlags), signal);
       await activate(pool, this.#backends, signal);
       await this.autostart.settle(pool);
     });
@@ -263,9 +263,9 @@ export class Pools {
   }
 
   /** A driver without `build` has nothing to do, which is success. */
-  async #build(pool: Pool, flags: number): Promise<void> {
+  async #build(pool: Pool, flags: number, signal: AbortSignal): Promise<void> {
     const driver = this.#backends.driverOf(pool.live);
-    await driver.build?.(pool.live, await this.#backends.hostOf(pool.live), flags);
+    await driver.build?.(pool.live, await this.#backends.hostOf(pool.live), flags, signal);
   }
 
   /** An inactive pool shows its definition; one without a definition is gone. */

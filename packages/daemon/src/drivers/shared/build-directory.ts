@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import { type Directory, type File, type Host, HostError } from "../../host/host.js";
+import { type CallOptions, type Directory, type File, type Host, HostError } from "../../host/host.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
 import { failingAs, isErrno } from "./failure.js";
 import { giveTo } from "./new-file.js";
@@ -37,20 +37,25 @@ export async function nothingToFormat(pool: PoolDocument, host: Host): Promise<L
 /**
  * Makes the pool's target directory with its parents, and gives it the owner and mode of the document. An existing one is
  * changed in what the document says, otherwise left alone; so is, as with libvirt, whatever else stands in its place: the
- * start of the pool will say that it is no directory.
+ * start of the pool will say that it is no directory. `signal` ends the waiting for storage that does not answer.
  */
-export async function buildTarget(pool: PoolDocument, host: Host): Promise<void> {
+export async function buildTarget(pool: PoolDocument, host: Host, signal?: AbortSignal): Promise<void> {
+  const options = signal === undefined ? {} : { signal };
   const path = targetPath(pool);
   if (!path.startsWith("/")) {
     throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, `path '${path}' is not absolute`);
   }
   const { permissions } = pool.target;
   const parent = posix.dirname(path);
-  await failingAs(`cannot create path '${parent}'`, makeParents(parent, host));
-  const isNew = await failingAs(`failed to create directory '${path}'`, makeTarget(path, host), ErrorDomain.NONE);
+  await failingAs(`cannot create path '${parent}'`, makeParents(parent, host, options));
+  const isNew = await failingAs(
+    `failed to create directory '${path}'`,
+    makeTarget(path, host, options),
+    ErrorDomain.NONE,
+  );
   await using target = await failingAs(
     `failed to create directory '${path}'`,
-    openTarget(path, host),
+    openTarget(path, host, options),
     ErrorDomain.NONE,
   );
   await giveTo(target, permissions);
@@ -68,17 +73,20 @@ export async function deleteTarget(pool: PoolDocument, host: Host, flags: number
   await failingAs(`failed to remove pool '${path}'`, removed);
 }
 
-async function exists(path: string, host: Host): Promise<boolean> {
+async function exists(path: string, host: Host, options: CallOptions = {}): Promise<boolean> {
   if (!path.startsWith("/")) return false;
-  return host.facts(path).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await host.facts(path, options);
+    return true;
+  } catch (thrown) {
+    if (isErrno(thrown, "ECANCELED")) throw thrown;
+    return false;
+  }
 }
 
-async function makeParents(path: string, host: Host): Promise<void> {
+async function makeParents(path: string, host: Host, options: CallOptions): Promise<void> {
   try {
-    await host.makeDirectories(path);
+    await host.makeDirectories(path, options);
   } catch (thrown) {
     // The last of them is there and no directory: for whoever wants to make something in it, that is the same thing.
     throw isErrno(thrown, "EEXIST") ? new HostError("ENOTDIR", ENOTDIR, `${path} is no directory`) : thrown;
@@ -86,22 +94,22 @@ async function makeParents(path: string, host: Host): Promise<void> {
 }
 
 /** False when it was there already. Nobody but root can enter a new one until it has its owner and mode. */
-async function makeTarget(path: string, host: Host): Promise<boolean> {
+async function makeTarget(path: string, host: Host, options: CallOptions): Promise<boolean> {
   try {
-    await host.makeDirectory(path, 0o700);
+    await host.makeDirectory(path, 0o700, options);
     return true;
   } catch (thrown) {
     // A symlink that leads nowhere is in the way and is nothing that could be used.
-    if (isErrno(thrown, "EEXIST") && (await exists(path, host))) return false;
+    if (isErrno(thrown, "EEXIST") && (await exists(path, host, options))) return false;
     throw thrown;
   }
 }
 
-async function openTarget(path: string, host: Host): Promise<Directory | File> {
+async function openTarget(path: string, host: Host, options: CallOptions): Promise<Directory | File> {
   try {
-    return await host.openDirectory(path);
+    return await host.openDirectory(path, options);
   } catch (thrown) {
-    if (isErrno(thrown, "ENOTDIR")) return host.openFile(path, "read");
+    if (isErrno(thrown, "ENOTDIR")) return host.openFile(path, "read", options);
     throw thrown;
   }
 }

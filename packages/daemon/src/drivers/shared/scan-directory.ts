@@ -37,7 +37,7 @@ export async function scanDirectory(
   refused: RefusedEntries | null = null,
 ): Promise<PoolScan> {
   const path = targetPath(pool);
-  await using directory = await openTarget(pool, host);
+  await using directory = await openTarget(pool, host, { signal });
   const seen = await seenVolumes(directory, path, known, refused, { signal });
   const volumes = await withBackingStores(seen, host, { signal });
   const facts = await failingAs(`cannot stat path '${path}'`, directory.facts({ signal }));

@@ -1,6 +1,6 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorDomain } from "@cistern/protocol";
-import { type Directory, type Host, HostError } from "../../host/host.js";
+import { type CallOptions, type Directory, type Host, HostError } from "../../host/host.js";
 import { failingAs } from "./failure.js";
 
 const ENOENT = 2;
@@ -21,15 +21,15 @@ export function pathOf(volume: VolumeDocument): string {
 }
 
 /** Opens the directory that holds the pool's volumes, or gives 38/0 `cannot open directory '…'`. */
-export function openTarget(pool: PoolDocument, host: Host): Promise<Directory> {
-  return failingAs(`cannot open directory '${targetPath(pool)}'`, openTargetRaw(pool, host), ErrorDomain.NONE);
+export function openTarget(pool: PoolDocument, host: Host, options?: CallOptions): Promise<Directory> {
+  return failingAs(`cannot open directory '${targetPath(pool)}'`, openTargetRaw(pool, host, options), ErrorDomain.NONE);
 }
 
 /** The same with the host's own error, for calls that word it otherwise. */
-export async function openTargetRaw(pool: PoolDocument, host: Host): Promise<Directory> {
+export async function openTargetRaw(pool: PoolDocument, host: Host, options?: CallOptions): Promise<Directory> {
   const path = targetPath(pool);
   if (!path.startsWith("/")) throw nothingAt(path);
-  return host.openDirectory(path);
+  return host.openDirectory(path, options);
 }
 
 /** For one call or few: whether the directory is there is found out by the first one (`OpenDirectoryOptions.lazily`). */
