@@ -19,17 +19,17 @@ export function withDeadline<T>(
     let waiting = true;
     const end = () => {
       waiting = false;
-      clearTimeout(timer);
+      forget();
       signal?.removeEventListener("abort", onAbort);
     };
     const onAbort = () => {
       end();
       reject(hostError("ECANCELED", `${what} was given up`, signal?.reason));
     };
-    const timer = setTimeout(() => {
+    const forget = deadlinesAfter(timeoutMs).add(() => {
       end();
       reject(hostError("ETIMEDOUT", `${what} did not end within ${timeoutMs} ms`));
-    }, timeoutMs);
+    });
     call.then(
       (result) => {
         if (!waiting) return late?.(result);
@@ -45,6 +45,63 @@ export function withDeadline<T>(
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
   });
+}
+
+/**
+ * Calls that have equally long. The one that came first is the first whose time is over, so one timer is enough, and it
+ * stays when its call is back: nearly all calls are back long before, and a timer of each one's own costs more than many
+ * of the calls. It keeps no process alive; who is at work on a call does.
+ */
+class Deadlines {
+  readonly #timeoutMs: number;
+  readonly #unused: () => void;
+  /** When each is over, in the order in which they came. */
+  readonly #waiting = new Map<() => void, number>();
+  #isWatched = false;
+
+  /** `unused`: nothing waits, and no timer runs. */
+  constructor(timeoutMs: number, unused: () => void) {
+    this.#timeoutMs = timeoutMs;
+    this.#unused = unused;
+  }
+
+  /** Calls `expire` when its time is over, unless it is forgotten before: that is what is given back. */
+  add(expire: () => void): () => void {
+    this.#waiting.set(expire, performance.now() + this.#timeoutMs);
+    this.#watch(this.#timeoutMs);
+    return () => void this.#waiting.delete(expire);
+  }
+
+  #watch(afterMs: number): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    setTimeout(() => this.#expire(), afterMs).unref();
+  }
+
+  #expire(): void {
+    this.#isWatched = false;
+    const now = performance.now();
+    for (const [expire, dueMs] of this.#waiting) {
+      if (dueMs > now) {
+        this.#watch(Math.ceil(dueMs - now));
+        break;
+      }
+      this.#waiting.delete(expire);
+      expire();
+    }
+    if (!this.#isWatched) this.#unused();
+  }
+}
+
+const deadlines = new Map<number, Deadlines>();
+
+function deadlinesAfter(timeoutMs: number): Deadlines {
+  let found = deadlines.get(timeoutMs);
+  if (found === undefined) {
+    found = new Deadlines(timeoutMs, () => deadlines.delete(timeoutMs));
+    deadlines.set(timeoutMs, found);
+  }
+  return found;
 }
 
 export function throwIfAborted(what: string, signal: AbortSignal | undefined): void {

@@ -1,34 +1,34 @@
 import { REFCOUNT_BYTES, TABLE_ENTRY_BYTES } from "./qcow2-geometry.js";
 import type { DataRun, Layout } from "./qcow2-layout.js";
 
-/* The tables of an image, one entry after the other, big-endian. */
+/* The tables of an image, one entry after the other, big-endian. Zeros at their ends may be left out. */
 
 /** In an entry of L1 or L2: nobody else refers to the same cluster. */
 const COPIED = 0x8000_0000;
 const WORD = 2 ** 32;
 
 /** The clusters of the refcount blocks. */
-export function refcountTableBytes({ geometry, refcountTable, refcountBlocks }: Layout): Uint8Array {
-  const bytes = new Uint8Array(refcountTable.count * geometry.clusterBytes);
+export function refcountTableBytes({ geometry, refcountBlocks }: Layout): Uint8Array {
+  const bytes = new Uint8Array(refcountBlocks.length * TABLE_ENTRY_BYTES);
   writeOffsets(bytes, refcountBlocks, geometry.clusterBytes, 0);
   return bytes;
 }
 
 /** 1 for each cluster that is in use. */
 export function refcountBlockBytes({ geometry, free, end }: Layout, block: number): Uint8Array {
-  const { clusterBytes, refcountsPerBlock } = geometry;
+  const { refcountsPerBlock } = geometry;
   const first = block * refcountsPerBlock;
-  const bytes = new Uint8Array(clusterBytes);
   const count = Math.min(end - first, refcountsPerBlock);
+  const bytes = new Uint8Array(count * REFCOUNT_BYTES);
   for (let index = 0; index < count; index++) {
     if (first + index !== free) bytes[index * REFCOUNT_BYTES + 1] = 1;
   }
   return bytes;
 }
 
-/** The clusters of the L2 tables, if there are any. As long as the table, not as its last cluster. */
+/** The clusters of the L2 tables, if there are any. */
 export function l1Bytes({ geometry, l2Tables }: Layout): Uint8Array {
-  const bytes = new Uint8Array(geometry.l1Entries * TABLE_ENTRY_BYTES);
+  const bytes = new Uint8Array(l2Tables.length * TABLE_ENTRY_BYTES);
   writeOffsets(bytes, l2Tables, geometry.clusterBytes, COPIED);
   return bytes;
 }

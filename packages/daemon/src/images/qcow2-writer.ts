@@ -1,12 +1,13 @@
-import type { Qcow2Options } from "./qcow2-geometry.js";
+import { type Qcow2Options, TABLE_ENTRY_BYTES } from "./qcow2-geometry.js";
 import { headerBytes } from "./qcow2-header-bytes.js";
 import { type Layout, layoutOf } from "./qcow2-layout.js";
 import { l1Bytes, l2Bytes, refcountBlockBytes, refcountTableBytes, runsOf } from "./qcow2-table-bytes.js";
 
-/** Bytes of an image and where they stand. */
+/** A part of an image and where it stands: `bytes`, and zeros behind them up to `lengthBytes`. */
 export interface Segment {
   readonly offsetBytes: bigint;
   readonly bytes: Uint8Array;
+  readonly lengthBytes: number;
 }
 
 export interface ByteRange {
@@ -56,7 +57,7 @@ export function emptyQcow2(options: Qcow2Options): EmptyQcow2 | null {
   };
 }
 
-/** A part of the image that is written, to be made when it is needed. */
+/** A part of the image that is written, to be made when it is needed. What `make` leaves out at its end is zeros. */
 interface Piece {
   readonly cluster: number;
   readonly lengthBytes: number;
@@ -71,25 +72,26 @@ function piecesOf(layout: Layout, header: Uint8Array): Piece[] {
     lengthBytes: clusterBytes,
     make,
   });
-  const table = (position: number, bytes: Uint8Array): Piece => ({
+  const table = (position: number, lengthBytes: number, make: () => Uint8Array): Piece => ({
     cluster: position,
-    lengthBytes: bytes.length,
-    make: () => bytes,
+    lengthBytes,
+    make,
   });
   const runs = runsOf(layout);
   const pieces = [
-    cluster(0, () => padded(header, clusterBytes)),
-    table(refcountTable.cluster, refcountTableBytes(layout)),
-    table(l1Cluster, l1Bytes(layout)),
+    cluster(0, () => header),
+    table(refcountTable.cluster, refcountTable.count * clusterBytes, () => refcountTableBytes(layout)),
+    table(l1Cluster, geometry.l1Entries * TABLE_ENTRY_BYTES, () => l1Bytes(layout)),
     ...refcountBlocks.map((position, block) => cluster(position, () => refcountBlockBytes(layout, block))),
     ...l2Tables.map((position, index) => cluster(position, () => l2Bytes(layout, index, runs(index)))),
   ];
-  if (free !== null) pieces.push(cluster(free, () => new Uint8Array(clusterBytes)));
+  if (free !== null) pieces.push(cluster(free, () => new Uint8Array()));
   return pieces.filter(({ lengthBytes }) => lengthBytes > 0).sort((one, other) => one.cluster - other.cluster);
 }
 
 function* segmentsOf(pieces: readonly Piece[], clusterBytes: bigint): Generator<Segment> {
-  for (const { cluster, make } of pieces) yield { offsetBytes: BigInt(cluster) * clusterBytes, bytes: make() };
+  for (const { cluster, lengthBytes, make } of pieces)
+    yield { offsetBytes: BigInt(cluster) * clusterBytes, bytes: make(), lengthBytes };
 }
 
 /** With "falloc" all data; with "metadata" what the last cluster has beyond the guest's disk, where qemu writes zeros. */
@@ -120,10 +122,4 @@ function endOfData({ geometry, dataRuns }: Layout): bigint {
 
 function endOf({ offsetBytes, lengthBytes }: ByteRange): bigint {
   return offsetBytes + lengthBytes;
-}
-
-function padded(bytes: Uint8Array, length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  all.set(bytes);
-  return all;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { withDeadline } from "../../dist/host/deadline.js";
 import { codeOf } from "./support.ts";
 
@@ -36,5 +36,42 @@ describe("a deadline", () => {
   it("does not report a failure nobody waits for", async () => {
     const failure = delay(10).then(() => Promise.reject(new Error("too late")));
     expect(await outcome(failure, 1)).toEqual({ caller: "ETIMEDOUT", late: [] });
+  });
+
+  describe("of many calls that have equally long", () => {
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    it("comes for each when its own time is over", async () => {
+      vi.useFakeTimers();
+      const ended: string[] = [];
+      const call = (name: string, settled: Promise<string>): void => {
+        withDeadline(name, settled, 100, undefined).then(
+          () => ended.push(`${name} is back`),
+          (failure: Error) => ended.push(failure.message),
+        );
+      };
+      const never = new Promise<string>(() => undefined);
+      call("first", never);
+      await vi.advanceTimersByTimeAsync(40);
+      call("second", Promise.resolve("result"));
+      call("third", never);
+      await vi.advanceTimersByTimeAsync(59);
+      expect(ended).toEqual(["second is back"]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(ended).toEqual(["second is back", "first did not end within 100 ms: ETIMEDOUT"]);
+      call("fourth", never);
+      await vi.advanceTimersByTimeAsync(39);
+      expect(ended).toHaveLength(2);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(ended.slice(2)).toEqual(["third did not end within 100 ms: ETIMEDOUT"]);
+      await vi.advanceTimersByTimeAsync(60);
+      expect(ended.slice(3)).toEqual(["fourth did not end within 100 ms: ETIMEDOUT"]);
+      expect(vi.getTimerCount()).toBe(0);
+      call("fifth", never);
+      await vi.advanceTimersByTimeAsync(100);
+      expect(ended.slice(4)).toEqual(["fifth did not end within 100 ms: ETIMEDOUT"]);
+    });
   });
 });

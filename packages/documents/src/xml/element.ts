@@ -32,7 +32,12 @@ export function children(element: XmlElement, name: string): XmlElement[] {
 
 /** All elements that a path of names leads to (`target/path`), in document order: XPath's `./target/path`. */
 export function descendants(element: XmlElement, path: string): XmlElement[] {
-  return path.split("/").reduce<XmlElement[]>((found, name) => found.flatMap((e) => children(e, name)), [element]);
+  const slash = path.indexOf("/");
+  const found = children(element, slash === -1 ? path : path.slice(0, slash));
+  // Most paths lead nowhere: a document says little of what it could.
+  if (slash === -1 || found.length === 0) return found;
+  const rest = path.slice(slash + 1);
+  return found.flatMap((each) => descendants(each, rest));
 }
 
 /** The first element that a path of names leads to; later parents are tried where the first has no such child. */

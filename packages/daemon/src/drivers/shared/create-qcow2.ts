@@ -59,7 +59,7 @@ export async function writeEmptyQcow2(image: EmptyQcow2, file: File, job: Job): 
     done(lengthBytes);
   }
   let end = 0n;
-  for (const { offsetBytes, bytes } of joined(image.segments)) {
+  for (const { offsetBytes, bytes } of writesOf(image.segments)) {
     await failingAs(`cannot write to file '${file.path}'`, file.write(offsetBytes, bytes, { signal }));
     end = offsetBytes + BigInt(bytes.length);
     done(BigInt(bytes.length));
@@ -83,24 +83,35 @@ function capacityOf({ capacityBytes }: VolumeDocument, backing: ImagePlan["backi
   return ((wanted + CAPACITY_UNIT_BYTES - 1n) / CAPACITY_UNIT_BYTES) * CAPACITY_UNIT_BYTES;
 }
 
-/** Segments that touch as one. */
-function* joined(segments: Iterable<Segment>): Generator<Segment> {
-  let parts: Uint8Array[] = [];
-  let start = 0n;
-  let length = 0;
-  for (const { offsetBytes, bytes } of segments) {
-    if (parts.length > 0 && (offsetBytes !== start + BigInt(length) || length + bytes.length > WRITE_BYTES)) {
-      yield { offsetBytes: start, bytes: whole(parts) };
-      parts = [];
-    }
-    if (parts.length === 0) [start, length] = [offsetBytes, 0];
-    parts.push(bytes);
-    length += bytes.length;
-  }
-  if (parts.length > 0) yield { offsetBytes: start, bytes: whole(parts) };
+interface Write {
+  readonly offsetBytes: bigint;
+  readonly bytes: Uint8Array;
 }
 
-function whole(parts: readonly Uint8Array[]): Uint8Array {
-  const [first, ...others] = parts;
-  return first !== undefined && others.length === 0 ? first : Buffer.concat(parts);
+/** Segments that touch in one write. */
+function* writesOf(segments: Iterable<Segment>): Generator<Write> {
+  let parts: Segment[] = [];
+  let length = 0;
+  for (const segment of segments) {
+    const start = parts[0]?.offsetBytes ?? segment.offsetBytes;
+    const touches = segment.offsetBytes === start + BigInt(length) && length + segment.lengthBytes <= WRITE_BYTES;
+    if (parts.length > 0 && !touches) {
+      yield whole(parts, length);
+      [parts, length] = [[], 0];
+    }
+    parts.push(segment);
+    length += segment.lengthBytes;
+  }
+  if (parts.length > 0) yield whole(parts, length);
+}
+
+function whole(parts: readonly Segment[], length: number): Write {
+  const offsetBytes = parts[0]?.offsetBytes ?? 0n;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part.bytes, at);
+    at += part.lengthBytes;
+  }
+  return { offsetBytes, bytes };
 }

@@ -1,6 +1,6 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
-import type { ContentPiece, FileFacts } from "../../host/host.js";
-import type { EmptyQcow2, Segment } from "../../images/qcow2-writer.js";
+import type { FileFacts } from "../../host/host.js";
+import type { EmptyQcow2 } from "../../images/qcow2-writer.js";
 import type { FoundVolume, VolumeContext } from "../driver.js";
 import { emptyQcow2Of } from "./create-qcow2.js";
 import { refuseExisting } from "./existing-entry.js";
@@ -63,7 +63,7 @@ async function emptyImage(
   if (image === null || image.reserved.length > 0 || image.writtenBytes > LONGEST_CONTENT_BYTES) return null;
   return {
     sizeBytes: image.sizeBytes,
-    content: [...image.segments].map(pieceOf),
+    content: [...image.segments],
     found: (facts) => asImage(volume, facts, image.capacityBytes),
   };
 }
@@ -79,20 +79,6 @@ async function emptyQcow2For(
     // A document that is refused; the long way first looks whether the name is free.
     return null;
   }
-}
-
-const SHORTEST_PIECE_BYTES = 512;
-const zeros = Buffer.alloc(Number(LONGEST_CONTENT_BYTES));
-
-/** Tables are mostly zeros, which need not travel. */
-function pieceOf({ offsetBytes, bytes }: Segment): ContentPiece {
-  let used = Math.min(SHORTEST_PIECE_BYTES, bytes.length);
-  while (used < bytes.length && !isZero(bytes.subarray(used))) used = Math.min(used * 2, bytes.length);
-  return { offsetBytes, bytes: bytes.slice(0, used), lengthBytes: bytes.length };
-}
-
-function isZero(bytes: Uint8Array): boolean {
-  return zeros.compare(bytes, 0, bytes.length, 0, bytes.length) === 0;
 }
 
 function bytesOf({ content }: SmallVolume): bigint {

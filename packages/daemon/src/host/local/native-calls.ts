@@ -89,7 +89,7 @@ export const nativeCalls = {
     const bytes = nameBytes(name);
     const fd = nativeCalls.createUnnamed({ directory, request });
     try {
-      for (const piece of pieces) checked(system.writeAt(fd, wholePiece(piece), piece.offsetBytes), "write");
+      for (const run of runsOf(pieces)) checked(system.writeAt(fd, wholeRun(run), run.offsetBytes), "write");
       checked(system.linkOpen(fd, directory, bytes), "link");
       const synced = system.sync(fd);
       // A name that could not be made durable is taken back.
@@ -299,6 +299,7 @@ const statxQuads = new BigInt64Array(statx.buffer);
 const zeros = Buffer.alloc(hostLimits.copyBlockBytes);
 let random: Cipher | null = null;
 let buffer: Buffer | null = null;
+let content: Buffer = Buffer.alloc(0);
 
 /** A result that is no negated errno. */
 function checked(result: number, step?: HostStep): number {
@@ -306,11 +307,39 @@ function checked(result: number, step?: HostStep): number {
   return result;
 }
 
-function wholePiece({ bytes, lengthBytes }: ContentPiece): Uint8Array {
-  if (bytes.length === lengthBytes) return bytes;
-  const whole = Buffer.alloc(lengthBytes);
-  whole.set(bytes);
-  return whole;
+/** Pieces that touch, for one write. */
+interface Run {
+  readonly offsetBytes: bigint;
+  readonly pieces: ContentPiece[];
+  lengthBytes: number;
+}
+
+function runsOf(pieces: readonly ContentPiece[]): Run[] {
+  const runs: Run[] = [];
+  for (const piece of pieces) {
+    const { offsetBytes, lengthBytes } = piece;
+    const last = runs.at(-1);
+    if (last === undefined || offsetBytes !== last.offsetBytes + BigInt(last.lengthBytes)) {
+      runs.push({ offsetBytes, pieces: [piece], lengthBytes });
+    } else {
+      last.pieces.push(piece);
+      last.lengthBytes += lengthBytes;
+    }
+  }
+  return runs;
+}
+
+/** To be written before the next is made. */
+function wholeRun({ pieces, lengthBytes }: Run): Uint8Array {
+  // Kept: new memory for each image costs more than to clear this.
+  if (content.length < lengthBytes) content = Buffer.allocUnsafeSlow(lengthBytes);
+  let at = 0;
+  for (const { bytes, lengthBytes: length } of pieces) {
+    content.set(bytes, at);
+    content.fill(0, at + bytes.length, at + length);
+    at += length;
+  }
+  return content.subarray(0, lengthBytes);
 }
 
 function terminated(bytes: Buffer): Buffer {
