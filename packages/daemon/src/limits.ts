@@ -224,6 +224,8 @@ export const hostLimits = {
   remoteQuickThreads: 8,
   /** Threads for native calls that grow with the data: a few are what one disk or one memory bus can serve. */
   bulkThreads: 4,
+  /** So long a native thread looks for the next call before it sleeps, where calls follow one another closely (docs/decisions/0025-awake-for-the-next-call.md). */
+  nativeLookoutMs: 0.5,
   /** The longest message of a native thread: the most that is read of a file's beginning, and what belongs to it. */
   nativeMessageBytes: 1_048_576 + 65_536,
   /** One step of a copy or of an overwriting: a tenth of a second of a fast disk, so that it ends soon when it is given up. */

@@ -28,6 +28,7 @@ const libcPwrite = libc.func("int64_t pwrite64(int, const void *, size_t, int64_
 const libcCopyFileRange = libc.func("int64_t copy_file_range(int, void *, int, void *, size_t, unsigned int)");
 const libcFsetxattr = libc.func("int fsetxattr(int, const char *, const void *, size_t, int)");
 const libcFstatfs = libc.func("int fstatfs64(int, void *)");
+const libcSchedYield = libc.func("int sched_yield()");
 const libcIoctl = libc.func("ioctl", "int", ["int", "unsigned long", "void *"]);
 
 const O_CLOEXEC = 0o2000000;
@@ -263,4 +264,9 @@ export function extentsFrom(fd: number, offsetBytes: bigint): number | readonly 
       isLast: (flags & 0x1) !== 0,
     };
   });
+}
+
+/** Lets go of the processor if anything else wants it. */
+export function yieldProcessor(): void {
+  libcSchedYield();
 }

@@ -134,3 +134,13 @@ it("lanes may be closed while their threads begin", async () => {
     expect(await call).toBe("succeeded");
   }
 });
+
+it("threads that looked out for calls sleep when none come", async () => {
+  for (let call = 0; call < 200; call += 1) await directory.facts();
+  await delay(50);
+  const before = process.cpuUsage();
+  await delay(500);
+  const { user, system } = process.cpuUsage(before);
+  // One thread that goes on looking takes all of the half second.
+  expect((user + system) / 1000).toBeLessThan(250);
+});

@@ -19,7 +19,8 @@ export class NativeThread {
   #answered = 0;
   #failure: Error | null = null;
   readonly #end: (cause?: unknown) => void;
-  #fail: (reason: Error) => void = () => undefined;
+  /** Wakes the call that is being made. */
+  #tellEnd: () => void = () => undefined;
 
   /** `ended`: it takes no more calls. */
   constructor(ended: () => void) {
@@ -36,7 +37,7 @@ export class NativeThread {
     this.#end = (cause) => {
       if (this.#failure !== null) return;
       this.#failure = hostError("EIO", "A thread for native calls has ended", cause);
-      this.#fail(this.#failure);
+      this.#tellEnd();
       ended();
     };
     this.#worker.on("error", this.#end);
@@ -52,8 +53,10 @@ export class NativeThread {
     try {
       // Being woken is not yet an answer: the other side may have been late to tell of the one before.
       while (Atomics.load(this.#counters, counter.answered) === this.#answered) {
+        if (this.#failure !== null) throw this.#failure;
         const { async, value } = Atomics.waitAsync(this.#counters, counter.answered, this.#answered);
-        if (async) await Promise.race([value, this.#failing()]);
+        // A thread that answers and ends may be heard to end first: the answer counts.
+        if (async) await Promise.race([value, this.#ending()]);
       }
     } finally {
       this.#worker.unref();
@@ -71,9 +74,9 @@ export class NativeThread {
     this.#end();
   }
 
-  #failing(): Promise<never> {
-    return new Promise((_, reject) => {
-      this.#fail = reject;
+  #ending(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#tellEnd = resolve;
     });
   }
 
