@@ -5,6 +5,7 @@ import { type Located, Locator } from "./identity/locator.js";
 import { PathLooks } from "./identity/path-looks.js";
 import { remotePlace } from "./identity/remote.js";
 import type { Silences } from "./identity/silences.js";
+import { mergedUses } from "./merged-uses.js";
 import type { Attachment, AttachmentRole, AttachmentTime, KnownDomain, Reference } from "./model.js";
 import { referencesOf } from "./references.js";
 import type { Use } from "./use.js";
@@ -29,7 +30,7 @@ export class Resolver {
     const found = await Promise.all(
       timedReferences(domain).map(async ([reference, when]) => this.#usesOf(reference, when)),
     );
-    return merged(found.flat());
+    return mergedUses(found.flat());
   }
 
   async #usesOf(reference: Reference, when: AttachmentTime): Promise<Use[]> {
@@ -117,32 +118,6 @@ function useOf(
     ...{ when, place, identity, through, realPath, remote, named },
     problem: located.problem ?? problem,
     isUnknown: isUnknown || problem !== null,
-  };
-}
-
-/**
- * The document and the headers tell of the same chain, the running guest and its definition of the same disks. Of what is the same
- * file in the same role of the same disk, the first is kept.
- */
-function merged(uses: readonly Use[]): Use[] {
-  const byKey = new Map<string, Use>();
-  for (const use of uses) {
-    const key = JSON.stringify([use.role, use.target, use.identity ?? use.place]);
-    const same = byKey.get(key);
-    if (same === undefined) byKey.set(key, use);
-    else byKey.set(key, both(same, use));
-  }
-  return [...byKey.values()];
-}
-
-function both(first: Use, second: Use): Use {
-  return {
-    ...first,
-    format: first.format ?? second.format,
-    isReadOnly: first.isReadOnly && second.isReadOnly,
-    problem: first.problem ?? second.problem,
-    isUnknown: first.isUnknown || second.isUnknown,
-    when: first.when === second.when ? first.when : "both",
   };
 }
 

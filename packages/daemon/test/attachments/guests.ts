@@ -9,6 +9,7 @@ export interface GuestDisk {
   readonly inside?: string;
   readonly type?: string;
   readonly format?: string;
+  readonly bus?: string;
   /** Further elements. */
   readonly more?: string;
 }
@@ -16,9 +17,9 @@ export interface GuestDisk {
 /** A guest's document. `id`: of a running one. */
 export function guestXml(name: string, disks: readonly GuestDisk[], id: number | null = null): string {
   const elements = disks.map(
-    ({ target = "vda", source, inside = "", type = "file", format = "raw", more = "" }) =>
+    ({ target = "vda", source, inside = "", type = "file", format = "raw", bus = "virtio", more = "" }) =>
       `<disk type='${type}' device='disk'><driver name='qemu' type='${format}'/><source ${source}>${inside}</source>` +
-      `<target dev='${target}' bus='virtio'/>${more}</disk>`,
+      `<target dev='${target}' bus='${bus}'/>${more}</disk>`,
   );
   const running = id === null ? "" : ` id='${id}'`;
   return `<domain type='kvm'${running}><name>${name}</name><devices>${elements.join("")}</devices></domain>`;
