@@ -347,6 +347,25 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
     expect((await cistern("pool-start", "images")).status).toBe(1);
   });
 
+  it("hints at what helps, and names what it is about", async () => {
+    const hintOf = async (...args: string[]): Promise<string | undefined> => {
+      const { status, stderr } = await cistern(...args);
+      expect(status).toBe(1);
+      return /^hint: (.*)$/m.exec(stderr)?.[1];
+    };
+    expect(await hintOf("pool-undefine", "images")).toBe(
+      "cistern pool-destroy images stops it; its storage stays as it is",
+    );
+    expect(await hintOf("vol-create-as", "images", "a.raw", "1M")).toBe(
+      "cistern vol-delete a.raw --pool images removes it, with all that is in it",
+    );
+    await done("pool-define-as", "not there", "dir", "--target", join(root, "not there"));
+    expect(await hintOf("vol-list", "not there")).toBe("cistern pool-start 'not there'");
+    expect(await hintOf("pool-start", "not there")).toBe("cistern pool-build 'not there' makes the directory");
+    await done("pool-undefine", "not there");
+    expect(await hintOf("-c", join(root, "nobody"), "pool-list")).toMatch(/^is cisternd running\? /);
+  });
+
   it("stops, removes and forgets the pool", async () => {
     await done("vol-delete", "a.raw", "images");
     expect(await done("pool-destroy", "images")).toBe("Pool images destroyed\n\n");

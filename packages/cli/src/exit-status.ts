@@ -38,11 +38,13 @@ const BY_CODE: ReadonlyMap<number, ExitStatus> = new Map<number, ExitStatus>([
   [ErrorCode.RESOURCE_BUSY, ExitStatus.IN_USE],
 ]);
 
+/** libvirt has one number for all that a state forbids; its words tell the reason. "in use" alone may be a pool's name. */
+const IS_IN_USE = / (?:is|are) (?:still )?in use\b/;
+
 export function exitStatusOf(error: unknown): ExitStatus {
   const { cause, libvirt } = factsOf(error);
   if (cause instanceof UsageError) return ExitStatus.USAGE;
   if (libvirt === null) return ExitStatus.FAILED;
-  // libvirt has one number for all that a state forbids; its words tell the reason.
-  const isInUse = libvirt.code === ErrorCode.OPERATION_INVALID && /\bin use\b/.test(libvirt.message);
+  const isInUse = libvirt.code === ErrorCode.OPERATION_INVALID && IS_IN_USE.test(libvirt.message);
   return isInUse ? ExitStatus.IN_USE : (BY_CODE.get(libvirt.code) ?? ExitStatus.FAILED);
 }

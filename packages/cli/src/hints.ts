@@ -1,11 +1,13 @@
 import { ErrorCode, type LibvirtError } from "@cistern/protocol";
-import { shellQuoted } from "./output/names.js";
+import type { Subject } from "./failure.js";
+import { commandOn, shellQuoted } from "./output/names.js";
 
 interface Hint {
   readonly code: number;
-  /** On what the error says; its groups are handed on. */
+  /** On what the error says; its group is handed on. */
   readonly pattern: RegExp;
-  text(first: string, second: string): string;
+  /** Of what the error names, and of what the command was about. */
+  text(named: string, subject: Partial<Subject>): string;
 }
 
 /** What helps against errors that people meet, by their code and libvirt's words. */
@@ -13,27 +15,35 @@ const HINTS: readonly Hint[] = [
   {
     code: ErrorCode.OPERATION_INVALID,
     pattern: /storage pool '(.*)' is not active/s,
-    text: (pool) => `cistern pool-start ${shellQuoted(pool)}`,
+    text: (pool) => commandOn("pool-start", pool),
   },
   {
     code: ErrorCode.OPERATION_INVALID,
     pattern: /storage pool '(.*)' is still active/s,
-    text: (pool) => `cistern pool-destroy ${shellQuoted(pool)} stops it; its storage stays as it is`,
+    text: (pool) => `${commandOn("pool-destroy", pool)} stops it; its storage stays as it is`,
   },
   {
     code: ErrorCode.OPERATION_INVALID,
     pattern: /volume '(.*)' is still in use/s,
-    text: () => "cistern explain POOL/VOL says who uses it, cistern jobs what is under way",
+    text: (_volume, { pool, volume }) => {
+      const place = pool === undefined || typeof volume !== "string" ? "POOL/VOL" : shellQuoted(`${pool}/${volume}`);
+      return `cistern explain ${place} says who uses it, cistern jobs what is under way`;
+    },
+  },
+  {
+    code: ErrorCode.OPERATION_INVALID,
+    pattern: /pool '(.*)' is still in use/s,
+    text: () => "cistern attachments shows which guest uses what",
   },
   {
     code: ErrorCode.STORAGE_VOL_EXIST,
     pattern: /'(.*)' exists already/s,
-    text: (volume) => `cistern vol-delete ${shellQuoted(volume)} --pool POOL removes it, with all that is in it`,
+    text: (volume, { pool = "POOL" }) => `${commandOn("vol-delete", pool, volume)} removes it, with all that is in it`,
   },
   {
     code: ErrorCode.SYSTEM_ERROR,
     pattern: /cannot open directory '(.*)': No such file/s,
-    text: () => "cistern pool-build POOL makes the directory",
+    text: (_directory, { pool = "POOL" }) => `${commandOn("pool-build", pool)} makes the directory`,
   },
   {
     code: ErrorCode.SYSTEM_ERROR,
@@ -57,11 +67,11 @@ const HINTS: readonly Hint[] = [
   },
 ];
 
-/** null: none is known. */
-export function hintFor({ code, message }: LibvirtError): string | null {
+/** `subject`: what the command was about, where that is known. null: none is known. */
+export function hintFor({ code, message }: LibvirtError, subject: Subject | null = null): string | null {
   for (const hint of HINTS) {
     const match = hint.code === code ? hint.pattern.exec(message) : null;
-    if (match !== null) return hint.text(match[1] ?? "", match[2] ?? "");
+    if (match !== null) return hint.text(match[1] ?? "", subject ?? {});
   }
   return null;
 }

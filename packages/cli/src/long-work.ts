@@ -1,15 +1,13 @@
 import type { CallOptions, Connection, Job } from "@cistern/client";
 import type { Context } from "./context.js";
-import { Failure } from "./failure.js";
+import { Failure, type Subject } from "./failure.js";
 import { progressOf } from "./output/job-text.js";
+import { commandOn } from "./output/names.js";
 import { Progress } from "./output/progress.js";
 import { ifCistern } from "./own-program.js";
 
 /** What a call is about, by which its job is found. */
-export interface Subject {
-  readonly pool: string;
-  /** null: the pool itself; undefined: a volume whose name only the server knows. */
-  readonly volume?: string | null | undefined;
+interface LongSubject extends Subject {
   /** What cancelling leaves behind, where it is not the same for every job of its kind. */
   readonly left?: string | undefined;
 }
@@ -21,7 +19,7 @@ export interface Subject {
 export async function withProgress<Result>(
   context: Context,
   connection: Connection,
-  subject: Subject,
+  subject: LongSubject,
   call: (options: CallOptions) => Promise<Result>,
 ): Promise<Result> {
   const jobs = await ifCistern(() => connection.watchJobs(null, context.call));
@@ -77,7 +75,7 @@ class JobFollower {
 
   /** What cancelling left behind; null: nothing that would have to be said. */
   hint(): string | null {
-    return this.#job === null ? null : LEFT_BEHIND[this.#job.kind];
+    return this.#job === null ? null : LEFT_BEHIND[this.#job.kind](this.#job);
   }
 
   #cancel(): void {
@@ -87,19 +85,22 @@ class JobFollower {
   }
 }
 
-const LEFT_BEHIND: Readonly<Record<Job["kind"], string | null>> = {
-  create: "the new volume was removed again",
-  clone: "the new volume was removed again",
-  convert: "the new volume was removed again",
-  resize: "cistern vol-info VOL shows which capacity the volume has now",
-  wipe: "the volume is partly overwritten",
-  upload: "the volume is partly overwritten",
-  download: null,
-  delete: "cistern vol-list POOL shows what is left",
-  build: "cistern pool-build POOL begins anew",
-  refresh: "the pool's volumes are as they were found before",
-  start: "the pool is not started",
-  unknown: null,
+const REMOVED_AGAIN = (): string => "the new volume was removed again";
+const PARTLY_OVERWRITTEN = (): string => "the volume is partly overwritten";
+
+const LEFT_BEHIND: Readonly<Record<Job["kind"], (job: Job) => string | null>> = {
+  create: REMOVED_AGAIN,
+  clone: REMOVED_AGAIN,
+  convert: REMOVED_AGAIN,
+  resize: ({ pool, volume }) => `${commandOn("vol-info", pool, volume)} shows which capacity the volume has now`,
+  wipe: PARTLY_OVERWRITTEN,
+  upload: PARTLY_OVERWRITTEN,
+  download: () => null,
+  delete: ({ pool }) => `${commandOn("vol-list", pool)} shows what is left`,
+  build: ({ pool }) => `${commandOn("pool-build", pool)} begins anew`,
+  refresh: () => "the pool's volumes are as they were found before",
+  start: () => "the pool is not started",
+  unknown: () => null,
 };
 
 async function leaveWhenStopped<Result>({ surroundings: { signal } }: Context, work: () => Promise<Result>) {

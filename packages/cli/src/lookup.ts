@@ -1,7 +1,7 @@
 import type { CallOptions, Connection, Pool, Volume } from "@cistern/client";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { Failure } from "./failure.js";
-import { nearestName, shellQuoted } from "./output/names.js";
+import { commandOn, nearestName, shellQuoted } from "./output/names.js";
 
 const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
 
@@ -88,7 +88,7 @@ async function volumeHint(pool: Pool, typed: string, call: CallOptions): Promise
     typed,
     volumes.map(({ name }) => name),
   );
-  const all = `cistern vol-list ${shellQuoted(pool.name)} shows`;
+  const all = `${commandOn("vol-list", pool.name)} shows`;
   return nearest === null ? `${all} what there is` : `there is a volume ${shellQuoted(nearest)}; ${all} them all`;
 }
 

@@ -121,8 +121,8 @@ async function start(words: readonly string[], context: Context): Promise<void> 
 }
 
 function report(error: unknown, { surroundings: { stderr }, options }: Context): void {
-  const { task, reason, libvirt, cause, ...facts } = factsOf(error);
-  const hint = facts.hint ?? (libvirt === null ? null : hintFor(libvirt));
+  const { task, reason, libvirt, subject, cause, ...facts } = factsOf(error);
+  const hint = facts.hint ?? (libvirt === null ? null : hintFor(libvirt, subject));
   if (options.output !== "text") {
     const numbers =
       libvirt === null ? {} : { code: libvirt.code, name: errorCodeName(libvirt.code), domain: libvirt.domain };

@@ -148,13 +148,19 @@ describe("a failure ends with a status of its kind", () => {
   it.each([
     [ErrorCode.INTERNAL_ERROR, "no", 1],
     [ErrorCode.OPERATION_INVALID, "storage pool 'p' is not active", 1],
+    [ErrorCode.OPERATION_INVALID, "storage pool 'not in use' is not active", 1],
     [ErrorCode.NO_STORAGE_POOL, "p", 3],
     [ErrorCode.NO_STORAGE_VOL, "v", 3],
     [ErrorCode.NO_SECRET, "s", 3],
+    [ErrorCode.NO_DOMAIN, "no domain with matching name or uuid 'd'", 3],
+    [ErrorCode.DEVICE_MISSING, "guest 'd' has no such disk", 3],
     [ErrorCode.AUTH_FAILED, "no", 4],
     [ErrorCode.AUTH_CANCELLED, "no", 4],
+    [ErrorCode.AUTH_UNAVAILABLE, "no agent", 4],
+    [ErrorCode.ACCESS_DENIED, "no", 4],
     [ErrorCode.OPERATION_DENIED, "read only access prevents it", 4],
     [ErrorCode.OPERATION_INVALID, "volume 'v' is still in use.", 5],
+    [ErrorCode.OPERATION_INVALID, "cannot delete partition: it is in use", 5],
     [ErrorCode.RESOURCE_BUSY, "no", 5],
   ])("code %i, %s: %i", async (code, detail, status) => {
     const connect = () => Promise.reject(LibvirtError.of(code, ErrorDomain.STORAGE, detail));

@@ -24,8 +24,10 @@ export const adopt = command({
         return;
       }
       for (const proposal of plan.proposals) {
-        await attempt(`Failed to ${proposal.action} pool ${proposal.name}`, () =>
-          carryOut(connection, proposal, context),
+        await attempt(
+          `Failed to ${proposal.action} pool ${proposal.name}`,
+          () => carryOut(connection, proposal, context),
+          { pool: proposal.name, volume: null },
         );
         const text = `Pool ${printable(proposal.name)} ${DONE[proposal.action] ?? proposal.action}`;
         context.printDone(text, { pool: proposal.name, action: proposal.action });

@@ -29,8 +29,10 @@ export const attach = command({
     await context.withConnection(async (connection) => {
       const volume = await findPlacedVolume(connection, place, context.call);
       const settings = { target: target ?? undefined, bus: bus ?? undefined, live, config, readOnly, shareable };
-      const attached = await attempt(`Failed to attach volume ${place} to domain ${domain}`, () =>
-        connection.uses.attach(volume, domain, settings, context.call),
+      const attached = await attempt(
+        `Failed to attach volume ${place} to domain ${domain}`,
+        () => connection.uses.attach(volume, domain, settings, context.call),
+        { pool: volume.poolName, volume: volume.name },
       );
       const data = { pool: volume.poolName, volume: volume.name, domain, ...attached };
       context.printDone(

@@ -128,10 +128,13 @@ function changeOfPools<Own extends ParameterTable>(name: string, summary: string
         for (const wanted of values["pool"] as readonly string[]) {
           const pool = await findPool(connection, wanted, context.call);
           const subject = { pool: pool.name, volume: null, left: spec.left?.(values as ValuesOf<Own>) };
-          await attempt(`Failed to ${spec.task} pool ${wanted}`, () =>
-            spec.isLong
-              ? withProgress(context, connection, subject, (call) => change(pool, call))
-              : change(pool, context.call),
+          await attempt(
+            `Failed to ${spec.task} pool ${wanted}`,
+            () =>
+              spec.isLong
+                ? withProgress(context, connection, subject, (call) => change(pool, call))
+                : change(pool, context.call),
+            subject,
           );
           const facts = { pool: pool.name, uuid: pool.uuid };
           context.printDone(spec.done(printable(wanted), values as ValuesOf<Own>), facts);

@@ -96,8 +96,10 @@ async function change(context: Context, names: readonly string[], pool: string |
     for (const name of names) {
       const volume = await findVolume(connection, name, pool, context.call);
       const subject = { pool: volume.poolName, volume: volume.name };
-      await attempt(spec.task(name), () =>
-        withProgress(context, connection, subject, (call) => spec.change(volume, call)),
+      await attempt(
+        spec.task(name),
+        () => withProgress(context, connection, subject, (call) => spec.change(volume, call)),
+        subject,
       );
       context.printDone(spec.done(printable(name)), subject);
     }

@@ -67,7 +67,8 @@ export function create(
   task: string,
   call: Parameters<typeof withProgress<Volume>>[3],
 ): Promise<Volume> {
-  return attempt(task, () => withProgress(context, connection, { pool: pool.name }, call));
+  const subject = { pool: pool.name };
+  return attempt(task, () => withProgress(context, connection, subject, call), subject);
 }
 
 export function created({ poolName, name, key }: Volume) {

@@ -34,7 +34,10 @@ export const volUpload = command({
     await context.withConnection(async (connection) => {
       await spareDefined(connection, evenIfDefined, context.call);
       const volume = await findVolume(connection, vol, pool, context.call);
-      await attempt(`cannot upload to volume ${volume.name}`, () => upload(context, volume, values));
+      await attempt(`cannot upload to volume ${volume.name}`, () => upload(context, volume, values), {
+        pool: volume.poolName,
+        volume: volume.name,
+      });
     });
   },
 });
@@ -55,7 +58,10 @@ export const volDownload = command({
       throw new UsageError("--sparse needs a file: standard output has no holes");
     await context.withConnection(async (connection) => {
       const volume = await findVolume(connection, vol, pool, context.call);
-      await attempt(`cannot download from volume ${volume.name}`, () => download(context, volume, values));
+      await attempt(`cannot download from volume ${volume.name}`, () => download(context, volume, values), {
+        pool: volume.poolName,
+        volume: volume.name,
+      });
     });
   },
 });

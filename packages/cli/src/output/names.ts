@@ -10,6 +10,16 @@ export function shellQuoted(name: string): string {
   return /^[\w./:@%+=,-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 
+/** "cistern pool-start images", "cistern vol-info disk.qcow2 --pool images": for a shell, also where names look like options. */
+export function commandOn(command: string, pool: string, volume: string | null = null): string {
+  const option = (name: string, value: string): string =>
+    value.startsWith("-") ? `--${name}=${shellQuoted(value)}` : `--${name} ${shellQuoted(value)}`;
+  const alone = (name: string, value: string): string =>
+    value.startsWith("-") ? option(name, value) : shellQuoted(value);
+  const words = volume === null ? [alone("pool", pool)] : [alone("vol", volume), option("pool", pool)];
+  return ["cistern", command, ...words].join(" ");
+}
+
 /** The candidate that differs least from what was typed, if it is near enough to be meant. */
 export function nearestName(typed: string, candidates: readonly string[]): string | null {
   const allowed = Math.max(1, Math.floor(typed.length / 3));

@@ -2,7 +2,7 @@ import type { AutostartFailure, Connection, Job, Pool, PoolCommitment, PoolInfo 
 import { ErrorCode } from "@cistern/protocol";
 import type { Context } from "../context.js";
 import { unlessMissing } from "../lookup.js";
-import { compareNames, shellQuoted } from "../output/names.js";
+import { commandOn, compareNames } from "../output/names.js";
 import { ifCistern } from "../own-program.js";
 import type { Attention } from "./attention.js";
 import { worriesAboutGuests } from "./guests.js";
@@ -59,24 +59,23 @@ function readHealth(connection: Connection, pool: Pool, { call }: Context): Prom
 
 function worriesOf(pool: PoolHealth): readonly Attention[] {
   const { name, state, autostart, autostartFailure, commitment } = pool;
-  const quoted = shellQuoted(name);
   const worries: Attention[] = [];
   if (autostartFailure !== null) {
     const what = `pool ${name} could not be started by itself: ${autostartFailure.error.message}`;
-    worries.push({ what, command: `cistern pool-info ${quoted} --details` });
+    worries.push({ what, command: `${commandOn("pool-info", name)} --details` });
   } else if (state === "inactive" && autostart) {
-    worries.push({ what: `pool ${name} should run and does not`, command: `cistern pool-start ${quoted}` });
+    worries.push({ what: `pool ${name} should run and does not`, command: commandOn("pool-start", name) });
   } else if (state !== "running" && state !== "inactive") {
-    worries.push({ what: `pool ${name} is ${state}`, command: `cistern pool-refresh ${quoted}` });
+    worries.push({ what: `pool ${name} is ${state}`, command: commandOn("pool-refresh", name) });
   }
   const used = usedPercent(pool);
   if (used !== null && used >= NEARLY_FULL_PERCENT) {
-    worries.push({ what: `pool ${name} is ${used} % full`, command: `cistern vol-list ${quoted} --details` });
+    worries.push({ what: `pool ${name} is ${used} % full`, command: `${commandOn("vol-list", name)} --details` });
   }
   if (commitment !== null && isOvercommitted(commitment)) {
     const percent = (commitment.promisedBytes * 100n) / commitment.capacityBytes;
     const what = `guests were promised ${percent} % of pool ${name}`;
-    worries.push({ what, command: `cistern pool-info ${quoted} --details` });
+    worries.push({ what, command: `${commandOn("pool-info", name)} --details` });
   }
   return worries;
 }
@@ -116,6 +115,6 @@ function nextCommand(pools: readonly PoolHealth[], jobs: readonly Job[], attenti
   const [pool] = pools;
   if (pool === undefined) return "cistern pool-define-as images dir --target /var/lib/cistern/images";
   const running = pools.find(({ state }) => state === "running");
-  if (running === undefined) return `cistern pool-start ${shellQuoted(pool.name)}`;
-  return `cistern vol-list ${shellQuoted(running.name)}`;
+  if (running === undefined) return commandOn("pool-start", pool.name);
+  return commandOn("vol-list", running.name);
 }
