@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cisterndUnavailable } from "../support/cisternd.js";
 import { RootedDaemon } from "../support/rooted-daemon.js";
@@ -10,6 +11,9 @@ import { CISTERN, runCistern } from "./cistern.js";
 const DEADLINE_MS = 20_000;
 const BYTES = 4096;
 const NAMES = ["a b", `it's "quoted"`, "größe-日本-😀", "new\nline", "-dash", "--two", "$(x) `y` \\z", "e\u0301"];
+
+/** libvirt has no pools with a line end in their name. */
+const POOL_NAMES = NAMES.filter((name) => !name.includes("\n"));
 
 describe("a volume of any name", () => {
   let root: string;
@@ -44,6 +48,13 @@ describe("a volume of any name", () => {
     });
   }
 
+  /** A command line as somebody copies it from the terminal. */
+  async function throughShell(line: string): Promise<string> {
+    const script = `cistern() { "$NODE" "$CISTERN" "$@"; }\n${line}`;
+    const env = { ...process.env, NODE: process.execPath, CISTERN, CISTERN_URI: daemon.socket };
+    return (await promisify(execFile)("/bin/sh", ["-c", script], { timeout: DEADLINE_MS, env })).stdout;
+  }
+
   it.each(["C", "C.UTF-8", "nonsense"])("is listed and found with LC_ALL=%s", async (locale) => {
     const { stdout } = await cistern(locale, "vol-list", "p", "--output", "json");
     const listed = JSON.parse(stdout) as { name: string }[];
@@ -60,6 +71,37 @@ describe("a volume of any name", () => {
     const { stdout } = await runCistern(["--root", daemon.root, "vol-list", "p"], { columns: 80 });
     expect(stdout).toContain(" new\\x0aline ");
     expect(stdout.trimEnd().split("\n")).toHaveLength(NAMES.length + 2);
+  });
+
+  it.each(NAMES)("%j is explained by its place, alone and with others of its pool", async (name) => {
+    const at = ["--root", daemon.root, "--output", "json"];
+    const explained = await runCistern([...at, "explain", "--", `p/${name}`]);
+    expect(JSON.parse(explained.stdout)).toMatchObject({ pool: "p", volume: name, verdict: "unknown" });
+    expect(await runCistern([...at, "attachments", "--volume", `p/${name}`])).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  it.each(POOL_NAMES)("%j may be a pool's, also in a hint's command", async (name) => {
+    const at = ["--root", daemon.root];
+    const ask = async (...words: string[]): Promise<string> => {
+      const { status, stdout, stderr } = await runCistern([...at, ...words]);
+      expect({ words, status, stderr }).toEqual({ words, status: 0, stderr: "" });
+      return stdout;
+    };
+    const target = ["--type", "dir", "--target", join(root, "q")];
+    expect(await ask("pool-define-as", ...target, "--", name)).toBe(`Pool ${name} defined\n\n`);
+    await ask("pool-start", "--build", "--", name);
+    const listed = JSON.parse(await ask("pool-list", "--output", "json")) as { name: string }[];
+    expect(listed.map((pool) => pool.name)).toContain(name);
+    const uuid = (await ask("pool-uuid", "--", name)).trim();
+    expect(await ask("pool-name", uuid)).toBe(`${name}\n\n`);
+    await ask("vol-create-as", "--pool", name, "--name", name, "--capacity", "1M");
+    const volume = JSON.parse(await ask("vol-info", "--output", "json", "--pool", name, "--vol", name)) as object;
+    expect(volume).toMatchObject({ name, pool: name, path: join(root, "q", name) });
+    await ask("vol-delete", "--pool", name, "--", name);
+    const { stderr } = await runCistern([...at, "pool-undefine", "--", name]);
+    const hint = /^hint: (.*) stops it;/m.exec(stderr)?.[1] ?? "";
+    expect(await throughShell(hint)).toBe(`Pool ${name} destroyed\n\n`);
+    await ask("pool-undefine", "--", name);
   });
 
   it.each(NAMES)("%j is shown, copied and deleted", async (name) => {
