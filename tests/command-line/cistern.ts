@@ -16,9 +16,15 @@ export interface Ended {
 /** Runs a command line without the start of a process, which takes long. With `columns` both outputs are a terminal. */
 export async function runCistern(
   args: readonly string[],
-  settings: { readonly columns?: number | undefined; readonly signal?: AbortSignal } = {},
+  settings: {
+    readonly columns?: number | undefined;
+    readonly signal?: AbortSignal;
+    readonly stdin?: NodeJS.ReadableStream;
+  } = {},
 ): Promise<Ended> {
   const { columns, signal = AbortSignal.timeout(DEADLINE_MS) } = settings;
+  const surroundings = realSurroundings(signal);
+  const stdin = settings.stdin ?? surroundings.stdin;
   const written = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   const into = (chunks: Buffer[]) => {
     const stream = new Writable({
@@ -30,6 +36,6 @@ export async function runCistern(
     return columns === undefined ? stream : Object.assign(stream, { isTTY: true, columns });
   };
   const [stdout, stderr] = [into(written.stdout), into(written.stderr)];
-  const status = await run(args, { ...realSurroundings(signal), stdout, stderr });
+  const status = await run(args, { ...surroundings, stdin, stdout, stderr });
   return { status, stdout: Buffer.concat(written.stdout).toString(), stderr: Buffer.concat(written.stderr).toString() };
 }

@@ -1,45 +1,31 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { symlink, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { COMMANDS } from "../../packages/cli/dist/commands/table.js";
 import { cisterndUnavailable } from "../support/cisternd.js";
-import { RootedDaemon } from "../support/rooted-daemon.js";
 import { CISTERN, runCistern } from "./cistern.js";
+import { stage } from "./stage.js";
 
 const BASH = "/bin/bash";
 const DEADLINE_MS = 20_000;
 const unavailable = cisterndUnavailable() ?? (existsSync(BASH) ? undefined : "needs the package bash");
 
 describe("command lines of cistern", () => {
-  let root: string;
-  let daemon: RootedDaemon;
   let script: string;
-
-  beforeAll(async () => {
-    if (unavailable !== undefined) return;
-    root = await mkdtemp(join(tmpdir(), "cc-"));
-    await symlink(CISTERN, join(root, "cistern"));
-    script = join(root, "completion.bash");
-    await writeFile(script, (await runCistern(["completion", "bash"])).stdout);
-    daemon = await RootedDaemon.prepare(join(root, "d"));
-    await daemon.start();
-    for (const name of ["images", "isos", "my pool's"]) {
-      await runCistern(["--root", daemon.root, "pool-create-as", name, "dir", "--target", join(root, name), "--build"]);
-    }
-    await runCistern(["--root", daemon.root, "vol-create-as", "images", "disk a.raw", "1M"]);
-    await runCistern(["--root", daemon.root, "vol-create-as", "isos", "install.iso", "1M"]);
-  });
-  beforeEach(({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
-  });
-  afterAll(async () => {
-    if (unavailable !== undefined) return;
-    await daemon.stop();
-    await rm(root, { recursive: true, force: true });
+  const own = stage({
+    unavailable,
+    async prepare({ path, cistern }) {
+      await symlink(CISTERN, path("cistern"));
+      script = path("completion.bash");
+      await writeFile(script, (await cistern(["completion", "bash"])).stdout);
+      for (const name of ["images", "isos", "my pool's"]) {
+        await cistern(["pool-create-as", name, "dir", "--target", path(name), "--build"]);
+      }
+      await cistern(["vol-create-as", "images", "disk a.raw", "1M"]);
+      await cistern(["vol-create-as", "isos", "install.iso", "1M"]);
+    },
   });
 
   /** What bash offers where Tab is pressed at the end of the last word. */
@@ -47,7 +33,7 @@ describe("command lines of cistern", () => {
     const program = `source "$1"; shift; COMP_WORDS=(cistern); COMP_LINE="cistern $*"; COMP_POINT=\${#COMP_LINE}; _cistern; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const { stdout } = await promisify(execFile)(BASH, ["-c", program, "bash", script, ...words], {
       timeout: DEADLINE_MS,
-      env: { ...process.env, PATH: `${root}:${process.env["PATH"]}`, CISTERN_URI: daemon.socket, ...environment },
+      env: { ...process.env, PATH: `${own.root}:${process.env["PATH"]}`, CISTERN_URI: own.socket, ...environment },
     });
     return stdout.split("\n").filter((line) => line !== "");
   }
@@ -97,7 +83,9 @@ describe("command lines of cistern", () => {
   });
 
   it("names the daemon that the line names", async () => {
-    expect(await offered(["--root", daemon.root, "pool-start", "im"], { CISTERN_URI: "/nowhere" })).toEqual(["images"]);
+    expect(await offered(["--root", own.path("d"), "pool-start", "im"], { CISTERN_URI: "/nowhere" })).toEqual([
+      "images",
+    ]);
   });
 
   it("gets nothing, and no error, where no daemon answers", async () => {
@@ -105,7 +93,7 @@ describe("command lines of cistern", () => {
   });
 
   it("are completed for other shells with what each word is", async () => {
-    const { stdout } = await runCistern(["--root", daemon.root, "completion", "words", "--", "pool-start", "im"]);
+    const { stdout } = await runCistern(["--root", own.path("d"), "completion", "words", "--", "pool-start", "im"]);
     expect(stdout).toBe("images\tpool\n");
   });
 });

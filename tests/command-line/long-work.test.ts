@@ -10,35 +10,20 @@ import { type FuseMount, fuseRequirements, mountFuse } from "../support/fuse.js"
 import { missing } from "../support/requirements.js";
 import { RootedDaemon } from "../support/rooted-daemon.js";
 import { CISTERN, runCistern } from "./cistern.js";
+import { stage } from "./stage.js";
 import { Terminal, terminalRequirements } from "./terminal.js";
 
 const CLEAR_LINE = "\r\u001b[K";
 const unavailable = cisterndUnavailable();
 
 describe("work that takes long", () => {
-  let root: string;
-  let daemon: RootedDaemon;
-
-  beforeAll(async () => {
-    if (unavailable !== undefined) return;
-    root = await mkdtemp(join(tmpdir(), "lw-"));
-    daemon = await RootedDaemon.prepare(join(root, "d"));
-    await daemon.start();
-    await cistern(["pool-create-as", "p", "dir", "--target", join(root, "p"), "--build"]);
-    await cistern(["vol-create-as", "p", "a", "2G"]);
+  const own = stage({
+    async prepare({ path, cistern }) {
+      await cistern(["pool-create-as", "p", "dir", "--target", path("p"), "--build"]);
+      await cistern(["vol-create-as", "p", "a", "2G"]);
+    },
   });
-  beforeEach(({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
-  });
-  afterAll(async () => {
-    if (unavailable !== undefined) return;
-    await daemon.stop();
-    await rm(root, { recursive: true, force: true });
-  });
-
-  function cistern(args: readonly string[], columns?: number) {
-    return runCistern(["--root", daemon.root, ...args], { columns });
-  }
+  const cistern = (args: readonly string[], columns?: number) => own.cistern(args, { columns });
 
   it.each([80, 120])("has a line on a terminal of %i columns that is drawn over and cleared", async (columns) => {
     const { stdout, stderr } = await cistern(["vol-wipe", "a", "p", "--algorithm", "random"], columns);
@@ -51,11 +36,11 @@ describe("work that takes long", () => {
   });
 
   it("a transfer has one too", async () => {
-    const { stderr } = await cistern(["vol-download", "a", join(root, "out"), "p"], 120);
+    const { stderr } = await cistern(["vol-download", "a", own.path("out"), "p"], 120);
     expect(stderr).toMatch(
       /download volume 'a' {2}\[#* *\] {2}\d+\.\d\d .iB of 2\.00 GiB \(\d+ %\), .*\/s, \d+ s left/,
     );
-    await rm(join(root, "out"));
+    await rm(own.path("out"));
   });
 
   it("is silent where nobody watches and where quiet is wanted", async () => {
@@ -64,18 +49,7 @@ describe("work that takes long", () => {
   });
 
   it("ends at the daemon with Ctrl-C, which says what was undone", async () => {
-    const args = [
-      CISTERN,
-      "--root",
-      daemon.root,
-      "vol-clone",
-      "a",
-      "b",
-      "p",
-      "--format",
-      "qcow2",
-      "--prealloc-metadata",
-    ];
+    const args = [CISTERN, "-c", own.socket, "vol-clone", "a", "b", "p", "--format", "qcow2", "--prealloc-metadata"];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
     const ended = once(child, "exit");
@@ -85,7 +59,7 @@ describe("work that takes long", () => {
     expect(await ended).toEqual([130, null]);
     expect(await stdout).toBe("");
     expect(await stderr).toMatch(/^cistern: .*operation aborted.*\nhint: the new volume was removed again\n$/);
-    await expect(stat(join(root, "p", "b"))).rejects.toThrow("ENOENT");
+    await expect(stat(own.path("p", "b"))).rejects.toThrow("ENOENT");
     expect((await cistern(["vol-info", "b", "p"])).status).toBe(3);
   });
 });

@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
 import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
-import { runCistern } from "./cistern.js";
+import { inNamespace, stage } from "./stage.js";
 
 const daemons = [
   {
@@ -18,26 +15,10 @@ const daemons = [
 ];
 
 describe.each(daemons)("cistern alone, with $name", ({ prepare, unavailable, isCistern }) => {
-  let root: string;
-  let side: Awaited<ReturnType<typeof prepare>>;
-
-  beforeAll(async () => {
-    if (unavailable !== undefined) return;
-    root = await mkdtemp(join(tmpdir(), "co-"));
-    side = await prepare(root);
-    await side.daemon.start();
-  });
-  beforeEach(({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
-  });
-  afterAll(async () => {
-    if (unavailable !== undefined) return;
-    await side.close();
-    await rm(root, { recursive: true, force: true });
-  });
+  const own = stage({ unavailable, open: inNamespace(prepare) });
 
   async function done(args: readonly string[], columns?: number): Promise<string> {
-    const { status, stdout, stderr } = await runCistern(["-c", side.socket, ...args], { columns });
+    const { status, stdout, stderr } = await own.cistern(args, { columns });
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     return stdout;
   }
@@ -45,14 +26,14 @@ describe.each(daemons)("cistern alone, with $name", ({ prepare, unavailable, isC
   it("tells how to begin where there is nothing", async () => {
     const whose = isCistern ? "cisternd" : "libvirt's daemon";
     expect(await done([])).toBe(
-      `${whose} at ${side.socket}\n\nThere are no pools.\n\n` +
+      `${whose} at ${own.socket}\n\nThere are no pools.\n\n` +
         "Next: cistern pool-define-as images dir --target /var/lib/cistern/images\n",
     );
   });
 
   it.each([80, 120])("shows pools, what needs attention and what to type, on %i columns", async (columns) => {
-    await done(["pool-create-as", `good${columns}`, "dir", "--target", join(root, "good"), "--build"]);
-    await done(["pool-define-as", `down${columns}`, "dir", "--target", join(root, "down")]);
+    await done(["pool-create-as", `good${columns}`, "dir", "--target", own.path("good"), "--build"]);
+    await done(["pool-define-as", `down${columns}`, "dir", "--target", own.path("down")]);
     await done(["pool-autostart", `down${columns}`]);
     const screen = await done([], columns);
     expect(screen).toMatch(new RegExp(`^ down${columns} +should run +-$`, "m"));
@@ -73,11 +54,9 @@ describe.each(daemons)("cistern alone, with $name", ({ prepare, unavailable, isC
   if (!isCistern) return;
 
   it("shows what is under way, and what failed until it went well", async () => {
-    await done(["pool-create-as", "p", "dir", "--target", join(root, "p"), "--build"]);
+    await done(["pool-create-as", "p", "dir", "--target", own.path("p"), "--build"]);
     await done(["vol-create-as", "p", "large", "8G", "--allocation", "0"]);
-    expect((await runCistern(["-c", side.socket, "vol-create-as", "p", "x", "1M", "--prealloc-metadata"])).status).toBe(
-      1,
-    );
+    expect((await own.cistern(["vol-create-as", "p", "x", "1M", "--prealloc-metadata"])).status).toBe(1);
     expect(await done([])).toMatch(/^ ! create volume 'x' of pool 'p': failed, .*\n {3}cistern job-info \d+$/m);
     await done(["vol-create-as", "p", "x", "1M"]);
     const screen = await done([]);
@@ -85,7 +64,7 @@ describe.each(daemons)("cistern alone, with $name", ({ prepare, unavailable, isC
     expect(screen).toMatch(/\nNext: cistern vol-list p\n$/);
     const controller = new AbortController();
     await done(["vol-create-as", "p", "full", "2G"]);
-    const wiping = runCistern(["-c", side.socket, "vol-wipe", "full", "p", "--algorithm", "random"], {
+    const wiping = own.cistern(["vol-wipe", "full", "p", "--algorithm", "random"], {
       signal: controller.signal,
     });
     await expect
@@ -97,6 +76,6 @@ describe.each(daemons)("cistern alone, with $name", ({ prepare, unavailable, isC
       status: 130,
       stderr: expect.stringMatching(/^cistern: .*operation aborted.*\nhint: the volume is partly overwritten\n$/s),
     });
-    expect((await runCistern(["-c", side.socket, "jobs", "--all", "--output", "json"])).stdout).toMatch(/"cancelled"/);
+    expect((await own.cistern(["jobs", "--all", "--output", "json"])).stdout).toMatch(/"cancelled"/);
   });
 });

@@ -1,51 +1,18 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { cisterndUnavailable } from "../support/cisternd.js";
-import { RootedDaemon } from "../support/rooted-daemon.js";
-import { CISTERN, runCistern } from "./cistern.js";
-
-const DEADLINE_MS = 20_000;
-const unavailable = cisterndUnavailable();
+import { readdir, readFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { stage } from "./stage.js";
 
 describe("pool-edit", () => {
-  let root: string;
-  let daemon: RootedDaemon;
-
-  beforeAll(async () => {
-    if (unavailable !== undefined) return;
-    root = await mkdtemp(join(tmpdir(), "pe-"));
-    daemon = await RootedDaemon.prepare(join(root, "d"));
-    await daemon.start();
-    await runCistern(["--root", daemon.root, "pool-define-as", "p", "dir", "--target", "/srv/old"]);
-  });
-  beforeEach(({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
-  });
-  afterAll(async () => {
-    if (unavailable !== undefined) return;
-    await daemon.stop();
-    await rm(root, { recursive: true, force: true });
+  const own = stage({
+    async prepare({ cistern }) {
+      await cistern(["pool-define-as", "p", "dir", "--target", "/srv/old"]);
+    },
   });
 
   /** TMPDIR is a directory of the test's, so that what stays is seen. */
-  function edit(editor: string): Promise<{ status: number; stdout: string; stderr: string }> {
-    const env = { ...process.env, CISTERN_URI: daemon.socket, VISUAL: "", EDITOR: editor, TMPDIR: root };
-    return new Promise((resolve) => {
-      execFile(
-        process.execPath,
-        [CISTERN, "pool-edit", "p"],
-        { timeout: DEADLINE_MS, env },
-        (error, stdout, stderr) => {
-          resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
-        },
-      );
-    });
-  }
+  const edit = (editor: string) => own.program(["pool-edit", "p"], { VISUAL: "", EDITOR: editor, TMPDIR: own.root });
 
-  const left = async () => (await readdir(root)).filter((name) => name.startsWith("cistern-edit-"));
+  const left = async () => (await readdir(own.root)).filter((name) => name.startsWith("cistern-edit-"));
 
   it("changes nothing where nothing was changed", async () => {
     expect(await edit("true")).toMatchObject({ status: 0, stdout: "Pool p XML configuration not changed.\n\n" });
@@ -57,7 +24,7 @@ describe("pool-edit", () => {
       status: 0,
       stdout: "Pool p XML configuration edited.\n\n",
     });
-    const { stdout } = await runCistern(["--root", daemon.root, "pool-dumpxml", "p"]);
+    const { stdout } = await own.cistern(["pool-dumpxml", "p"]);
     expect(stdout).toContain("<path>/srv/new</path>");
     expect(await left()).toEqual([]);
   });
@@ -71,7 +38,7 @@ describe("pool-edit", () => {
     const { status, stderr } = await edit("sed -i s,type=.dir.,type='nosuch',");
     expect(status).toBe(1);
     const [directory = ""] = await left();
-    const file = join(root, directory, "pool.xml");
+    const file = own.path(directory, "pool.xml");
     expect(stderr).toContain(`hint: what was edited is in ${file}; cistern pool-define takes it\n`);
     expect(await readFile(file, "utf8")).toContain("nosuch");
   });

@@ -1,12 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { rm, writeFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
 import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
 import { type Ended, runCistern } from "./cistern.js";
+import { inNamespace, stage } from "./stage.js";
 
 const DEADLINE_MS = 20_000;
 
@@ -207,39 +206,28 @@ const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe.each(daemons)("cistern prints what virsh prints, with $name", ({ prepare, unavailable }) => {
-  let root: string;
-  let side: Awaited<ReturnType<typeof prepare>>;
-
-  beforeAll(async () => {
-    if (unavailable !== undefined) return;
-    root = await mkdtemp(join(tmpdir(), "cv-"));
-    side = await prepare(root);
-    await side.daemon.start();
-    await writeFile(
-      join(root, "pool.xml"),
-      `<pool type='dir'><name>file</name><target><path>${root}/file</path></target></pool>`,
-    );
-    await writeFile(join(root, "secret.xml"), "<secret><usage type='ceph'><name>a b</name></usage></secret>");
-    await writeFile(join(root, "value"), "aGFsbG8=");
-    for (const [file, name] of [
-      ["volume.xml", "file.raw"],
-      ["copy.xml", "copy.raw"],
-    ] as const) {
-      await writeFile(join(root, file), `<volume><name>${name}</name><capacity unit='MiB'>1</capacity></volume>`);
-    }
-  });
-  beforeEach(({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
-  });
-  afterAll(async () => {
-    if (unavailable !== undefined) return;
-    await side.close();
-    await rm(root, { recursive: true, force: true });
+  const own = stage({
+    unavailable,
+    open: inNamespace(prepare),
+    async prepare({ root, path }) {
+      await writeFile(
+        path("pool.xml"),
+        `<pool type='dir'><name>file</name><target><path>${root}/file</path></target></pool>`,
+      );
+      await writeFile(path("secret.xml"), "<secret><usage type='ceph'><name>a b</name></usage></secret>");
+      await writeFile(path("value"), "aGFsbG8=");
+      for (const [file, name] of [
+        ["volume.xml", "file.raw"],
+        ["copy.xml", "copy.raw"],
+      ] as const) {
+        await writeFile(path(file), `<volume><name>${name}</name><capacity unit='MiB'>1</capacity></volume>`);
+      }
+    },
   });
 
   const virsh = (args: readonly string[]) => runVirsh(["-c", uri(), ...args]);
   const cistern = (args: readonly string[]) => runCistern(["-c", uri(), ...args]);
-  const uri = (): string => `qemu+unix:///system?socket=${side.socket}`;
+  const uri = (): string => `qemu+unix:///system?socket=${own.socket}`;
 
   it.each(Object.keys(SCRIPTS))("%s", { timeout: 120_000 }, async (title) => {
     const script = SCRIPTS[title] ?? [];
@@ -262,16 +250,16 @@ describe.each(daemons)("cistern prints what virsh prints, with $name", ({ prepar
   ): Promise<Result[]> {
     const results: Result[] = [];
     for (const line of script) {
-      const words = line.replaceAll("$ROOT", root).split(" ");
+      const words = line.replaceAll("$ROOT", own.root).split(" ");
       const named = await Promise.all(words.map(standsFor));
       const { status, stdout } = await program(named);
       // Of a failure virsh tells with an empty line on standard output, where scripts do not look for it.
       const said = status === 0 ? stdout.split("\n").map(withoutChance).join("\n") : "";
       results.push({ line, succeeded: status === 0, stdout: said });
     }
-    await rm(join(root, "p"), { recursive: true, force: true });
-    await rm(join(root, "t"), { recursive: true, force: true });
-    await rm(join(root, "file"), { recursive: true, force: true });
+    await rm(own.path("p"), { recursive: true, force: true });
+    await rm(own.path("t"), { recursive: true, force: true });
+    await rm(own.path("file"), { recursive: true, force: true });
     return results;
   }
 });
