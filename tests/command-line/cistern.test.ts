@@ -1,23 +1,14 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtemp, open, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
 import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
 import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
 import { Sshd, sshdUnavailable } from "../support/sshd.js";
-import { CISTERN } from "./cistern.js";
-
-const DEADLINE_MS = 20_000;
-
-interface Result {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { inNamespace, stage } from "./stage.js";
 
 const daemons = [
   {
@@ -30,39 +21,10 @@ const daemons = [
 ];
 
 describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern }) => {
-  let root: string;
-  let images: string;
-  let side: Awaited<ReturnType<typeof prepare>>;
-
-  beforeAll(async () => {
-    if (unavailable !== undefined) return;
-    root = await mkdtemp(join(tmpdir(), "cl-"));
-    images = join(root, "images");
-    side = await prepare(root);
-    await side.daemon.start();
-  });
-  beforeEach(({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
-  });
-  afterAll(async () => {
-    if (unavailable !== undefined) return;
-    await side.close();
-    await rm(root, { recursive: true, force: true });
-  });
-
-  /** Runs the program itself: its own process, its exit status, its output. */
-  function cistern(...args: string[]): Promise<Result> {
-    const options = {
-      timeout: DEADLINE_MS,
-      env: { ...process.env, CISTERN_URI: side.socket },
-      maxBuffer: 64 * 1024 * 1024,
-    };
-    return new Promise((resolve) => {
-      execFile(process.execPath, [CISTERN, ...args], options, (error, stdout, stderr) => {
-        resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
-      });
-    });
-  }
+  const own = stage({ unavailable, open: inNamespace(prepare) });
+  /** The program itself: its own process, its exit status, its output. */
+  const cistern = (...args: string[]) => own.program(args);
+  const images = (...names: string[]) => own.path("images", ...names);
 
   async function done(...args: string[]): Promise<string> {
     const { status, stdout, stderr } = await cistern(...args);
@@ -75,28 +37,28 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
   }
 
   it("takes a pool through its life", async () => {
-    expect(await done("pool-define-as", "images", "dir", "--target", images)).toBe("Pool images defined\n\n");
+    expect(await done("pool-define-as", "images", "dir", "--target", images())).toBe("Pool images defined\n\n");
     expect(await json("pool-list", "--all")).toMatchObject([
       { name: "images", state: "inactive", persistent: true, autostart: false },
     ]);
     expect(await done("pool-start", "images", "--build")).toBe("Pool images started\n\n");
-    expect((await stat(images)).isDirectory()).toBe(true);
+    expect((await stat(images())).isDirectory()).toBe(true);
     expect(await done("pool-autostart", "images")).toBe("Pool images marked as autostarted\n\n");
     expect(await json("pool-list")).toMatchObject([{ name: "images", state: "running", autostart: true }]);
     expect(await json("pool-list", "--inactive")).toEqual([]);
     const info = (await json("pool-info", "images")) as { uuid: string };
-    expect(info).toMatchObject({ type: "dir", targetPath: images, volumes: 0 });
+    expect(info).toMatchObject({ type: "dir", targetPath: images(), volumes: 0 });
     expect(await json("pool-info", info.uuid)).toMatchObject({ name: "images" });
     expect(await done("pool-info", "images", "--details")).toMatch(/^Target: {9}.*\/images\nVolumes: {8}0$/m);
     expect(await done("--output", "yaml", "pool-info", "images")).toMatch(/^name: images\nuuid: .*\nstate: running$/m);
-    expect(await done("pool-dumpxml", "images")).toContain(`<path>${images}</path>`);
+    expect(await done("pool-dumpxml", "images")).toContain(`<path>${images()}</path>`);
     expect(await done("pool-autostart", "images", "--disable")).toBe("Pool images unmarked as autostarted\n\n");
     expect(await done("--quiet", "pool-refresh", "images")).toBe("");
   });
 
   it("does one thing to several pools, and to several volumes of one pool", async () => {
-    await done("pool-define-as", "one", "dir", "--target", join(root, "one"));
-    await done("pool-define-as", "two", "dir", "--target", join(root, "two"));
+    await done("pool-define-as", "one", "dir", "--target", own.path("one"));
+    await done("pool-define-as", "two", "dir", "--target", own.path("two"));
     expect(await done("pool-build", "one", "two")).toBe("Pool one built\nPool two built\n\n");
     await done("pool-start", "one", "two");
     await done("vol-create-as", "one", "a", "1M");
@@ -113,22 +75,22 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
       kind: "file",
       format: "raw",
       capacityBytes: 10 * 1024 * 1024,
-      path: join(images, "a.raw"),
+      path: images("a.raw"),
       backing: null,
     });
     await done("vol-resize", "a.raw", "20M", "images");
     await done("vol-resize", "a.raw", "5M", "images", "--delta");
-    expect((await stat(join(images, "a.raw"))).size).toBe(25 * 1024 * 1024);
+    expect((await stat(images("a.raw"))).size).toBe(25 * 1024 * 1024);
     expect((await cistern("vol-resize", "a.raw", "1M", "images")).status).toBe(1);
     await done("vol-clone", "a.raw", "b & c.raw", "--pool", "images");
     const overlay = ["--format", "qcow2", "--backing-vol", "a.raw", "--backing-vol-format", "raw"];
     await done("vol-create-as", "images", "d.qcow2", "10M", ...overlay);
     expect(await json("vol-info", "d.qcow2", "images")).toMatchObject({
       format: "qcow2",
-      backing: { path: join(images, "a.raw"), format: "raw" },
+      backing: { path: images("a.raw"), format: "raw" },
     });
     expect(await done("vol-info", "d.qcow2", "images", "--details")).toContain(
-      `Backing:        ${join(images, "a.raw")} (raw)\n`,
+      `Backing:        ${images("a.raw")} (raw)\n`,
     );
     await done("vol-clone", "d.qcow2", "e.raw", "images", "--format", "raw");
     expect(await json("vol-info", "e.raw", "images")).toMatchObject({ format: "raw", backing: null });
@@ -143,7 +105,7 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
   });
 
   it("takes a backing file that is in no pool by its path", async () => {
-    const outside = join(root, "outside.raw");
+    const outside = own.path("outside.raw");
     await writeFile(outside, Buffer.alloc(1024 * 1024));
     await done("vol-create-as", "images", "o.qcow2", "1M", "0", "qcow2", outside, "raw");
     expect(await json("vol-info", "o.qcow2", "images")).toMatchObject({ backing: { path: outside, format: "raw" } });
@@ -151,12 +113,12 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
   });
 
   it("brings contents in and out, plain and sparse", async () => {
-    const local = join(root, "local");
+    const local = own.path("local");
     const content = Buffer.concat([randomBytes(700_000), Buffer.alloc(4 * 1024 * 1024), randomBytes(300_001)]);
     await writeFile(local, content);
     for (const sparse of [[], ["--sparse"]]) {
       const name = `transfer${sparse.length}`;
-      const back = join(root, name);
+      const back = own.path(name);
       await done("vol-create-as", "images", name, String(content.length), "--allocation", "0");
       expect(await done("vol-upload", name, local, "images", ...sparse)).toBe("\n");
       expect(await done("vol-download", name, back, "images", ...sparse)).toBe("\n");
@@ -171,8 +133,31 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
     }
   });
 
+  it("says of local files what could not be done to which, and why", async () => {
+    await done("vol-create-as", "images", "local", "1M");
+    const none = own.path("no", "such");
+    expect(await cistern("vol-upload", "local", none, "images")).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `cistern: cannot upload to volume local: cannot read the file '${none}': no such file or directory\n`,
+    });
+    expect((await cistern("vol-upload", "local", own.root, "images")).stderr).toBe(
+      `cistern: cannot upload to volume local: cannot read the file '${own.root}': it is a directory\n`,
+    );
+    expect(await cistern("vol-download", "local", none, "images")).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `cistern: cannot download from volume local: cannot write the file '${none}': no such file or directory\n`,
+    });
+    // A device on which nothing can be written.
+    expect((await cistern("vol-download", "local", "/dev/full", "images")).stderr).toBe(
+      "cistern: cannot download from volume local: cannot write the file '/dev/full': no space left on device\n",
+    );
+    await done("vol-delete", "local", "images");
+  });
+
   it("leaves no half of a volume when the server ends the transfer", async () => {
-    const back = join(root, "never");
+    const back = own.path("never");
     const { status, stderr } = await cistern("vol-download", "no such volume", back, "images");
     expect({ status, stderr }).toEqual({
       status: 3,
@@ -198,7 +183,7 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
   it("prints the disk by which a guest uses a volume, as libvirt itself writes it", async () => {
     await done("vol-create-as", "images", "guest <1>.qcow2", "8M", "--format", "qcow2");
     const disk = await done("vol-disk-xml", "images", "guest <1>.qcow2", "--target", "vdb");
-    expect(disk).toContain(`  <source file='${join(images, "guest &lt;1&gt;.qcow2")}'/>\n`);
+    expect(disk).toContain(`  <source file='${images("guest &lt;1&gt;.qcow2")}'/>\n`);
     const byName = await done("vol-disk-xml", "images", "guest <1>.qcow2", "--target", "vdc", "--as", "volume");
     expect(byName).toContain("  <source pool='images' volume='guest &lt;1&gt;.qcow2'/>\n");
     const shown = await libvirtsOwn(disk + byName);
@@ -217,7 +202,7 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
 
   /** What libvirt's test driver, which needs no daemon, makes of a guest's disks; without the indentation of the domain's. */
   async function libvirtsOwn(disks: string): Promise<string> {
-    const path = join(root, "domain.xml");
+    const path = own.path("domain.xml");
     const os = "<os><type>hvm</type></os>";
     await writeFile(
       path,
@@ -229,7 +214,7 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
 
   it("looks into volumes and shows jobs, or says that only a Cistern daemon can", async () => {
     if (!isCistern) {
-      const refusal = `cistern: not a Cistern daemon: ${side.socket} does not know Cistern's own program\n`;
+      const refusal = `cistern: not a Cistern daemon: ${own.socket} does not know Cistern's own program\n`;
       for (const args of [["jobs"], ["job-watch"], ["job-cancel", "1"], ["vol-inspect", "images", "a.raw"]]) {
         expect(await cistern(...args)).toEqual({ status: 1, stdout: "", stderr: refusal });
       }
@@ -240,7 +225,7 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
     const overlay = ["--format", "qcow2", "--backing-vol", "a.raw", "--backing-vol-format", "raw"];
     await done("vol-create-as", "images", "overlay", "25M", ...overlay);
     expect(await json("vol-inspect", "images", "overlay")).toMatchObject({
-      image: { format: "qcow2", backing: { string: join(images, "a.raw"), format: "raw" } },
+      image: { format: "qcow2", backing: { string: images("a.raw"), format: "raw" } },
       chain: [{ role: "volume" }, { role: "backing", inside: { pool: "images", volume: "a.raw" } }],
       isComplete: true,
     });
@@ -290,16 +275,16 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
   it("goes to another host by ssh", async ({ skip }) => {
     const reason = sshdUnavailable();
     if (reason !== undefined) skip(reason);
-    const place = await mkdtemp(join(root, "ssh-"));
+    const place = await mkdtemp(own.path("ssh-"));
     await using sshd = await Sshd.start(place);
     const way = `keyfile=${sshd.keyFile}&no_verify=1&no_tty=1`;
     const uri = (more: string, host = "127.0.0.1") =>
       `storage+ssh://${sshd.user}@${host}:${sshd.port}/system?${way}${more}`;
     const pools = await done("pool-list");
-    expect(await done("-c", uri(`&socket=${side.socket}`), "pool-list")).toBe(pools);
+    expect(await done("-c", uri(`&socket=${own.socket}`), "pool-list")).toBe(pools);
     const content = join(place, "content");
     await writeFile(content, randomBytes(3_000_000));
-    const there = ["-c", uri(`&socket=${side.socket}`)];
+    const there = ["-c", uri(`&socket=${own.socket}`)];
     await done(...there, "vol-create-as", "images", "far", "3000000B");
     await done(...there, "vol-upload", "far", content, "images");
     await done(...there, "vol-download", "far", join(place, "back"), "images");
@@ -309,7 +294,7 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
       status: 1,
       stderr: expect.stringContaining(`no daemon has made its socket there: ${join(place, "none")}`),
     });
-    const stranger = uri(`&socket=${side.socket}`).replace(sshd.keyFile, join(place, "host-key"));
+    const stranger = uri(`&socket=${own.socket}`).replace(sshd.keyFile, join(place, "host-key"));
     expect(await cistern("-c", stranger, "pool-list")).toMatchObject({
       status: 1,
       stderr: expect.stringContaining("Permission denied (publickey)"),
@@ -359,11 +344,11 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
     expect(await hintOf("vol-create-as", "images", "a.raw", "1M")).toBe(
       "cistern vol-delete a.raw --pool images removes it, with all that is in it",
     );
-    await done("pool-define-as", "not there", "dir", "--target", join(root, "not there"));
+    await done("pool-define-as", "not there", "dir", "--target", own.path("not there"));
     expect(await hintOf("vol-list", "not there")).toBe("cistern pool-start 'not there'");
     expect(await hintOf("pool-start", "not there")).toBe("cistern pool-build 'not there' makes the directory");
     await done("pool-undefine", "not there");
-    expect(await hintOf("-c", join(root, "nobody"), "pool-list")).toMatch(/^is cisternd running\? /);
+    expect(await hintOf("-c", own.path("nobody"), "pool-list")).toMatch(/^is cisternd running\? /);
   });
 
   it("stops, removes and forgets the pool", async () => {
@@ -371,7 +356,7 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
     expect(await done("pool-destroy", "images")).toBe("Pool images destroyed\n\n");
     expect((await cistern("vol-list", "images")).stderr).toContain("hint: cistern pool-start images\n");
     await done("pool-delete", "images");
-    await expect(stat(images)).rejects.toThrow("ENOENT");
+    await expect(stat(images())).rejects.toThrow("ENOENT");
     expect(await done("pool-undefine", "images")).toBe("Pool images has been undefined\n\n");
     expect(await json("pool-list", "--all")).toEqual([]);
   });

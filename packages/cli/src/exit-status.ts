@@ -24,6 +24,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** The user wanted to stop, by other means than a signal. */
+export class Cancelled extends Error {
+  override readonly name = "Cancelled";
+}
+
 const BY_CODE: ReadonlyMap<number, ExitStatus> = new Map<number, ExitStatus>([
   [ErrorCode.NO_STORAGE_POOL, ExitStatus.NOT_FOUND],
   [ErrorCode.NO_STORAGE_VOL, ExitStatus.NOT_FOUND],
@@ -44,6 +49,7 @@ const IS_IN_USE = / (?:is|are) (?:still )?in use\b/;
 export function exitStatusOf(error: unknown): ExitStatus {
   const { cause, libvirt } = factsOf(error);
   if (cause instanceof UsageError) return ExitStatus.USAGE;
+  if (cause instanceof Cancelled) return ExitStatus.CANCELLED;
   if (libvirt === null) return ExitStatus.FAILED;
   const isInUse = libvirt.code === ErrorCode.OPERATION_INVALID && IS_IN_USE.test(libvirt.message);
   return isInUse ? ExitStatus.IN_USE : (BY_CODE.get(libvirt.code) ?? ExitStatus.FAILED);

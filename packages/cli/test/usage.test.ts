@@ -65,6 +65,11 @@ describe("a wrong command line ends with status 2, the reason and nothing done",
     ["vol-resize v +", '"+" is not a size'],
     ["vol-wipe v p --algorithm magic", '"magic" is none of zero, nnsa'],
     ["vol-download v - p --sparse", "--sparse needs a file"],
+    ["secret-set-value u", "Input secret value is missing"],
+    ["secret-set-value u --file f --base64 b", "Options --file and --base64 are mutually exclusive"],
+    ["secret-set-value u --interactive --base64 b", "Options --base64 and --interactive are mutually exclusive"],
+    ["secret-set-value u --base64 b --plain", "--plain needs --file"],
+    ["secret-event --event nope", "unknown event type nope"],
     ["job-info", "command 'job-info' requires <job> option"],
     ["job-watch x", '"x" is not a whole number above 0'],
     ["job-cancel 0", '"0" is not a whole number above 0'],
@@ -190,8 +195,20 @@ describe("a failure ends with a status of its kind", () => {
     expect(stderr).toBe("cistern: internal error: a\\x1b[2Jb\n");
   });
 
-  it("a file that is not there is named", async () => {
-    expect((await runAlone(["pool-define", "/no/such/file"])).stderr).toContain("/no/such/file");
+  it.each([
+    ["pool-define /no/such/file", "cannot read the file '/no/such/file': no such file or directory"],
+    ["pool-create /no/such/file", "cannot read the file '/no/such/file': no such file or directory"],
+    ["secret-define /", "cannot read the file '/': illegal operation on a directory"],
+    ["vol-create p /dev/null/x", "cannot read the file '/dev/null/x': not a directory"],
+    ["vol-create-from p /no/such/file v", "cannot read the file '/no/such/file': no such file or directory"],
+    ["find-storage-pool-sources logical /no/file", "cannot read the file '/no/file': no such file or directory"],
+  ])("%s says what was done to which file, and why it failed", async (line, reason) => {
+    expect(await runAlone(line.split(" "))).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `cistern: ${reason}\n`,
+      targets: [],
+    });
   });
 
   it("an interrupted one ends with status 130", async () => {

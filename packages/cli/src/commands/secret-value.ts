@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import type { Surroundings } from "../context.js";
-import { UsageError } from "../exit-status.js";
+import { Cancelled, UsageError } from "../exit-status.js";
 import { attempt } from "../failure.js";
+import { withLocalFile } from "../local-file.js";
 import { command, type ValuesOf } from "./command.js";
 import { flag, optionalText } from "./parameters.js";
 import { findSecret, secretParameter } from "./secret-document.js";
@@ -65,7 +66,7 @@ function refuseContradictions({ file, base64, interactive, plain }: ValuesOf<typ
 }
 
 async function readValue(file: string, isPlain: boolean): Promise<Buffer> {
-  const content = await readFile(file);
+  const content = await withLocalFile("read", file, () => readFile(file));
   return isPlain ? content : Buffer.from(content.toString("latin1"), "base64");
 }
 
@@ -73,15 +74,20 @@ async function readValue(file: string, isPlain: boolean): Promise<Buffer> {
 async function askForValue({ stdin, stderr, signal }: Surroundings): Promise<string> {
   const silence = new Writable({ write: (_chunk, _encoding, written) => written() });
   const isTerminal = (stdin as NodeJS.ReadStream).isTTY === true;
-  if (isTerminal) stderr.write("Enter new value for secret:");
   const lines = createInterface({ input: stdin, output: silence, terminal: isTerminal });
+  // Only now is nothing shown of what is typed.
+  if (isTerminal) stderr.write("Enter new value for secret:");
+  let isCancelled = false;
   const leave = (): void => lines.close();
   // In raw mode Ctrl-C is a key like others.
-  lines.once("SIGINT", leave);
+  lines.once("SIGINT", () => {
+    isCancelled = true;
+    leave();
+  });
   signal.addEventListener("abort", leave, { once: true });
   try {
     for await (const line of lines) return line;
-    throw new Error("no value was given");
+    throw isCancelled ? new Cancelled("no value was given") : new Error("no value was given");
   } finally {
     signal.removeEventListener("abort", leave);
     lines.close();

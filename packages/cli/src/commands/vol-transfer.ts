@@ -4,6 +4,7 @@ import { type Hole, isHole, type Volume } from "@cistern/client";
 import type { Context } from "../context.js";
 import { UsageError } from "../exit-status.js";
 import { attempt, Failure } from "../failure.js";
+import { withLocalFile } from "../local-file.js";
 import { findVolume } from "../lookup.js";
 import { Progress } from "../output/progress.js";
 import { spareDefined } from "../own-program.js";
@@ -75,7 +76,8 @@ interface Transfer {
 
 async function upload(context: Context, volume: Volume, values: Transfer): Promise<void> {
   const { stdin } = context.surroundings;
-  const source = values.file === "-" ? null : await open(values.file, "r");
+  const { file } = values;
+  const source = file === "-" ? null : await withLocalFile("read", file, () => openContents(file));
   try {
     const sizeBytes = source === null ? null : BigInt((await source.stat()).size);
     const input = source === null ? stdin : source.createReadStream({ autoClose: false, highWaterMark: BLOCK_BYTES });
@@ -83,7 +85,7 @@ async function upload(context: Context, volume: Volume, values: Transfer): Promi
     const target = await volume.openUpload({ ...settings(values), ...context.call });
     const counted = meter.count(limit(input as AsyncIterable<Buffer>, values.length ?? 0n));
     await flow(context, meter, "the volume is partly overwritten", (signal) =>
-      pipeline(values.sparse ? findHoles(counted) : counted, target, { signal }),
+      withLocalFile("read", file, () => pipeline(values.sparse ? findHoles(counted) : counted, target, { signal })),
     );
     report(context, volume, meter.doneBytes);
   } finally {
@@ -104,13 +106,19 @@ async function download(context: Context, volume: Volume, values: Transfer): Pro
 async function downloadToFile(context: Context, volume: Volume, values: Transfer): Promise<void> {
   const meter = await meterFor(context, volume, values);
   const source = await volume.openDownload({ ...settings(values), ...context.call });
-  const target = await openTarget(values.file);
+  const target = await withLocalFile("write", values.file, () => openTarget(values.file)).catch((error: unknown) => {
+    // Nobody would hear of its own end.
+    source.destroy();
+    throw error;
+  });
   try {
     const hint = target.isNew ? "the file was removed again" : "the file holds a part of the volume";
     await flow(context, meter, hint, (signal) =>
-      pipeline(source, (chunks: AsyncIterable<Buffer | Hole>) => writeSparse(target.handle, meter.count(chunks)), {
-        signal,
-      }),
+      withLocalFile("write", values.file, () =>
+        pipeline(source, (chunks: AsyncIterable<Buffer | Hole>) => writeSparse(target.handle, meter.count(chunks)), {
+          signal,
+        }),
+      ),
     );
   } catch (error) {
     // Half a volume looks like a whole one. What was there before, a device perhaps, stays.
@@ -120,6 +128,14 @@ async function downloadToFile(context: Context, volume: Volume, values: Transfer
     await target.handle.close();
   }
   report(context, volume, meter.doneBytes);
+}
+
+/** A directory can be opened, but not be read: before the volume is touched. */
+async function openContents(file: string): Promise<FileHandle> {
+  const handle = await open(file, "r");
+  if (!(await handle.stat()).isDirectory()) return handle;
+  await handle.close();
+  throw new Error(`cannot read the file '${file}': it is a directory`);
 }
 
 async function openTarget(file: string): Promise<{ readonly handle: FileHandle; readonly isNew: boolean }> {
