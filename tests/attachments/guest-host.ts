@@ -132,7 +132,8 @@ export class GuestHost {
 
 const run = promisify(execFile);
 
-function outcome(program: string, args: readonly string[]): Promise<Outcome> {
+/** Of a program, whatever comes of it. */
+export function outcome(program: string, args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     execFile(program, args, { timeout: DEADLINE_MS, env: { ...process.env, LC_ALL: "C" } }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });

@@ -13,7 +13,7 @@ import { type Endpoint, resolveEndpoint } from "./uri.js";
  * Throws `LibvirtError`: 5 for a target that cannot be used, 38 when nobody listens, else what the server answers.
  */
 export async function connect(target: string, options: ConnectOptions = {}): Promise<Connection> {
-  const endpoint = resolveEndpoint(target, { readOnly: options.readOnly });
+  const endpoint = resolveEndpoint(target, { readOnly: options.readOnly, libvirtOnly: options.libvirtOnly });
   const peer = endpoint.way.transport === "unix" ? endpoint.way.socketPath : target;
   const transport = await transportBy(endpoint.way, options);
   return Connection.open(transport, endpoint.openName, options, peer, endpoint.login);

@@ -13,6 +13,8 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** For a server that wants a login; without it, what libvirt's auth.conf has is used. */
   readonly credentials?: CredentialsSource | undefined;
+  /** Where the URI names no socket, pass over cisternd's: for guests, which only libvirt's own daemons have. */
+  readonly libvirtOnly?: boolean | undefined;
   /** Ask a silent server for signs of life, and let it ask. */
   readonly keepalive?: boolean | undefined;
 }

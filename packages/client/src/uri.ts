@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { SshTarget } from "./transports/ssh.js";
 import type { TlsTarget } from "./transports/tls.js";
@@ -35,6 +35,8 @@ export const LOCAL_LOGIN: Login = { host: "localhost", isPrivate: true, mechanis
 /** How to understand a URI. */
 export interface EndpointOptions {
   readonly readOnly?: boolean | undefined;
+  /** Where no socket is named, pass over cisternd's. */
+  readonly libvirtOnly?: boolean | undefined;
   /** For tests: instead of this process's. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   /** For tests: instead of looking at the file system. */
@@ -212,8 +214,13 @@ export function socketCandidates(
   return [`/run/cistern/libvirt-${name}`, `/run/libvirt/virt${driver}d-${name}`, `/run/libvirt/libvirt-${name}`];
 }
 
+function isCisterns(socketPath: string): boolean {
+  return basename(dirname(socketPath)) === "cistern";
+}
+
 function findSocket(driver: string, path: string, readOnly: boolean, options: EndpointOptions): string {
-  const candidates = socketCandidates(driver, path, readOnly, options.environment);
+  const all = socketCandidates(driver, path, readOnly, options.environment);
+  const candidates = options.libvirtOnly === true ? all.filter((candidate) => !isCisterns(candidate)) : all;
   const found = candidates.find(options.exists ?? existsSync);
   if (found !== undefined) return found;
   const places =

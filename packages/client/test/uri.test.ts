@@ -93,6 +93,24 @@ describe("another host, by ssh", () => {
   });
 });
 
+describe("where only libvirt's own daemons are wanted", () => {
+  const everywhere = { environment, exists: () => true, libvirtOnly: true };
+  it.each([
+    ["qemu:///system", "/run/libvirt/virtqemud-sock"],
+    ["qemu:///session", "/run/user/1000/libvirt/virtqemud-sock"],
+    ["qemu:///system?socket=/run/cistern/libvirt-sock", "/run/cistern/libvirt-sock"],
+  ])("%s is %s", (target, socketPath) => {
+    expect(resolveEndpoint(target, everywhere).way).toEqual({ transport: "unix", socketPath });
+  });
+
+  it("cisternd's socket alone is none", () => {
+    const options = { ...only("/run/cistern/libvirt-sock"), libvirtOnly: true };
+    expect(() => resolveEndpoint("qemu:///system", options)).toThrow(
+      "none of these exists: /run/libvirt/virtqemud-sock",
+    );
+  });
+});
+
 describe("another host, by TCP and TLS", () => {
   const tls = { host: "host", port: 16_514, verifiesServer: true, pkiPath: null };
   it.each([

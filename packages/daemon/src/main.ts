@@ -207,7 +207,7 @@ async function start(): Promise<Daemon> {
     pools: registry,
     poolEvents,
     hostAt: (path) => hosts.forPath(path),
-    connect: (uri) => connect(uri, { readOnly: true, timeoutMs: limits.sourceCallMs }),
+    connect: (uri) => connect(uri, { readOnly: true, libvirtOnly: true, timeoutMs: limits.sourceCallMs }),
     read: (xml) => parser.domain(xml),
     memoryDirectory: await open(places.attachmentsDirectory),
     ownSockets: [places.socketPath, places.readOnlySocketPath],
@@ -275,7 +275,7 @@ async function start(): Promise<Daemon> {
       changes: new AttachmentChanges({
         attachments,
         backingUsers,
-        open: (source) => connect(source, { timeoutMs: limits.hypervisorCallMs }),
+        open: (source) => connect(source, { libvirtOnly: true, timeoutMs: limits.hypervisorCallMs }),
       }),
       discovery: new Discovery(parser, hosts.local),
       jobs,

@@ -9,6 +9,7 @@ export { connectLocalSocket } from "./local-socket.js";
 export { textOfBytes } from "./names.js";
 export { lockFile, type PeerCredentials, peerCredentials, peerCredentialsOf, unlockFile } from "./native.js";
 export { killOrphans, MARKER_VARIABLE, type Orphans } from "./orphans.js";
+export { isOwnName } from "./own-names.js";
 export { clearPrivateDirectory, PASSPHRASE_SUFFIX } from "./private-directory.js";
 export { findProgram } from "./programs.js";
 export { removeTree } from "./remove-tree.js";

@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { KnownDomain } from "../../dist/attachments/model.js";
 import { type DomainSource, domainKey } from "../../dist/attachments/sources/domain-source.js";
@@ -25,13 +26,13 @@ afterEach(async () => {
   await laboratory.close();
 });
 
-async function opened(name: string): Promise<DomainSource> {
+async function opened(name: string, ownSockets: readonly string[] = []): Promise<DomainSource> {
   const source = await domainSource(name, {
     hostAt: (path) => laboratory.hosts.forPath(path),
     memoryDirectory: await laboratory.host.openDirectory(laboratory.path("memory")),
     read: (xml) => parser.domain(xml),
     connect: () => Promise.reject(new Error("nobody listens")),
-    ownSockets: [],
+    ownSockets,
     warn: () => {},
   });
   open.push(source);
@@ -140,6 +141,36 @@ describe("what can be no source", () => {
   it("is refused with its name and the reason", async () => {
     await expect(opened("/dev/null")).rejects.toThrow("'/dev/null' cannot be a source of guests: it is neither");
     await expect(opened("qemu+carrier-pigeon:///system")).rejects.toThrow("cannot be a source of guests");
+  });
+
+  it.each([
+    ["qemu+ssh://root@other/system", "other"],
+    ["qemu+ssh://root@other.example:2222/system?socket=/run/libvirt/libvirt-sock", "other.example"],
+    ["qemu+tcp://192.0.2.7/system", "192.0.2.7"],
+    ["qemu+tls://[2001:db8::7]:16514/system", "2001:db8::7"],
+    ["qemu://other/system", "other"],
+  ])("%s is refused: its guests' paths are another host's", async (uri, host) => {
+    await expect(opened(uri)).rejects.toThrow(
+      `'${uri}' cannot be a source of guests: it is on another host, and paths in the documents of its guests are those of '${host}'`,
+    );
+  });
+
+  it.each([
+    "qemu+tcp://localhost/system",
+    "qemu+tcp://127.0.0.2/system",
+    "qemu+tls://[::1]/system",
+    `qemu+ssh://root@${hostname().toUpperCase()}/system`,
+  ])("%s is this host's", async (uri) => {
+    expect((await opened(uri)).facts).toMatchObject({ kind: "connection", reason: "nobody listens" });
+  });
+
+  it("this daemon itself is refused", async () => {
+    const socket = "/run/test/libvirt-sock";
+    await expect(opened(`qemu+unix:///system?socket=${socket}`, [socket])).rejects.toThrow("it is this Cistern daemon");
+  });
+
+  it("a hypervisor that has not made its socket yet is none of it", async () => {
+    expect((await opened("nosuch:///system")).facts).toMatchObject({ kind: "connection", answers: false });
   });
 
   it("a connection that nobody answers is none of it: it is tried again", async () => {

@@ -1,6 +1,6 @@
 import { type Connection, resolveEndpoint } from "@cistern/client";
 import { LibvirtError } from "@cistern/protocol";
-import { type Directory, type Host, HostError } from "../../host/index.js";
+import { type Directory, type Host, HostError, isOwnName } from "../../host/index.js";
 import { ConnectionSource } from "./connection-source.js";
 import { DirectoryOfDocuments, OneDocument } from "./document-files.js";
 import type { DomainSource } from "./domain-source.js";
@@ -21,14 +21,14 @@ export interface SourceParts {
 
 /**
  * The source of a name as it is configured: a URI, or the absolute path of a directory or a file.
- * @throws UnusableSource for a path to something else
+ * @throws UnusableSource for a path to something else, for a hypervisor of another host and for this daemon
  */
 export async function domainSource(name: string, parts: SourceParts): Promise<DomainSource> {
   const { hostAt, memoryDirectory: directory, warn, read } = parts;
   const memoryOf = (kind: "connection" | "directory" | "file"): SourceMemory =>
     new SourceMemory(name, kind, { directory, warn });
   if (!name.startsWith("/")) {
-    refuseOwnSocket(name, parts.ownSockets);
+    refuseByUri(name, parts.ownSockets);
     return new ConnectionSource(() => parts.connect(name), memoryOf("connection"), read);
   }
   return (await isFile(name, hostAt))
@@ -36,13 +36,23 @@ export async function domainSource(name: string, parts: SourceParts): Promise<Do
     : new FileSource(new DirectoryOfDocuments(name, hostAt), memoryOf("directory"), read);
 }
 
-/** It does not listen yet, so that nobody could ask who answers there. */
-function refuseOwnSocket(uri: string, ownSockets: readonly string[]): void {
+/** Of this daemon nobody could ask who answers there: it does not listen yet. */
+function refuseByUri(uri: string, ownSockets: readonly string[]): void {
+  const { way } = endpointOf(uri);
+  if (way.transport === "unix") {
+    if (ownSockets.includes(way.socketPath)) throw new UnusableSource(uri, "it is this Cistern daemon itself");
+    return;
+  }
+  const host = way.transport === "tcp" ? way.host : way.target.host;
+  if (isOwnName(host)) return;
+  const why = `it is on another host, and paths in the documents of its guests are those of '${host}'`;
+  throw new UnusableSource(uri, `${why} (what is this host itself is called localhost)`);
+}
+
+/** A hypervisor that has not made its socket yet is none to refuse: it does not answer. */
+function endpointOf(uri: string): ReturnType<typeof resolveEndpoint> {
   try {
-    const { way } = resolveEndpoint(uri, { readOnly: true });
-    if (way.transport === "unix" && ownSockets.includes(way.socketPath)) {
-      throw new UnusableSource(uri, "it is this Cistern daemon itself");
-    }
+    return resolveEndpoint(uri, { readOnly: true, libvirtOnly: true, exists: () => true });
   } catch (error) {
     if (error instanceof LibvirtError) throw new UnusableSource(uri, error.message);
     throw error;
