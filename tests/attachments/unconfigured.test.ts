@@ -28,13 +28,16 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const NOBODY_ASKED = ["no domain source is configured, so nobody was asked who uses volumes"];
+const NOBODY_ASKED = {
+  doubts: ["no domain source is configured, so nobody was asked who uses volumes"],
+  isAnybodyAsked: false,
+};
 
 it("a daemon without domain sources knows of no uses, and never calls a volume unused", async () => {
   const { uses } = connection;
   expect(await uses.domainSources()).toEqual([]);
-  expect(await uses.attachments()).toEqual({ items: [], doubts: NOBODY_ASKED });
-  expect(await uses.attachments({ volume })).toEqual({ items: [], doubts: NOBODY_ASKED });
+  expect(await uses.attachments()).toEqual({ items: [], ...NOBODY_ASKED });
+  expect(await uses.attachments({ volume })).toEqual({ items: [], ...NOBODY_ASKED });
   expect(await uses.explain(volume)).toEqual({
     verdict: "unknown",
     attachments: [],
@@ -42,12 +45,12 @@ it("a daemon without domain sources knows of no uses, and never calls a volume u
     jobs: [],
     obstacles: [],
     losses: [],
-    doubts: NOBODY_ASKED,
+    ...NOBODY_ASKED,
   });
-  expect(await uses.conflicts()).toEqual({ items: [], doubts: NOBODY_ASKED });
+  expect(await uses.conflicts()).toEqual({ items: [], ...NOBODY_ASKED });
   const pages = [];
   for await (const page of uses.orphans()) pages.push(page);
-  expect(pages).toMatchObject([{ total: 1, doubts: NOBODY_ASKED, items: [{ pool: "images", volume: "a" }] }]);
+  expect(pages).toMatchObject([{ total: 1, ...NOBODY_ASKED, items: [{ pool: "images", volume: "a" }] }]);
   expect(await uses.adoptionPlan()).toEqual({ proposals: [], left: [] });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { formatDoubts } from "../dist/commands/doubts.js";
 import { formatExplanation } from "../dist/commands/explain.js";
 import { formatSentence } from "../dist/output/sentences.js";
 
@@ -19,7 +20,7 @@ describe("sentences", () => {
 });
 
 it("an explanation says the verdict first, and what is not known last", () => {
-  const nothing = { attachments: [], overlays: [], jobs: [], obstacles: [], losses: [] };
+  const nothing = { attachments: [], overlays: [], jobs: [], obstacles: [], losses: [], isAnybodyAsked: true };
   expect(formatExplanation("images/a", { ...nothing, verdict: "unused", doubts: [] })).toBe(
     "Volume images/a is not used by anybody.\n\nNothing that is known keeps it from being deleted.\n",
   );
@@ -28,4 +29,11 @@ it("an explanation says the verdict first, and what is not known last", () => {
     "Volume images/a may be in use: it is unknown whether anybody uses it.\n\nNothing that is known keeps it from being deleted.\n\n" +
       "Not all is known:\n  The source is silent.\n",
   );
+});
+
+it("where nobody was asked, it says how cisternd is told of guests, and only there", () => {
+  const doubts = ["no domain source is configured, so nobody was asked who uses volumes"];
+  expect(formatDoubts({ doubts, isAnybodyAsked: false })).toContain("domain_sources =");
+  expect(formatDoubts({ doubts, isAnybodyAsked: true })).not.toContain("domain_sources");
+  expect(formatDoubts({ doubts: [], isAnybodyAsked: true })).toBe("");
 });

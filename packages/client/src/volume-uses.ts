@@ -17,11 +17,17 @@ import type { Pool } from "./pool.js";
 import type { Volume } from "./volume.js";
 
 /** A guest's use of a file, a device or a remote image. Words that are not documented there come from newer daemons. */
-export type Attachment = WireAttachment;
+export interface Attachment extends Omit<WireAttachment, "address"> {
+  /** Where the guest has it, as its document says: `{ type: "pci", slot: "0x05" … }`; null: it does not, or it is no disk. */
+  readonly address: Readonly<Record<string, string>> | null;
+}
 /** Something that costs data or keeps a guest from running. */
 export type AttachmentConflict = WireConflict;
 /** What keeps a volume, and what would break without it. */
-export type VolumeExplanation = WireExplanation;
+export interface VolumeExplanation extends Omit<WireExplanation, "attachments"> {
+  /** Who uses it. */
+  readonly attachments: readonly Attachment[];
+}
 /** A pool that would have what guests use outside all pools. */
 export type PoolProposal = WirePoolProposal;
 /** Why guests cannot use something, and how that is mended. */
@@ -38,6 +44,8 @@ export interface WithDoubts<Item> {
   readonly items: readonly Item[];
   /** One sentence each; none: it is all. */
   readonly doubts: readonly string[];
+  /** False: the daemon was not told where guests are, which is the one doubt. */
+  readonly isAnybodyAsked: boolean;
 }
 
 /** A volume that nobody is known to use. */
@@ -109,13 +117,14 @@ export class VolumeUses {
     const about = { domain: filter.domain ?? null, vol: filter.volume?.reference ?? null };
     return allPages(async (offset) => {
       const page = await this.#own.call(cistern.attachmentList, { ...about, offset }, options);
-      return { ...page, items: page.attachments };
+      return { ...page, items: page.attachments.map(readAttachment) };
     });
   }
 
   /** Who keeps a volume, why it cannot be deleted, and what would break. */
   async explain(volume: Volume, options?: CallOptions): Promise<VolumeExplanation> {
-    return (await this.#own.call(cistern.volumeExplain, { vol: volume.reference }, options)).explanation;
+    const { explanation } = await this.#own.call(cistern.volumeExplain, { vol: volume.reference }, options);
+    return { ...explanation, attachments: explanation.attachments.map(readAttachment) };
   }
 
   /** Everything about guests and volumes that costs data or keeps a guest from running. */
@@ -129,8 +138,9 @@ export class VolumeUses {
   /** Volumes that nobody is known to use, page by page. With `doubts`, "unused" is not known of any. */
   async *orphans(options?: CallOptions): AsyncIterableIterator<OrphanPage> {
     for (let seen = 0; ; ) {
-      const { orphans, total, doubts, sources } = await this.#own.call(cistern.orphanList, { offset: seen }, options);
-      yield { items: orphans.map(readOrphan), total, doubts, sources: sources.map(readSource) };
+      const page = await this.#own.call(cistern.orphanList, { offset: seen }, options);
+      const { orphans, total, doubts, isAnybodyAsked } = page;
+      yield { items: orphans.map(readOrphan), total, doubts, isAnybodyAsked, sources: page.sources.map(readSource) };
       seen += orphans.length;
       if (orphans.length === 0 || seen >= total) return;
     }
@@ -197,12 +207,19 @@ async function allPages<Item>(
   while (true) {
     const page = await pageFrom(items.length);
     items.push(...page.items);
-    if (page.items.length === 0 || items.length >= page.total) return { items, doubts: page.doubts };
+    if (page.items.length === 0 || items.length >= page.total) {
+      return { items, doubts: page.doubts, isAnybodyAsked: page.isAnybodyAsked };
+    }
   }
 }
 
 function changeFlags({ live, config }: DeviceChange): number {
   return (live === true ? AttachFlags.LIVE : 0) | (config === true ? AttachFlags.CONFIG : 0);
+}
+
+function readAttachment({ address, ...attachment }: WireAttachment): Attachment {
+  const attributes = address.map(({ name, value }) => [name, value] as const);
+  return { ...attachment, address: attributes.length === 0 ? null : Object.fromEntries(attributes) };
 }
 
 function readSource({ since, ...source }: WireDomainSource): DomainSource {

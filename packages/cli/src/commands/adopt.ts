@@ -12,7 +12,7 @@ export const adopt = command({
   summary: "propose the pools that would have the files that guests use outside pools; --yes makes them",
   parameters: {
     path: optionalText("only what is at or below this path", { completes: "files" }),
-    domain: optionalText("only what this guest uses, by name or uuid", { isNamedOnly: true }),
+    domain: optionalText("only what this guest uses, by name or uuid", { completes: "domains", isNamedOnly: true }),
     yes: flag("define, start and autostart the pools; nothing in them is changed"),
   },
   async run(context, { path, domain, yes }) {

@@ -5,7 +5,7 @@ import { command } from "./command.js";
 import { flag, optionalText, text } from "./parameters.js";
 import { findPlacedVolume, volumePlaceParameter } from "./volume-place.js";
 
-const domainParameter = text("the guest's name or uuid", { placeholder: "domain" });
+const domainParameter = text("the guest's name or uuid", { placeholder: "domain", completes: "domains" });
 const extent = {
   live: flag("what the guest does now"),
   config: flag("its definition, from the next start on"),

@@ -18,8 +18,9 @@ export const attachments = command({
   name: "attachments",
   summary: "list which guest uses which volume, live and in its definition (only cisternd knows)",
   parameters: {
-    domain: optionalText("only what this guest uses, by name or uuid", { isNamedOnly: true }),
+    domain: optionalText("only what this guest uses, by name or uuid", { completes: "domains", isNamedOnly: true }),
     volume: optionalText("only who uses this volume: POOL/VOL, or its path", {
+      completes: "places",
       isNamedOnly: true,
       placeholder: "volume",
     }),
@@ -27,13 +28,16 @@ export const attachments = command({
   async run(context, { domain, volume: place }) {
     await context.withConnection(async (connection) => {
       const volume = place === null ? undefined : await findPlacedVolume(connection, place, context.call);
-      const found = await connection.uses.attachments({ domain: domain ?? undefined, volume }, context.call);
-      context.printResult({ attachments: found.items, doubts: found.doubts }, () => {
-        const problems = found.items.filter(({ problem }) => problem !== null);
+      const { items, ...known } = await connection.uses.attachments(
+        { domain: domain ?? undefined, volume },
+        context.call,
+      );
+      context.printResult({ attachments: items, ...known }, () => {
+        const problems = items.filter(({ problem }) => problem !== null);
         return (
-          formatTable(attachmentColumns, found.items, { head: !context.isQuiet }) +
+          formatTable(attachmentColumns, items, { head: !context.isQuiet }) +
           (problems.length === 0 ? "" : `\n${formatTable(problemColumns, problems)}`) +
-          formatDoubts(found.doubts)
+          formatDoubts(known)
         );
       });
     });
@@ -62,9 +66,9 @@ export const domainSources = command({
   async run(context) {
     await context.withConnection(async (connection) => {
       const sources = await connection.uses.domainSources(context.call);
-      const { doubts } = await connection.uses.attachments({}, context.call);
-      context.printResult({ sources, doubts }, () => {
-        return formatTable(sourceColumns, sources, { head: !context.isQuiet }) + formatDoubts(doubts);
+      const { items: _, ...known } = await connection.uses.attachments({}, context.call);
+      context.printResult({ sources, ...known }, () => {
+        return formatTable(sourceColumns, sources, { head: !context.isQuiet }) + formatDoubts(known);
       });
     });
   },

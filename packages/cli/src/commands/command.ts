@@ -26,7 +26,7 @@ export type ValuesOf<Parameters extends ParameterTable> = {
 };
 
 /** What can stand in a parameter's place, for the shell: names that the daemon is asked for (a place is POOL/VOL), files, or fixed words. */
-export type Completion = "pools" | "volumes" | "places" | "secrets" | "jobs" | "files" | readonly string[];
+export type Completion = "pools" | "volumes" | "places" | "domains" | "secrets" | "jobs" | "files" | readonly string[];
 
 /** `--name VALUE`, or the value alone in its place; flags are only ever named. */
 export interface Parameter<Value> {

@@ -6,12 +6,13 @@ import { formatDoubts } from "./doubts.js";
 
 export const conflicts = command({
   name: "conflicts",
-  summary: "list what is wrong with how guests use volumes, such as two that write to one (only cisternd knows)",
+  summary:
+    "list what is wrong with how guests use volumes, such as two that write to one (only cisternd knows)",
   parameters: {},
   async run(context) {
     await context.withConnection(async (connection) => {
-      const { items, doubts } = await connection.uses.conflicts(context.call);
-      context.printResult({ conflicts: items, doubts }, () => formatConflicts(items) + formatDoubts(doubts));
+      const { items, ...known } = await connection.uses.conflicts(context.call);
+      context.printResult({ conflicts: items, ...known }, () => formatConflicts(items) + formatDoubts(known));
     });
   },
 });

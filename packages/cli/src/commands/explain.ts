@@ -29,13 +29,13 @@ const VERDICTS: Readonly<Record<string, string>> = {
 };
 
 export function formatExplanation(name: string, explanation: VolumeExplanation): string {
-  const { verdict, attachments, obstacles, losses, doubts } = explanation;
+  const { verdict, attachments, obstacles, losses } = explanation;
   return [
     `Volume ${printable(name)} ${VERDICTS[verdict] ?? printable(verdict)}.\n`,
     attachments.length === 0 ? "" : `\n${formatTable(attachmentColumns, attachments)}`,
     formatSentences("It cannot be deleted now", obstacles),
     obstacles.length === 0 ? "\nNothing that is known keeps it from being deleted.\n" : "",
     formatSentences("Without it", losses),
-    formatDoubts(doubts),
+    formatDoubts(explanation),
   ].join("");
 }

@@ -1,4 +1,4 @@
-import type { DomainSource, Orphan } from "@cistern/client";
+import type { DomainSource, Orphan, OrphanPage } from "@cistern/client";
 import { compareNames } from "../output/names.js";
 import { formatSize } from "../output/size.js";
 import { type Column, formatTable } from "../output/table.js";
@@ -21,16 +21,18 @@ export const orphans = command({
     await context.withConnection(async (connection) => {
       const found: Orphan[] = [];
       let sources: readonly DomainSource[] = [];
-      let doubts: readonly string[] = [];
+      let known: Omit<OrphanPage, "items" | "total" | "sources"> = { doubts: [], isAnybodyAsked: true };
       for await (const page of connection.uses.orphans(context.call)) {
         found.push(...page.items);
-        ({ sources, doubts } = page);
+        ({ sources } = page);
+        known = { doubts: page.doubts, isAnybodyAsked: page.isAnybodyAsked };
       }
       found.sort((a, b) => compareNames(a.pool, b.pool) || compareNames(a.volume, b.volume));
+      const { doubts } = known;
       const verdict = doubts.length === 0 ? "unused" : "unknown";
-      context.printResult({ verdict, orphans: found, sources, doubts }, () => {
+      context.printResult({ verdict, orphans: found, sources, ...known }, () => {
         const table = formatTable(columns, found, { head: !context.isQuiet });
-        return table + formatEvidence(found, sources, doubts) + formatDoubts(doubts);
+        return table + formatEvidence(found, sources, doubts) + formatDoubts(known);
       });
     });
   },

@@ -83,6 +83,11 @@ const ASKED: Readonly<Record<Exclude<Completion, readonly string[] | "files">, A
     const volumes = await volumesOf(await connection.listPools({ active: true }, call), call);
     return volumes.map(({ name, poolName }) => ({ word: `${poolName}/${name}`, about: "volume" }));
   },
+  async domains(connection, _typed, call) {
+    const { items } = await connection.uses.attachments({}, call);
+    const states = new Map(items.map(({ domain: { name, state } }) => [name, state]));
+    return [...states].map(([name, state]) => ({ word: name, about: `guest, ${state}` }));
+  },
   async secrets(connection, _typed, call) {
     const secrets = await connection.listSecrets({}, call);
     return secrets.map(({ uuid, usage, usageId }) => ({ word: uuid, about: `${usage} ${usageId}` }));

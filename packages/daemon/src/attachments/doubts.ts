@@ -5,6 +5,11 @@ import type { Attachments } from "./model.js";
  * before count all the same, but it may have others by now.
  */
 export function doubtsOf(attachments: Pick<Attachments, "sources" | "unknowns">): readonly string[] {
-  if (attachments.sources().length > 0) return attachments.unknowns();
+  if (isAnybodyAsked(attachments)) return attachments.unknowns();
   return ["no domain source is configured, so nobody was asked who uses volumes"];
+}
+
+/** Whether there is a domain source, be it one that does not answer. */
+export function isAnybodyAsked(attachments: Pick<Attachments, "sources">): boolean {
+  return attachments.sources().length > 0;
 }

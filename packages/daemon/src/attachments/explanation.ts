@@ -1,6 +1,6 @@
 import type { PlacedVolume } from "../volumes/work.js";
 import { isAtNextBoot, isNow } from "./attachment.js";
-import { doubtsOf } from "./doubts.js";
+import { doubtsOf, isAnybodyAsked } from "./doubts.js";
 import type { Attachment, Attachments } from "./model.js";
 
 /**
@@ -23,6 +23,8 @@ export interface Explanation {
   readonly losses: readonly string[];
   /** See `doubtsOf`. */
   readonly doubts: readonly string[];
+  /** See `isAnybodyAsked`. */
+  readonly isAnybodyAsked: boolean;
 }
 
 export interface WorkFacts {
@@ -68,6 +70,7 @@ export function explain(
       ),
     ],
     doubts,
+    isAnybodyAsked: isAnybodyAsked(attachments),
   };
 }
 

@@ -7,7 +7,7 @@ import type { PlacedVolume, VolumeBackends } from "../volumes/work.js";
 import { type AdoptionPlan, outsidePools, planAdoption } from "./adoption.js";
 import type { Conflict } from "./conflict.js";
 import { findConflicts } from "./conflicts.js";
-import { doubtsOf } from "./doubts.js";
+import { doubtsOf, isAnybodyAsked } from "./doubts.js";
 import { type Explanation, explain, type WorkFacts } from "./explanation.js";
 import { knownGuests } from "./guests.js";
 import { type AccountWish, findHypervisorUser, type HypervisorUser } from "./hypervisor-user.js";
@@ -54,13 +54,19 @@ export class Reports {
     return doubtsOf(this.attachments);
   }
 
+  get isAnybodyAsked(): boolean {
+    return isAnybodyAsked(this.attachments);
+  }
+
   /** @throws LibvirtError 42 for a guest that no source knows */
   async list({ domain, volume }: AttachmentFilter): Promise<readonly Attachment[]> {
     await this.#settle();
     if (domain !== null) await knownGuests(this.attachments, domain);
     if (volume === null) return domain === null ? this.attachments.all() : this.attachments.ofDomain(domain);
     const users = this.attachments.ofVolume(volume.pool.name, volume.volume.name);
-    return domain === null ? users : users.filter(({ domain: { name, uuid } }) => name === domain || uuid === domain);
+    if (domain === null) return users;
+    const uuid = domain.toLowerCase();
+    return users.filter((user) => user.domain.name === domain || user.domain.uuid === uuid);
   }
 
   /** `jobs`: those on the volume that are under way. */

@@ -72,6 +72,8 @@ export const wireExplanation = struct({
   losses: words,
   /** Why somebody may use it although nobody says so. */
   doubts: words,
+  /** False: no domain source is configured, which is the one doubt. */
+  isAnybodyAsked: bool,
 });
 export type WireExplanation = Infer<typeof wireExplanation>;
 

@@ -89,7 +89,12 @@ export const JOB_LIST_ENDED = 1;
 /** Bits of VOLUME_ATTACH and VOLUME_DETACH. Without the first two: of a guest that runs its live state, else its definition. */
 export const AttachFlags = { LIVE: 1, CONFIG: 2, READ_ONLY: 4, SHAREABLE: 8 } as const;
 
-const doubts = array(string(LIMITS.inspectionTextBytes), LIMITS.inspectionItems);
+/** Why a list of uses may not be all. */
+const known = {
+  doubts: array(string(LIMITS.inspectionTextBytes), LIMITS.inspectionItems),
+  /** False: no domain source is configured, which is the one doubt. */
+  isAnybodyAsked: bool,
+};
 /** Of a list that comes in pages: what is left out before this one. */
 const page = { offset: uint };
 /** `total`: over all pages. A page has as much as fits; behind the last it is empty. */
@@ -191,7 +196,7 @@ export const cistern = {
   /** What guests use; of one guest (by name or UUID), of one volume, or all. */
   attachmentList: cisternProcedure(12, "ATTACHMENT_LIST", "cisternAttachmentList", {
     args: struct({ domain: optionalText, vol: optional(volumeReference), ...page }),
-    result: struct({ attachments: array(wireAttachment, LIMITS.listItems), total, doubts }),
+    result: struct({ attachments: array(wireAttachment, LIMITS.listItems), total, ...known }),
     priority: true,
     acl: ["connect:search_domains", "~domain:getattr"],
   }),
@@ -202,7 +207,7 @@ export const cistern = {
   }),
   conflictList: cisternProcedure(14, "CONFLICT_LIST", "cisternConflictList", {
     args: struct(page),
-    result: struct({ conflicts: array(wireConflict, LIMITS.listItems), total, doubts }),
+    result: struct({ conflicts: array(wireConflict, LIMITS.listItems), total, ...known }),
     acl: ["connect:search_domains", "~domain:getattr"],
   }),
   /** Volumes that nobody is known to use. With `doubts`, "unused" is not known of any. */
@@ -211,7 +216,7 @@ export const cistern = {
     result: struct({
       orphans: array(wireOrphan, LIMITS.listItems),
       total,
-      doubts,
+      ...known,
       sources: array(wireDomainSource, LIMITS.inspectionItems),
     }),
     acl: ["connect:search_storage_pools", "~storage_vol:getattr"],

@@ -17,7 +17,7 @@ import {
 
 /** Who uses what: of Cistern's own program, the part about guests. */
 export function attachmentHandlers({ log, pools, volumes, jobs, reports, changes }: Services): Handlers {
-  const doubts = () => sendable(reports.doubts);
+  const known = () => ({ doubts: sendable(reports.doubts), isAnybodyAsked: reports.isAnybodyAsked });
   const jobsOn = ({ name, pool }: VolumeReference): WorkFacts[] =>
     jobs.list().filter((job) => job.pool === pool && job.volume === name);
   const placed = (vol: VolumeReference): PlacedVolume => volumes.resolve(vol);
@@ -28,14 +28,14 @@ export function attachmentHandlers({ log, pools, volumes, jobs, reports, changes
     }),
     attachmentList: async ({ domain, vol, offset }) => {
       const found = await reports.list({ domain, volume: vol === null ? null : placed(vol) });
-      return { attachments: pageOf(found, offset, toWireAttachment), total: found.length, doubts: doubts() };
+      return { attachments: pageOf(found, offset, toWireAttachment), total: found.length, ...known() };
     },
     volumeExplain: async ({ vol }) => ({
       explanation: toWireExplanation(await reports.explain(placed(vol), jobsOn(vol))),
     }),
     conflictList: async ({ offset }) => {
       const found = await reports.conflicts();
-      return { conflicts: pageOf(found, offset, toWireConflict), total: found.length, doubts: doubts() };
+      return { conflicts: pageOf(found, offset, toWireConflict), total: found.length, ...known() };
     },
     orphanList: async ({ offset }) => {
       const { orphans, total, sources } = await reports.orphans({ offset, count: LIMITS.listItems });
@@ -43,7 +43,7 @@ export function attachmentHandlers({ log, pools, volumes, jobs, reports, changes
       return {
         orphans: page,
         total,
-        doubts: doubts(),
+        ...known(),
         sources: sources.slice(0, LIMITS.inspectionItems).map(toWireSource),
       };
     },
