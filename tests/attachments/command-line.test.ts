@@ -43,9 +43,18 @@ it("attachments and explain say who uses a volume, within 80 columns", async () 
     ...["web", "running", "both", "sda", "write", "images/disk.img"],
   ]);
   expect(await data("attachments", "--volume", "images/disk.img")).toMatchObject({
-    attachments: [{ domain: { name: "web", state: "running" }, when: "both", target: "sda" }],
+    attachments: [
+      {
+        ...{ domain: { name: "web", state: "running" }, when: "both", target: "sda" },
+        address: { type: "drive", controller: "0", bus: "0", target: "0", unit: "0" },
+      },
+    ],
     doubts: [],
+    isAnybodyAsked: true,
   });
+  const { uuid } = (await host.connection.uses.attachments({ domain: "web" })).items[0]?.domain ?? {};
+  const both = ["--volume", "images/disk.img", "--domain", uuid?.toUpperCase() ?? ""];
+  expect(await data("attachments", ...both)).toMatchObject({ attachments: [{ target: "sda" }] });
   const text = await done("explain", "images/disk.img");
   expect(text).toMatch(/^Volume images\/disk\.img is in use\.\n/);
   expect(text).toContain("It cannot be deleted now:\n  guest 'web' (running) uses it as sda\n");
@@ -65,7 +74,8 @@ it("orphans, conflicts and domain-sources list what there is", async () => {
   expect(await done("orphans")).toContain("that nobody uses. Asked:");
   expect(await done("conflicts")).toBe("No conflicts found.\n");
   await host.define("db", fileDisk(disk.key, "sda"));
-  await expect.poll(() => done("conflicts"), { timeout: 10_000 }).toContain("warning: shared-writing");
+  const found = { status: 1, stdout: expect.stringContaining("warning: shared-writing"), stderr: "" };
+  await expect.poll(() => host.cistern("conflicts"), { timeout: 10_000 }).toEqual(found);
   expect(await data("domain-sources")).toMatchObject({ sources: [{ kind: "connection", domains: 2 }] });
 });
 
@@ -124,7 +134,8 @@ it("doctor says whether guests reach the volumes", async () => {
     /^Pool images: all \d+ volumes are reached \(guests run as root:root\)\n/,
   );
   // Temporary directories are their owner's alone.
-  const text = await done("doctor", "images", "--user", "nobody", "--group", "nogroup");
+  const { status, stdout: text, stderr } = await host.cistern("doctor", "--user", "nobody", "--group", "nogroup");
+  expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
   expect(text.replaceAll("\n ", "")).toContain(`user 'nobody' may not enter '${host.root}'`);
   expect(text).toContain(`mend: setfacl -m u:nobody:x ${host.root}`);
 });

@@ -37,6 +37,7 @@ export class Context {
   readonly surroundings: Surroundings;
   readonly options: GlobalOptions;
   #printsContents = false;
+  #hasFindings = false;
 
   constructor(surroundings: Surroundings, options: GlobalOptions) {
     this.surroundings = surroundings;
@@ -85,6 +86,15 @@ export class Context {
   printContents(): NodeJS.WritableStream {
     this.#printsContents = true;
     return this.surroundings.stdout;
+  }
+
+  /** What was asked for is what should not be: scripts see it by the exit status, people by what is printed. */
+  endWithFindings(): void {
+    this.#hasFindings = true;
+  }
+
+  get hasFindings(): boolean {
+    return this.#hasFindings;
   }
 
   print(text: string): void {

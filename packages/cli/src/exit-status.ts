@@ -4,7 +4,7 @@ import { factsOf } from "./failure.js";
 /** What the shell sees. */
 export const ExitStatus = {
   OK: 0,
-  /** The server, the connection or a local file said no; the reason is on stderr. */
+  /** The server, the connection or a local file said no; the reason is on stderr. Nothing there: what should not be was found. */
   FAILED: 1,
   /** The command line is not understood. */
   USAGE: 2,

@@ -28,15 +28,16 @@ The daemon is that of --connect (a URI such as storage:///system, qemu+unix:///s
 storage+ssh://root@host/system, or the path of a socket), else that of --root, else that of CISTERN_URI,
 else the cisternd that runs here, else libvirt's default, which LIBVIRT_DEFAULT_URI may name.
 
-Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 not found,
+Exit status: 0 done, 1 failed (the reason is on standard error) or found what should not be, 2 wrong usage, 3 not found,
 4 denied, 5 in use, 130 cancelled.`;
 
 /** Runs one command line (without the program's name) and returns its exit status. Throws nothing. */
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<ExitStatus> {
-  const program = buildProgram(surroundings);
+  const contexts: Context[] = [];
+  const program = buildProgram(surroundings, contexts);
   try {
     await program.parseAsync(args, { from: "user" });
-    return ExitStatus.OK;
+    return contexts.some(({ hasFindings }) => hasFindings) ? ExitStatus.FAILED : ExitStatus.OK;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitStatus.OK : ExitStatus.USAGE;
     report(error, new Context(surroundings, program.opts<GlobalOptions>()));
@@ -44,7 +45,8 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
   }
 }
 
-function buildProgram(surroundings: Surroundings): Commander {
+/** `contexts` gets that of the command that runs. */
+function buildProgram(surroundings: Surroundings, contexts: Context[]): Commander {
   const program = new Commander("cistern")
     .description("Manage storage pools and volumes of cisternd, or of any libvirt daemon; alone: how things stand")
     .usage("[options] [command] [arguments]")
@@ -60,7 +62,11 @@ function buildProgram(surroundings: Surroundings): Commander {
       getOutHelpWidth: () => columnsOf(surroundings.stdout),
     });
   for (const option of GENERAL_OPTIONS) program.addOption(generalOption(option));
-  const contextOf = (): Context => new Context(surroundings, program.opts<GlobalOptions>());
+  const contextOf = (): Context => {
+    const context = new Context(surroundings, program.opts<GlobalOptions>());
+    contexts.push(context);
+    return context;
+  };
   program.argument("[command...]").action((words: readonly string[]) => start(words, contextOf()));
   for (const group of COMMAND_GROUPS) {
     for (const command of group.commands) addCommand(program, command, group, contextOf);

@@ -7,7 +7,7 @@ import { optionalPoolParameter, optionalText } from "./parameters.js";
 
 export const doctor = command({
   name: "doctor",
-  summary: "check whether guests reach each volume, and print the command that mends it (only cisternd knows)",
+  summary: "check whether guests reach each volume, and print the command that mends it; status 1 if one is needed",
   parameters: {
     pool: optionalPoolParameter,
     user: optionalText("whom guests run as (default: as libvirt is configured)", { isNamedOnly: true }),
@@ -23,6 +23,7 @@ export const doctor = command({
         const as = { user: user ?? undefined, group: group ?? undefined };
         const report = await connection.uses.checkReach(pool, as, context.call);
         context.printRecord({ pool: pool.name, ...report }, () => formatReach(pool.name, report));
+        if (report.faults.length > 0) context.endWithFindings();
       }
     });
   },
