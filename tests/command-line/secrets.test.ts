@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
@@ -7,14 +5,13 @@ import { cisterndUnavailable } from "../support/cisternd.js";
 import { missing } from "../support/requirements.js";
 import { CISTERN } from "./cistern.js";
 import { stage } from "./stage.js";
+import { Terminal, terminalRequirements } from "./terminal.js";
 
-const DEADLINE_MS = 20_000;
-const PROMPT = "Enter new value for secret:";
 const UUID = "aaaabbbb-cccc-dddd-eeee-ffff00001111";
 
 describe("secrets", () => {
   const own = stage({
-    unavailable: cisterndUnavailable() ?? missing({ programs: ["script"] }) ?? undefined,
+    unavailable: cisterndUnavailable() ?? missing(terminalRequirements) ?? undefined,
     async prepare({ path, cistern }) {
       await writeFile(path("secret.xml"), document(UUID, "<usage type='ceph'><name>used</name></usage>"));
       await cistern(["secret-define", path("secret.xml")]);
@@ -103,21 +100,12 @@ describe("secrets", () => {
   });
 
   /** Types once it is asked for the value. */
-  async function atTerminal(typed: string): Promise<{ status: number; shown: string }> {
-    const command = `"$NODE" "$CISTERN" secret-set-value ${UUID} --interactive`;
-    const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
-      stdio: ["pipe", "pipe", "inherit"],
-      env: { ...process.env, NODE: process.execPath, CISTERN, CISTERN_URI: own.socket },
-      timeout: DEADLINE_MS,
-    });
-    let shown = "";
-    child.stdout.on("data", (text: Buffer) => {
-      const wasAsked = shown.includes(PROMPT);
-      shown += String(text);
-      if (!wasAsked && shown.includes(PROMPT)) child.stdin.write(typed);
-    });
-    const [status] = (await once(child, "close")) as [number];
-    return { status, shown };
+  async function atTerminal(typed: string): Promise<{ status: number | null; shown: string }> {
+    const command = `'${process.execPath}' '${CISTERN}' secret-set-value ${UUID} --interactive`;
+    await using terminal = new Terminal(command, { environment: { ...process.env, CISTERN_URI: own.socket } });
+    await terminal.shows(["Enter new value for secret:"]);
+    terminal.press(typed);
+    return { status: await terminal.status(), shown: terminal.screen };
   }
 
   it("tell of a new value and of their end while somebody waits", async () => {
