@@ -41,6 +41,12 @@ export const LAB_SUITES: readonly LabSuite[] = [
     minutes: 10,
     programs: ["parted", "partx", "lvcreate", "libvirtd", "virsh", "qemu-system-x86_64"],
   },
+  {
+    name: "adoption",
+    lane: "uml",
+    minutes: 10,
+    programs: ["parted", "lvcreate", "mkfs.ext4", "libvirtd", "virsh", "qemu-system-x86_64"],
+  },
   { name: "netfs-driver", lane: "uml", minutes: 20, programs: ["rpc.nfsd", "rpcbind", "mount.nfs"] },
   {
     name: "netfs",

@@ -32,6 +32,7 @@ export const adopt = command({
         const text = `Pool ${printable(proposal.name)} ${DONE[proposal.action] ?? proposal.action}`;
         context.printDone(text, { pool: proposal.name, action: proposal.action });
       }
+      if (context.isText && !context.isQuiet) context.print(formatRest(plan));
     });
   },
 });
@@ -66,17 +67,22 @@ const columns: readonly Column<PoolProposal>[] = [
   { title: "Domains", cell: ({ domains }) => domains.join(", ") },
 ];
 
-export function formatPlan({ proposals, left }: AdoptionPlan): string {
+export function formatPlan(plan: AdoptionPlan): string {
+  const { proposals } = plan;
   const documents = proposals.filter(({ action }) => action === "define").map(({ xml }) => `\n${printableLines(xml)}`);
-  const rest = left.map(({ place, reason }) => `${place}: ${reason}`);
   return [
-    proposals.length === 0
-      ? "Nothing to adopt: no pool is missing for what guests use.\n"
-      : formatTable(columns, proposals),
+    proposals.length === 0 ? "" : formatTable(columns, proposals),
     ...documents,
-    formatSentences("No pool can have", rest),
+    formatRest(plan),
     proposals.length === 0 ? "" : "\nThe same with --yes makes it so; no data is touched.\n",
   ].join("");
+}
+
+/** What there is to say besides the proposals. */
+function formatRest({ proposals, left }: AdoptionPlan): string {
+  const nothing = proposals.length === 0 ? "Nothing to adopt: no pool is missing for what guests use.\n" : "";
+  const rest = left.map(({ place, reason }) => `${place}: ${reason}`);
+  return nothing + formatSentences("No pool can have", rest);
 }
 
 function printableLines(xml: string): string {

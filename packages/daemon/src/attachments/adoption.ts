@@ -1,9 +1,11 @@
 import { posix } from "node:path";
 import { emptySource, type PoolDocument, type PoolSource, type PoolType, writePool } from "@cistern/documents";
 import type { Host } from "../host/host.js";
+import { limits } from "../limits.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
-import { type Cover, coverOf } from "./cover.js";
+import { type Cover, coverOf, NOT_THERE } from "./cover.js";
+import { natureOf } from "./identity/devices.js";
 import type { Attachment, AttachmentRole } from "./model.js";
 import { poolNamer } from "./pool-names.js";
 
@@ -25,6 +27,8 @@ export interface AdoptionPlan {
   /** What no pool can have, with the reason. */
   readonly left: readonly { readonly place: string; readonly reason: string }[];
 }
+
+type HostAt = (path: string) => Promise<Host>;
 
 /** Firmware and kernels belong to packages, shared directories to nobody's pool. */
 const ADOPTED: ReadonlySet<AttachmentRole> = new Set<AttachmentRole>([
@@ -49,29 +53,26 @@ export function outsidePools(all: readonly Attachment[]): Attachment[] {
 export async function planAdoption(
   uses: readonly Attachment[],
   registry: PoolRegistry,
-  hostAt: (path: string) => Promise<Host>,
+  hostAt: HostAt,
 ): Promise<AdoptionPlan> {
   const domainsOf = new Map<string, Set<string>>();
   for (const { place, domain } of uses) domainsOf.set(place, (domainsOf.get(place) ?? new Set()).add(domain.name));
 
-  const wanted = new Map<string, { readonly cover: Cover; readonly places: string[] }>();
+  const wanted = new Map<string, Wanted>();
   const left: { place: string; reason: string }[] = [];
   for (const place of [...domainsOf.keys()].sort()) {
     const cover = await coverOf(place, hostAt);
-    if ("reason" in cover) {
-      left.push({ place, reason: cover.reason });
-      continue;
-    }
-    const key = JSON.stringify([cover.type, cover.storage]);
-    const same = wanted.get(key);
-    if (same === undefined) wanted.set(key, { cover, places: [place] });
-    else same.places.push(place);
+    const same = "key" in cover ? wanted.get(cover.key) : undefined;
+    const pool = "reason" in cover ? null : (same?.pool ?? (await existing(cover, registry, hostAt)));
+    if ("reason" in cover) left.push({ place, reason: cover.reason });
+    else if (cover.isGone && pool?.active !== false) left.push({ place, reason: NOT_THERE });
+    else if (same !== undefined) same.places.push(place);
+    else wanted.set(cover.key, { cover, pool, places: [place] });
   }
 
   const nameOf = poolNamer(registry);
-  const proposals = [...wanted.values()].map(({ cover, places }) => {
+  const proposals = [...wanted.values()].map(({ cover, pool, places }) => {
     const domains = [...new Set(places.flatMap((place) => [...(domainsOf.get(place) ?? [])]))].sort();
-    const pool = existing(cover, registry);
     if (pool !== null) {
       const action: PoolProposal["action"] = pool.active ? "refresh" : "start";
       return { name: pool.name, type: cover.type, action, xml: writePool(pool.definition), places, domains };
@@ -89,17 +90,37 @@ export async function planAdoption(
   return { proposals, left };
 }
 
-/** The pool that has this storage already; null: none. */
-function existing({ type, storage, target }: Cover, registry: PoolRegistry): Pool | null {
+interface Wanted {
+  readonly cover: Cover;
+  /** That has the storage already; null: none. */
+  readonly pool: Pool | null;
+  readonly places: string[];
+}
+
+async function existing(cover: Cover, registry: PoolRegistry, hostAt: HostAt): Promise<Pool | null> {
   for (const pool of registry) {
-    const { source, target: own } = pool.live;
-    const isSame =
-      type === "dir"
-        ? own.path === target
-        : pool.live.type === type && (source.name === storage || source.devices.some(({ path }) => path === storage));
-    if (isSame) return pool;
+    if (await hasStorage(pool, cover, hostAt)) return pool;
   }
   return null;
+}
+
+async function hasStorage({ live }: Pool, { type, key, storage, target }: Cover, hostAt: HostAt): Promise<boolean> {
+  if (type === "dir") return live.target.path === target;
+  if (live.type !== type) return false;
+  if (type === "logical") return (live.source.name ?? live.name) === storage;
+  for (const { path } of live.source.devices) {
+    if ((await diskKeyOf(path, hostAt)) === key) return true;
+  }
+  return false;
+}
+
+/** As the cover of a partition of this disk has it; null: there is no such disk. */
+async function diskKeyOf(path: string, hostAt: HostAt): Promise<string | null> {
+  if (!path.startsWith("/")) return null;
+  const host = await hostAt(path);
+  const facts = await host.facts(path, { timeoutMs: limits.adoptionLookMs }).catch(() => null);
+  if (facts?.kind !== "block") return null;
+  return `disk ${(await natureOf(facts.deviceNumber, host)).node}`;
 }
 
 function documentOf({ type, storage, target, format }: Cover, name: string): PoolDocument {

@@ -1,13 +1,16 @@
 import { posix } from "node:path";
 import type { PoolType } from "@cistern/documents";
-import type { Host } from "../host/host.js";
+import type { FileFacts, Host } from "../host/host.js";
 import { limits } from "../limits.js";
 import { BLKID_NOTHING, parseSignatures, probeSignatures } from "../tools/blkid.js";
-import { wholeDiskOf } from "./partitions.js";
+import { logicalVolumeOf, natureOf } from "./identity/devices.js";
+import { lastingNameOf } from "./lasting-name.js";
 
 /** The storage that a pool has to be made of in order to have a file or device. */
 export interface Cover {
   readonly type: Extract<PoolType, "dir" | "logical" | "disk">;
+  /** The same for all that one pool would have, by whatever name it is used. */
+  readonly key: string;
   /** The directory, the volume group's name, the disk's path. */
   readonly storage: string;
   readonly target: string;
@@ -15,40 +18,68 @@ export interface Cover {
   readonly format: string | null;
   /** What the pool would best be called. */
   readonly wish: string;
+  /** The device is not there now: only a pool that is defined already can bring it. */
+  readonly isGone?: true;
 }
 
 export interface Uncovered {
   readonly reason: string;
 }
 
-/** Devices that are made anew at each boot, or that are parts of something else. */
-const PASSING = /^\/dev\/(?:loop|nbd|ram|zram|fd|sr)\d+/;
+/** Devices that are made anew at each boot, and drives that have one medium after the other. */
+const PASSING = /^\/dev\/(?:loop|nbd|ram|zram)\d+/;
+const DRIVES = /^\/dev\/(?:fd|sr)\d+$/;
+const ZVOLS = /^\/dev\/zd\d+/;
 
 /** Partition tables by blkid's names that a pool of a disk can have. */
 const TABLES: ReadonlySet<string> = new Set(["dos", "gpt", "mac", "sun", "dvh", "bsd"]);
 
+export const NOT_THERE = "there is no such device now";
+
+const LOOK = { timeoutMs: limits.adoptionLookMs };
+
 export async function coverOf(place: string, hostAt: (path: string) => Promise<Host>): Promise<Cover | Uncovered> {
   if (!place.startsWith("/")) return { reason: "it is not on this host" };
   if (!place.startsWith("/dev/")) return directoryOf(place);
-  if (PASSING.test(place)) return { reason: "the device is made anew at each boot" };
   const host = await hostAt(place);
-  const group = await volumeGroupOf(place, host);
-  if (group !== null) {
-    return { type: "logical", storage: group, target: `/dev/${group}`, format: "lvm2", wish: group };
+  const facts = await host.facts(place, LOOK).catch(() => null);
+  if (facts === null) return goneVolume(place) ?? { reason: passing(place) ?? NOT_THERE };
+  if (facts.kind !== "block") return { reason: "it is no block device" };
+  return deviceCover(place, facts, host);
+}
+
+async function deviceCover(place: string, { deviceNumber }: FileFacts, host: Host): Promise<Cover | Uncovered> {
+  const { node, disk, logical } = await natureOf(deviceNumber, host);
+  if (logical !== null) return groupOf(logical.group);
+  const reason = passing(node ?? place);
+  if (reason !== null) return { reason };
+  if (disk === null) {
+    const isMapped = node?.startsWith("/dev/dm-") === true;
+    return { reason: isMapped ? MAPPED : WHOLE };
   }
-  const disk = wholeDiskOf(place);
-  if (disk === null) return { reason: "no type of pool has whole disks of the host one by one" };
-  const table = await tableOf(disk, host).catch(() => null);
-  if (table === null) return { reason: `the partition table of '${disk}' cannot be read` };
+  const name = await lastingNameOf(disk, host);
+  const table = await tableOf(name, host).catch(() => null);
+  if (table === null) return { reason: `the partition table of '${name}' cannot be read` };
   if (!TABLES.has(table)) return { reason: `no pool can have a disk with a partition table of format '${table}'` };
-  const target = disk.startsWith("/dev/disk/") ? posix.dirname(disk) : "/dev";
-  return { type: "disk", storage: disk, target, format: table, wish: posix.basename(disk) };
+  const target = name.startsWith("/dev/disk/") ? posix.dirname(name) : "/dev";
+  return { type: "disk", key: `disk ${disk}`, storage: name, target, format: table, wish: posix.basename(name) };
+}
+
+const WHOLE =
+  "it is a whole disk, which only pools of type scsi, iscsi and mpath have, and with it all others of its host";
+const MAPPED = "it is a device of device-mapper, but no logical volume";
+
+function passing(node: string): string | null {
+  if (PASSING.test(node)) return "the device is made anew at each boot";
+  if (DRIVES.test(node)) return "it is a drive, in which there may be another medium at any time";
+  return ZVOLS.test(node) ? "a pool of type zfs would have it, which has to be defined by hand" : null;
 }
 
 function directoryOf(file: string): Cover {
   const directory = posix.dirname(file);
   return {
     type: "dir",
+    key: `dir ${directory}`,
     storage: directory,
     target: directory,
     format: null,
@@ -56,23 +87,27 @@ function directoryOf(file: string): Cover {
   };
 }
 
-/** LVM makes a directory for each of its groups. `/dev/mapper/vg-lv`: a "-" inside a name is doubled there. */
-async function volumeGroupOf(place: string, host: Host): Promise<string | null> {
-  const mapped = /^\/dev\/mapper\/((?:[^-]|--)+)-((?:[^-]|--)+)$/.exec(place);
-  const [, group, volume] =
-    mapped === null
-      ? (/^\/dev\/([^/]+)\/([^/]+)$/.exec(place) ?? [])
-      : mapped.map((part) => part.replaceAll("--", "-"));
-  if (group === undefined || volume === undefined || NOT_GROUPS.has(group)) return null;
-  const facts = await host.facts(`/dev/${group}/${volume}`, { timeoutMs: limits.adoptionLookMs }).catch(() => null);
-  return facts?.kind === "block" ? group : null;
+function groupOf(group: string): Cover {
+  return {
+    type: "logical",
+    key: `logical ${group}`,
+    storage: group,
+    target: `/dev/${group}`,
+    format: "lvm2",
+    wish: group,
+  };
 }
 
-const NOT_GROUPS: ReadonlySet<string> = new Set(["mapper", "disk", "block", "zvol", "md", "bus", "input", "shm"]);
+/** A stopped pool's logical volumes are not there: by its name one is known all the same. */
+function goneVolume(place: string): Cover | null {
+  const mapped = /^\/dev\/(?:mapper\/|disk\/by-id\/dm-name-)([^/]+)$/.exec(place)?.[1];
+  const group = mapped === undefined ? /^\/dev\/([^/]+)\/[^/]+$/.exec(place)?.[1] : logicalVolumeOf(mapped)?.group;
+  return group === undefined ? null : { ...groupOf(group), isGone: true };
+}
 
 async function tableOf(disk: string, host: Host): Promise<string | null> {
-  await using device = await host.openFile(disk, "read", { timeoutMs: limits.adoptionLookMs });
-  const result = await host.run(probeSignatures(device, posix.basename(disk)), { timeoutMs: limits.adoptionLookMs });
+  await using device = await host.openFile(disk, "read", LOOK);
+  const result = await host.run(probeSignatures(device, posix.basename(disk)), LOOK);
   if (result.exitStatus !== 0 && result.exitStatus !== BLKID_NOTHING) return null;
   return parseSignatures(result.stdout).partitionTable;
 }

@@ -67,13 +67,15 @@ describe("adoption", () => {
       attachment("web", "/dev/loop7"),
       attachment("web", "/dev/sdzz"),
       attachment("web", "/dev/sdzz1"),
+      attachment("web", "/dev/vg/gone"),
       attachment("web", "rbd:pool/image"),
     ]);
     expect(proposals).toEqual([]);
     expect(left).toEqual([
       { place: "/dev/loop7", reason: "the device is made anew at each boot" },
-      { place: "/dev/sdzz", reason: "no type of pool has whole disks of the host one by one" },
-      { place: "/dev/sdzz1", reason: "the partition table of '/dev/sdzz' cannot be read" },
+      { place: "/dev/sdzz", reason: "there is no such device now" },
+      { place: "/dev/sdzz1", reason: "there is no such device now" },
+      { place: "/dev/vg/gone", reason: "there is no such device now" },
       { place: "rbd:pool/image", reason: "it is not on this host" },
     ]);
   });

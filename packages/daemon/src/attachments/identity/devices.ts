@@ -8,7 +8,8 @@ import { limits } from "../../limits.js";
  *     uevent               MAJOR=8 MINOR=1 DEVNAME=sda1 …, one a line
  *     loop/backing_file    of a loop device: the file's path, and " (deleted)" behind it when it is gone
  *     slaves/NAME          of a mapped device or an array: its parts
- *     dm/uuid              of a mapped device: "mpath-…" where its parts are ways to the same disk
+ *     dm/uuid              of a mapped device: "mpath-…" where its parts are ways to the same disk, "LVM-…" of a logical volume
+ *     dm/name              of a logical volume: "group-volume"; a "-" inside either name is doubled
  *     partition            of a partition: its number; the disk is the directory above
  *     sda1/partition …     of a disk: its partitions
  */
@@ -46,6 +47,35 @@ export async function partsOf(deviceNumber: bigint, host: Host): Promise<Part[]>
   }
 }
 
+/** What a device is to the kernel, as far as it can be told what it is a part of. */
+export interface DeviceNature {
+  /** Without udev's links; null: the kernel tells none. */
+  readonly node: string | null;
+  /** The node of the disk that it is a partition of. */
+  readonly disk: string | null;
+  /** The names of the group and the volume, of a logical volume. */
+  readonly logical: { readonly group: string; readonly volume: string } | null;
+}
+
+/** `deviceNumber`: st_rdev. */
+export async function natureOf(deviceNumber: bigint, host: Host): Promise<DeviceNature> {
+  const base = `/sys/dev/block/${majorOf(deviceNumber)}:${minorOf(deviceNumber)}`;
+  try {
+    await using directory = await host.openDirectory(base, OPTIONS);
+    const names = await directory.names(OPTIONS);
+    const name = deviceName(textOf(await directory.readFile("uevent", limits.sysfsBytes, OPTIONS)));
+    const [disk] = names.includes("partition") ? await nodeOf(host, `${base}/..`, "around") : [];
+    return {
+      node: name === null ? null : nodePath(name),
+      disk: disk?.path ?? null,
+      logical: names.includes("dm") ? await logicalVolumeIn(directory) : null,
+    };
+  } catch (error) {
+    if (error instanceof HostError) return { node: null, disk: null, logical: null };
+    throw error;
+  }
+}
+
 /** The device node of a SCSI device: `/sys/class/scsi_device/H:B:T:L/device/block/sda`; null: it has none (a tape, a scanner). */
 export async function scsiNode(address: string, host: Host): Promise<string | null> {
   const [name] = await namesAt(host, `/sys/class/scsi_device/${address}/device/block`);
@@ -77,6 +107,20 @@ async function backingFile(directory: Directory): Promise<Part[]> {
   await using loop = await directory.openDirectory("loop", OPTIONS);
   const path = textOf(await loop.readFile("backing_file", limits.sysfsBytes, OPTIONS)).replace(/\n$/, "");
   return path.startsWith("/") ? [{ path, direction: "beneath" }] : [];
+}
+
+async function logicalVolumeIn(directory: Directory): Promise<DeviceNature["logical"]> {
+  await using mapped = await directory.openDirectory("dm", OPTIONS);
+  const attribute = async (name: string) => textOf(await mapped.readFile(name, limits.sysfsBytes, OPTIONS)).trim();
+  if (!(await attribute("uuid")).startsWith("LVM-")) return null;
+  return logicalVolumeOf(await attribute("name"));
+}
+
+/** "group-volume" as device-mapper names it; null: it is no such name. */
+export function logicalVolumeOf(mappedName: string): DeviceNature["logical"] {
+  const [, group, volume] = /^((?:[^-]|--)+)-((?:[^-]|--)+)$/.exec(mappedName) ?? [];
+  if (group === undefined || volume === undefined) return null;
+  return { group: group.replaceAll("--", "-"), volume: volume.replaceAll("--", "-") };
 }
 
 async function isMultipath(directory: Directory): Promise<boolean> {
