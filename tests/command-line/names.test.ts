@@ -39,6 +39,31 @@ describe("a volume of any name", () => {
     });
   });
 
+  it.each(["vol-info", "vol-delete", "vol-upload"])(
+    "is not taken for another where an argument is not UTF-8: %s",
+    async (command) => {
+      const alike = ["caf\ufffd", "b\ufffd"];
+      for (const name of alike) await writeFile(own.path("p", name), "");
+      await own.cistern(["pool-refresh", "p"]);
+      // Node can hand no such bytes to a program.
+      const said = `${command} --pool p --vol "$(printf 'caf\\351')" ${command === "vol-upload" ? "/dev/null" : ""}`;
+      const refused = (more = "") =>
+        throughShell(`cistern ${said} ${more}`).then(
+          () => null,
+          ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+        );
+      const reason = 'the argument "caf\\xe9" is not UTF-8, and cannot be understood as it was meant';
+      const stderr = `cistern: ${reason}\n(cistern --help shows what there is)\n`;
+      expect(await refused()).toEqual({ code: 2, stdout: "", stderr });
+      const json = await refused("--output json");
+      expect(json).toMatchObject({ code: 2, stdout: "" });
+      expect(JSON.parse(json?.stderr ?? "").error.message).toContain("is not UTF-8");
+
+      // Somebody may have meant that letter.
+      for (const name of alike) expect((await own.program(["vol-delete", name, "p"])).status).toBe(0);
+    },
+  );
+
   it("is one line of a terminal", async () => {
     const { stdout } = await own.cistern(["vol-list", "p"], { columns: 80 });
     expect(stdout).toContain(" new\\x0aline ");

@@ -14,6 +14,8 @@ export interface Surroundings {
   readonly userId: number;
   /** Aborts when the user wants to stop. */
   readonly signal: AbortSignal;
+  /** The bytes of the last `count` arguments, which are the command line; null or absent: nobody can tell. */
+  argumentBytes?(count: number): readonly Buffer[] | null;
   connect(target: string, options: { readonly readOnly: boolean; readonly timeoutMs?: number }): Promise<Connection>;
 }
 

@@ -1,4 +1,5 @@
 import { realSurroundings } from "./context.js";
+import { ownArgumentBytes } from "./damaged-arguments.js";
 import { ExitStatus } from "./exit-status.js";
 import { run } from "./program.js";
 
@@ -12,4 +13,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(ExitStatus.OK);
 });
 
-process.exitCode = await run(process.argv.slice(2), realSurroundings(interruption.signal));
+process.exitCode = await run(process.argv.slice(2), {
+  ...realSurroundings(interruption.signal),
+  argumentBytes: ownArgumentBytes,
+});

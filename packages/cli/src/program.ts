@@ -4,6 +4,7 @@ import { type Command, type Parameter, readValues } from "./commands/command.js"
 import { readCount } from "./commands/parameters.js";
 import { COMMAND_GROUPS, COMMANDS, type CommandGroup, START_COMMAND } from "./commands/table.js";
 import { Context, type GlobalOptions, type Surroundings } from "./context.js";
+import { refuseDamaged } from "./damaged-arguments.js";
 import { ExitStatus, exitStatusOf, UsageError } from "./exit-status.js";
 import { factsOf } from "./failure.js";
 import { GENERAL_OPTIONS } from "./general-options.js";
@@ -35,6 +36,7 @@ Exit status: 0 done, 1 failed (the reason is on standard error) or found what sh
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<ExitStatus> {
   const contexts: Context[] = [];
   const program = buildProgram(surroundings, contexts);
+  program.hook("preAction", () => refuseDamaged(args, (count) => surroundings.argumentBytes?.(count) ?? null));
   try {
     await program.parseAsync(args, { from: "user" });
     return contexts.some(({ hasFindings }) => hasFindings) ? ExitStatus.FAILED : ExitStatus.OK;
