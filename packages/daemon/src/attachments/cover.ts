@@ -39,8 +39,8 @@ export const NOT_THERE = "there is no such device now";
 const LOOK = { timeoutMs: limits.adoptionLookMs };
 
 export async function coverOf(place: string, hostAt: (path: string) => Promise<Host>): Promise<Cover | Uncovered> {
-  if (!place.startsWith("/")) return { reason: "it is not on this host" };
-  if (!place.startsWith("/dev/")) return directoryOf(place);
+  if (!place.startsWith("/")) return { reason: reasonOf(place) };
+  if (!place.startsWith("/dev/")) return directoryOf(place, hostAt);
   const host = await hostAt(place);
   const facts = await host.facts(place, LOOK).catch(() => null);
   if (facts === null) return goneVolume(place) ?? { reason: passing(place) ?? NOT_THERE };
@@ -75,15 +75,31 @@ function passing(node: string): string | null {
   return ZVOLS.test(node) ? "a pool of type zfs would have it, which has to be defined by hand" : null;
 }
 
-function directoryOf(file: string): Cover {
+/** By how places begin that are no paths. */
+const NO_PATHS: readonly (readonly [prefix: string, reason: string])[] = [
+  ["nvme:", "the guest has the device to itself"],
+  ["scsi:", "no type of pool has devices of the host one by one"],
+  ["vhost-user:", "it is a socket, behind which is what another process serves"],
+];
+
+function reasonOf(place: string): string {
+  return NO_PATHS.find(([prefix]) => place.startsWith(prefix))?.[1] ?? "it is not on this host";
+}
+
+/** What is not there, or does not answer, is taken for a file. */
+async function directoryOf(file: string, hostAt: (path: string) => Promise<Host>): Promise<Cover | Uncovered> {
+  const host = await hostAt(file);
+  const facts = await host.facts(file, LOOK).catch(() => null);
+  if (facts?.kind === "directory") return { reason: "it is a directory, which no pool has as a disk" };
   const directory = posix.dirname(file);
+  if (directory === "/") return { reason: "a pool of the root directory would be one of the whole host" };
   return {
     type: "dir",
     key: `dir ${directory}`,
     storage: directory,
     target: directory,
     format: null,
-    wish: posix.basename(directory) || "root",
+    wish: posix.basename(directory),
   };
 }
 

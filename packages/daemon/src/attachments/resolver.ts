@@ -1,7 +1,7 @@
 import type { Host } from "../host/index.js";
 import type { PoolRegistry } from "../pools/registry.js";
 import { ChainBelow } from "./identity/chain-below.js";
-import { type Located, Locator } from "./identity/locator.js";
+import { type Located, Locator, vhostUserPlace } from "./identity/locator.js";
 import { PathLooks } from "./identity/path-looks.js";
 import { remotePlace } from "./identity/remote.js";
 import type { Silences } from "./identity/silences.js";
@@ -131,6 +131,8 @@ function nameOf(source: Reference["source"]): string {
       return `${source.pool}/${source.volume}`;
     case "nvme":
       return `nvme:${source.address}/${source.namespace}`;
+    case "vhostuser":
+      return vhostUserPlace(source.path);
     case "scsi":
       return `scsi:${source.host}:${source.bus}:${source.target}:${source.unit}`;
     default:

@@ -63,20 +63,30 @@ describe("adoption", () => {
   });
 
   it("says why no pool can have something", async () => {
+    storage.directory("directory");
     const { proposals, left } = await plan([
       attachment("web", "/dev/loop7"),
       attachment("web", "/dev/sdzz"),
       attachment("web", "/dev/sdzz1"),
       attachment("web", "/dev/vg/gone"),
       attachment("web", "rbd:pool/image"),
+      attachment("web", storage.path("directory")),
+      attachment("web", "/disk.img"),
+      attachment("web", "nvme:0000:01:00.0/1"),
+      attachment("web", "vhost-user:/run/vhost.sock"),
     ]);
     expect(proposals).toEqual([]);
-    expect(left).toEqual([
+    const byPlace = [...left].sort((a, b) => (a.place < b.place ? -1 : 1));
+    expect(byPlace).toEqual([
       { place: "/dev/loop7", reason: "the device is made anew at each boot" },
       { place: "/dev/sdzz", reason: "there is no such device now" },
       { place: "/dev/sdzz1", reason: "there is no such device now" },
       { place: "/dev/vg/gone", reason: "there is no such device now" },
+      { place: "/disk.img", reason: "a pool of the root directory would be one of the whole host" },
+      { place: storage.path("directory"), reason: "it is a directory, which no pool has as a disk" },
+      { place: "nvme:0000:01:00.0/1", reason: "the guest has the device to itself" },
       { place: "rbd:pool/image", reason: "it is not on this host" },
+      { place: "vhost-user:/run/vhost.sock", reason: "it is a socket, behind which is what another process serves" },
     ]);
   });
 });

@@ -103,6 +103,12 @@ describe("one file by many names", () => {
   });
 });
 
+it("a socket of vhost-user is no image, and need not be there before its guest starts", async () => {
+  const socket = storage.path("vhost.sock");
+  const [use] = await usesOf({ type: "vhostuser", source: `type='unix' path='${socket}'` });
+  expect(use).toMatchObject({ place: `vhost-user:${socket}`, realPath: socket, problem: null, isUnknown: false });
+});
+
 describe("what an image rests on", () => {
   it("is read from the images where the document says nothing, data files too", async () => {
     const directory = storage.directory("pool");

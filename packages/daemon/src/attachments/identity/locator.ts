@@ -39,6 +39,8 @@ export class Locator {
         return this.#volume(source);
       case "nvme":
         return this.#nvme(source.address, source.namespace);
+      case "vhostuser":
+        return this.#vhostUser(source.path);
       case "scsi":
         return this.#scsi(`${source.host}:${source.bus}:${source.target}:${source.unit}`);
       default:
@@ -110,6 +112,13 @@ export class Locator {
     return plainly({ ...nowhere(place, ""), identity: place, problem: null, isUnknown: false });
   }
 
+  /** Whatever serves the socket may make it only when the guest starts. */
+  async #vhostUser(path: string): Promise<Located> {
+    const located = await this.path(path);
+    const isMissing = located.problem !== null && !located.isUnknown;
+    return { ...located, place: vhostUserPlace(path), problem: isMissing ? null : located.problem };
+  }
+
   async #scsi(address: string): Promise<Located> {
     const node = await scsiNode(address, await this.#looks.hostAt("/sys"));
     if (node !== null) return this.path(node);
@@ -120,6 +129,11 @@ export class Locator {
       isUnknown: false,
     });
   }
+}
+
+/** The socket's path is no image's: behind it is what another process serves. */
+export function vhostUserPlace(path: string): string {
+  return `vhost-user:${path}`;
 }
 
 function plainly(whereabouts: Whereabouts): Located {
