@@ -84,6 +84,19 @@ describe("a directory of documents", () => {
     expect(told()).toEqual([["renamed", "unknown", false, true]]);
   });
 
+  it("keeps a guest of which one of two files goes", async () => {
+    write("web.xml", web);
+    write("web-copy.xml", web);
+    const source = await opened(documents);
+    expect(told()).toEqual([["web", "unknown", false, true]]);
+    rmSync(`${documents}/web.xml`);
+    await source.catchUp();
+    expect(told()).toEqual([["web", "unknown", false, true]]);
+    rmSync(`${documents}/web-copy.xml`);
+    await source.catchUp();
+    expect(told()).toEqual([]);
+  });
+
   it("a document that cannot be read says so, and what its guest used before still counts", async () => {
     write("web.xml", web);
     const source = await opened(documents);

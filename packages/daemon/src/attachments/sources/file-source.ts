@@ -120,6 +120,9 @@ export class FileSource implements DomainSource {
     const domain = this.#domains.get(name);
     this.#evidence.delete(name);
     this.#domains.delete(name);
-    if (domain !== undefined) this.#memory.gone(domain);
+    if (domain === undefined) return;
+    this.#memory.gone(domain);
+    // Another file may be of the same guest.
+    for (const other of this.#domains.values()) if (domainKey(other) === domainKey(domain)) this.#memory.one(other);
   }
 }
