@@ -24,6 +24,10 @@ it("an explanation says the verdict first, and what is not known last", () => {
   expect(formatExplanation("images/a", { ...nothing, verdict: "unused", doubts: [] })).toBe(
     "Volume images/a is not used by anybody.\n\nNothing that is known keeps it from being deleted.\n",
   );
+  // Files of definitions do not say whether their guests run.
+  expect(formatExplanation("images/a", { ...nothing, verdict: "next-boot", doubts: [] })).toMatch(
+    /^Volume images\/a is not known to be used now, and is what guests are defined with\.\n/,
+  );
   const doubts = ["The source is silent."];
   expect(formatExplanation("images/a", { ...nothing, verdict: "unknown", doubts })).toBe(
     "Volume images/a may be in use: it is unknown whether anybody uses it.\n\nNothing that is known keeps it from being deleted.\n\n" +

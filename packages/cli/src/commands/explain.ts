@@ -23,7 +23,7 @@ export const explain = command({
 
 const VERDICTS: Readonly<Record<string, string>> = {
   "in-use": "is in use",
-  "next-boot": "is used by guests that do not run now",
+  "next-boot": "is not known to be used now, and is what guests are defined with",
   unused: "is not used by anybody",
   unknown: "may be in use: it is unknown whether anybody uses it",
 };

@@ -4,7 +4,7 @@ import { doubtsOf, isAnybodyAsked } from "./doubts.js";
 import type { Attachment, Attachments } from "./model.js";
 
 /**
- * "in-use": a running guest, another volume or work that is under way needs it; "next-boot": guests that do not run name it;
+ * "in-use": a running guest, another volume or work that is under way needs it; "next-boot": definitions of guests name it, which are not known to run with it;
  * "unused": nobody does; "unknown": nobody is known to, but not everybody could be asked.
  */
 export type Verdict = "in-use" | "next-boot" | "unused" | "unknown";
