@@ -1,27 +1,14 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, open, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
-import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
-import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
 import { Sshd, sshdUnavailable } from "../support/sshd.js";
-import { inNamespace, stage } from "./stage.js";
+import { BOTH_DAEMONS, stage } from "./stage.js";
 
-const daemons = [
-  {
-    name: "cisternd",
-    prepare: prepareCisternd,
-    unavailable: cisterndUnavailable() ?? mountNamespacesUnavailable(),
-    isCistern: true,
-  },
-  { name: "libvirtd", prepare: prepareLibvirtd, unavailable: libvirtdUnavailable(), isCistern: false },
-];
-
-describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern }) => {
-  const own = stage({ unavailable, open: inNamespace(prepare) });
+describe.each(BOTH_DAEMONS)("cistern with $name", ({ unavailable, open, isCistern }) => {
+  const own = stage({ unavailable, open });
   /** The program itself: its own process, its exit status, its output. */
   const cistern = (...args: string[]) => own.program(args);
   const images = (...names: string[]) => own.path("images", ...names);
@@ -165,7 +152,7 @@ describe.each(daemons)("cistern with $name", ({ prepare, unavailable, isCistern 
         "cistern: failed to get vol 'no such volume': Storage volume not found: " +
         "no storage vol with matching name 'no such volume'\nhint: cistern vol-list images shows what there is\n",
     });
-    await expect(open(back)).rejects.toThrow("ENOENT");
+    await expect(stat(back)).rejects.toThrow("ENOENT");
   });
 
   it("says what a pool has promised, where the daemon can tell", async () => {

@@ -1,21 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
-import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
-import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
-import { inNamespace, stage } from "./stage.js";
+import { BOTH_DAEMONS, stage } from "./stage.js";
 
-const daemons = [
-  {
-    name: "cisternd",
-    prepare: prepareCisternd,
-    unavailable: cisterndUnavailable() ?? mountNamespacesUnavailable(),
-    isCistern: true,
-  },
-  { name: "libvirtd", prepare: prepareLibvirtd, unavailable: libvirtdUnavailable(), isCistern: false },
-];
-
-describe.each(daemons)("cistern alone, with $name", ({ prepare, unavailable, isCistern }) => {
-  const own = stage({ unavailable, open: inNamespace(prepare) });
+describe.each(BOTH_DAEMONS)("cistern alone, with $name", ({ unavailable, open, isCistern }) => {
+  const own = stage({ unavailable, open });
 
   async function done(args: readonly string[], columns?: number): Promise<string> {
     const { status, stdout, stderr } = await own.cistern(args, { columns });

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import { cisterndUnavailable } from "../support/cisternd.js";
+import { cisterndUnavailable, prepareCisternd } from "../support/cisternd.js";
+import { libvirtdUnavailable, prepareLibvirtd } from "../support/libvirtd.js";
+import { mountNamespacesUnavailable } from "../support/mount-namespace.js";
 import { RootedDaemon } from "../support/rooted-daemon.js";
 import { CISTERN, type Ended, runCistern } from "./cistern.js";
 
@@ -90,3 +92,14 @@ export function inNamespace(
     }
   };
 }
+
+/** cisternd and a real libvirtd, for tests that both have to pass. */
+export const BOTH_DAEMONS = [
+  {
+    name: "cisternd",
+    unavailable: cisterndUnavailable() ?? mountNamespacesUnavailable(),
+    open: inNamespace(prepareCisternd),
+    isCistern: true,
+  },
+  { name: "libvirtd", unavailable: libvirtdUnavailable(), open: inNamespace(prepareLibvirtd), isCistern: false },
+];

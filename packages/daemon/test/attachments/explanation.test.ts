@@ -18,6 +18,11 @@ afterEach(() => storage.close());
 const ALONE: Surroundings = { overlays: [], jobs: [], deletesBackingStores: false, refusesDefinedUses: false };
 const SILENT = source({ answers: false, reason: "Connection refused" });
 
+/** An image of the pool's directory on something that is not read. */
+function overlay(name: string, base: string): void {
+  qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", base, "-F", "raw", storage.path("p", name), "1M");
+}
+
 describe("explain", () => {
   const explained = async (about: ReturnType<typeof known>, surroundings: Partial<Surroundings> = {}) => {
     if (storage.registry.findByName("p") === undefined) await storage.started("p");
@@ -75,19 +80,7 @@ describe("explain", () => {
   });
 
   it("names the volumes that are built on it", async () => {
-    qemuImg(
-      "create",
-      "-q",
-      "-f",
-      "qcow2",
-      "-u",
-      "-b",
-      storage.path("p", "a"),
-      "-F",
-      "raw",
-      storage.path("p", "top"),
-      "1M",
-    );
+    overlay("top", storage.path("p", "a"));
     await storage.started("p");
     const placed = storage.volumes.resolve({ pool: "p", name: "a" });
     const overlays = await new BackingUsers(storage.registry, storage.backends).overlaysOn(placed);
@@ -128,33 +121,9 @@ describe("orphans", () => {
   });
 
   it("are not what other volumes are built on, by whatever path", async () => {
-    qemuImg(
-      "create",
-      "-q",
-      "-f",
-      "qcow2",
-      "-u",
-      "-b",
-      storage.path("p", "a"),
-      "-F",
-      "raw",
-      storage.path("p", "top"),
-      "1M",
-    );
+    overlay("top", storage.path("p", "a"));
     symlinkSync(storage.path("p"), storage.path("way"));
-    qemuImg(
-      "create",
-      "-q",
-      "-f",
-      "qcow2",
-      "-u",
-      "-b",
-      storage.path("way", "b"),
-      "-F",
-      "raw",
-      storage.path("p", "other"),
-      "1M",
-    );
+    overlay("other", storage.path("way", "b"));
     await storage.started("p");
     expect(names(await orphans(known([])))).toEqual(["other", "top"]);
   });
