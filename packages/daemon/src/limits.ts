@@ -148,6 +148,10 @@ export const limits = {
   attachmentLooksMs: 1_000,
   /** Files can be exchanged, devices renumbered without a word: all that guests use is looked at again so often. */
   attachmentSweepMs: 300_000,
+  /** Who asks for what is wrong is told what was so this long ago at the most … */
+  attachmentReportMs: 30_000,
+  /** … and of what is missing, this long. */
+  attachmentMissingMs: 250,
   /** Files of documents have no way to tell of a change: so often they are looked at. */
   sourcePollMs: 3_000,
   /** One call to a source: above the pauses of a busy hypervisor with a thousand guests. */

@@ -48,7 +48,7 @@ export class AttachmentMap implements Attachments {
       this.#table.poolChanged(pool);
       void this.#identities.catchUp();
     });
-    this.#sweep = setInterval(() => this.#table.lookAgain(), limits.attachmentSweepMs).unref();
+    this.#sweep = setInterval(() => this.#table.lookAtAll(), limits.attachmentSweepMs).unref();
     await Promise.all(
       this.#sources.map((source) => {
         const { name } = source.facts;
@@ -125,6 +125,11 @@ export class AttachmentMap implements Attachments {
       ];
     });
     return [...silent.map(({ name, reason }) => `The source "${name}" does not answer: ${reason}`), ...ofGuests];
+  }
+
+  lookAgain(at: "missing" | "all"): void {
+    if (at === "missing") this.#table.lookAtMissing();
+    else this.#table.lookAtAll();
   }
 
   async settled(timeoutMs: number): Promise<void> {

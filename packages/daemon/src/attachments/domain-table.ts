@@ -30,6 +30,8 @@ export class DomainTable {
   readonly #underWay = new Set<DomainUses>();
   #resolver: { readonly one: Resolver; readonly untilMs: number } | null = null;
   #work: Promise<void> | null = null;
+  #allLookedAtMs = performance.now();
+  #missingLookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: DomainTableParts) {
     this.#parts = parts;
@@ -66,9 +68,29 @@ export class DomainTable {
     }
   }
 
-  /** Looks at everything anew: files may have been exchanged without a word. */
-  lookAgain(): void {
+  /** Looks at everything anew, unless that was done lately: files may have been exchanged without a word. */
+  lookAtAll(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#allLookedAtMs < limits.attachmentReportMs) {
+      this.lookAtMissing();
+      return;
+    }
+    this.#allLookedAtMs = nowMs;
+    this.#missingLookedAtMs = nowMs;
+    this.#resolver = null;
     for (const owner of this) this.#resolve(owner);
+  }
+
+  /** Of guests with something that could not be found, looks at everything anew, unless that was done lately. */
+  lookAtMissing(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#missingLookedAtMs < limits.attachmentMissingMs) return;
+    this.#missingLookedAtMs = nowMs;
+    // What it found before shall not be taken up.
+    this.#resolver = null;
+    for (const owner of this) {
+      if (owner.uses.some(({ problem }) => problem !== null)) this.#resolve(owner);
+    }
   }
 
   /** Resolves when all that is known has been resolved. */

@@ -132,6 +132,8 @@ export interface Attachments {
    * could not be read. Empty: whatever is not attached is unused.
    */
   unknowns(): readonly string[];
+  /** Begins to look again at what could not be found, or at everything, unless that was done lately: files come and go without a word. */
+  lookAgain(at: "missing" | "all"): void;
   /** Waits until what is known to have changed has been read and resolved, or for this long at the most. */
   settled(timeoutMs: number): Promise<void>;
   /** Reads one guest afresh from its source; false: the source did not answer in that time. */

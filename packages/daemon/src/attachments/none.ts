@@ -9,6 +9,7 @@ export const NO_ATTACHMENTS: Attachments = {
   ofVolume: () => [],
   ofPool: () => [],
   unknowns: () => [],
+  lookAgain: () => {},
   settled: async () => {},
   refreshDomain: async () => false,
 };

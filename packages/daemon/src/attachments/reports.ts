@@ -79,6 +79,7 @@ export class Reports {
   }
 
   async conflicts(): Promise<readonly Conflict[]> {
+    this.attachments.lookAgain("all");
     await this.#settle();
     return findConflicts(this.attachments, this.#parts.registry);
   }
@@ -119,6 +120,7 @@ export class Reports {
   }
 
   #settle(): Promise<void> {
+    this.attachments.lookAgain("missing");
     return this.attachments.settled(limits.useGuardMs);
   }
 }
