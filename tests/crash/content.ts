@@ -18,7 +18,7 @@ export function contentOf(seed: number, bytes: number): Buffer {
 
 export async function readAll(path: string): Promise<Buffer> {
   await using file = await open(path, "r");
-  return file.readFile();
+  return await file.readFile();
 }
 
 /** Of contents of one length: whether `found` is the first, is the second, and where it has a byte of neither. */

@@ -149,7 +149,7 @@ class Walk {
     const earlier = this.#seen.get(found.identity);
     if (earlier !== undefined) return withProblem(seen, "cycle", `It is link ${earlier} of this chain already.`);
     this.#seen.set(found.identity, this.links.length);
-    return this.#lookInto(seen, wanted, found);
+    return await this.#lookInto(seen, wanted, found);
   }
 
   async #lookInto(link: ChainLink, wanted: WantedLink, found: Found): Promise<ChainLink> {

@@ -141,7 +141,7 @@ async function nodeOf(host: Host, sysfsPath: string, direction: Part["direction"
 
 async function namesIn(directory: Directory, name: string): Promise<string[]> {
   await using below = await directory.openDirectory(name, OPTIONS);
-  return below.names(OPTIONS);
+  return await below.names(OPTIONS);
 }
 
 /** None where there is no such directory. */

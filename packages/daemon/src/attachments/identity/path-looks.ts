@@ -75,7 +75,7 @@ export class PathLooks {
     // One trip instead of three.
     if (host.home === "remote" || path === "/") return (await this.#hostAt(path)).facts(path, OPTIONS);
     await using opened = await host.openDirectory(directory, { ...OPTIONS, lazily: true });
-    return opened.lookup(posix.basename(path), { ...OPTIONS, follow: false });
+    return await opened.lookup(posix.basename(path), { ...OPTIONS, follow: false });
   }
 }
 
