@@ -16,7 +16,7 @@ import { directoryDriver } from "../../dist/drivers/directory.js";
 import { qemuImg } from "../images/shared.js";
 import { pool, volume, type Wanted } from "./documents.js";
 import { create, errorOf, Laboratory } from "./laboratory.js";
-import { standIn } from "./stand-in.js";
+import { hostWith, standIn } from "./stand-in.js";
 
 let laboratory: Laboratory;
 let images: string;
@@ -80,6 +80,34 @@ describe("a file that is gone", () => {
   ];
   test.each(rows)("%s", async (_, call, expected) => {
     expect((await errorOf(call(gone) ?? Promise.resolve())).replaceAll(images, "@")).toBe(expected);
+  });
+
+  test("is somebody's failure while its directory is being closed: none is left that nobody waits for", async () => {
+    const lost: unknown[] = [];
+    const collect = (reason: unknown) => lost.push(reason);
+    process.on("unhandledRejection", collect);
+    try {
+      const context = await laboratory.context();
+      let opened: Promise<unknown> = Promise.resolve();
+      const host = hostWith(laboratory.host, (directory) => ({
+        open: (...request) => {
+          const opening = directory.open(...request);
+          opened = opening;
+          return opening;
+        },
+        // Is done only once the file was found missing.
+        [Symbol.asyncDispose]: async () => {
+          await opened.catch(() => {});
+          await new Promise((resolve) => setImmediate(resolve));
+          await directory.close();
+        },
+      }));
+      const download = openForDownload?.(definition(), gone, { ...context, host });
+      expect(await errorOf(download ?? Promise.resolve())).toContain("No such file or directory");
+    } finally {
+      process.off("unhandledRejection", collect);
+    }
+    expect(lost).toEqual([]);
   });
 
   test("with its whole directory", async () => {

@@ -15,7 +15,7 @@ export async function openForDownload(
   context: VolumeContext,
 ): Promise<File> {
   await using directory = await openForStream(pool, volume, context);
-  return openEntry(directory, volume, "read", context, streamDetail(volume), ErrorDomain.STREAMS);
+  return await openEntry(directory, volume, "read", context, streamDetail(volume), ErrorDomain.STREAMS);
 }
 
 /** The same for an upload, which is written down before the first byte comes. */
