@@ -1,3 +1,4 @@
+import type { Attachment } from "@cistern/client";
 import { describe, expect, it } from "vitest";
 import { formatDoubts } from "../dist/commands/doubts.js";
 import { formatExplanation } from "../dist/commands/explain.js";
@@ -19,15 +20,22 @@ describe("sentences", () => {
   });
 });
 
+const use: Attachment = {
+  domain: { source: "/etc/libvirt/qemu", name: "web", uuid: null, state: "unknown" },
+  ...{ when: "next-boot", role: "disk", format: "raw", isReadOnly: false, isShareable: false },
+  ...{ target: "vda", bus: "virtio", address: null, place: "/images/a", through: [], problem: null },
+  volumes: [{ pool: "images", volume: "a" }],
+};
+
 it("an explanation says the verdict first, and what is not known last", () => {
   const nothing = { attachments: [], overlays: [], jobs: [], obstacles: [], losses: [], isAnybodyAsked: true };
   expect(formatExplanation("images/a", { ...nothing, verdict: "unused", doubts: [] })).toBe(
     "Volume images/a is not used by anybody.\n\nNothing that is known keeps it from being deleted.\n",
   );
   // Files of definitions do not say whether their guests run.
-  expect(formatExplanation("images/a", { ...nothing, verdict: "next-boot", doubts: [] })).toMatch(
-    /^Volume images\/a is not known to be used now, and is what guests are defined with\.\n/,
-  );
+  const defined = formatExplanation("images/a", { ...nothing, attachments: [use], verdict: "next-boot", doubts: [] });
+  expect(defined).toMatch(/^Volume images\/a is not known to be used now, and is what guests are defined with\.\n/);
+  expect(defined).toContain("\nOther clients may delete it; cistern does so only with --even-if-defined.\n");
   const doubts = ["The source is silent."];
   expect(formatExplanation("images/a", { ...nothing, verdict: "unknown", doubts })).toBe(
     "Volume images/a may be in use: it is unknown whether anybody uses it.\n\nNothing that is known keeps it from being deleted.\n\n" +

@@ -34,8 +34,14 @@ export function formatExplanation(name: string, explanation: VolumeExplanation):
     `Volume ${printable(name)} ${VERDICTS[verdict] ?? printable(verdict)}.\n`,
     attachments.length === 0 ? "" : `\n${formatTable(attachmentColumns, attachments)}`,
     formatSentences("It cannot be deleted now", obstacles),
-    obstacles.length === 0 ? "\nNothing that is known keeps it from being deleted.\n" : "",
+    obstacles.length === 0 ? `\n${freedomOf(explanation)}\n` : "",
     formatSentences("Without it", losses),
     formatDoubts(explanation),
   ].join("");
+}
+
+/** What cisternd lets virsh do, cistern itself does not do unasked. */
+function freedomOf({ attachments }: VolumeExplanation): string {
+  if (attachments.length === 0) return "Nothing that is known keeps it from being deleted.";
+  return "Other clients may delete it; cistern does so only with --even-if-defined.";
 }
