@@ -61,6 +61,7 @@ function buildProgram(surroundings: Surroundings, contexts: Context[]): Commande
     .configureOutput({
       writeOut: (text) => void surroundings.stdout.write(text),
       writeErr: (text) => void surroundings.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "cistern: ")),
       getOutHelpWidth: () => columnsOf(surroundings.stdout),
     });
   for (const option of GENERAL_OPTIONS) program.addOption(generalOption(option));

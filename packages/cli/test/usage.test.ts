@@ -79,6 +79,7 @@ describe("a wrong command line ends with status 2, the reason and nothing done",
   ])("%s", async (line, reason) => {
     const { status, stdout, stderr, targets } = await runAlone(line.split(" "));
     expect(stderr).toContain(reason);
+    expect(stderr).toMatch(/^cistern: /);
     expect({ status, stdout, targets }).toEqual({ status: 2, stdout: "", targets: [] });
   });
 });

@@ -4,7 +4,7 @@ import type { Host } from "../host/host.js";
 import { limits } from "../limits.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
-import { type Cover, coverOf, NOT_THERE } from "./cover.js";
+import { type Cover, coverOf } from "./cover.js";
 import { natureOf } from "./identity/devices.js";
 import type { Attachment, AttachmentRole } from "./model.js";
 import { poolNamer } from "./pool-names.js";
@@ -65,7 +65,7 @@ export async function planAdoption(
     const same = "key" in cover ? wanted.get(cover.key) : undefined;
     const pool = "reason" in cover ? null : (same?.pool ?? (await existing(cover, registry, hostAt)));
     if ("reason" in cover) left.push({ place, reason: cover.reason });
-    else if (cover.isGone && pool?.active !== false) left.push({ place, reason: NOT_THERE });
+    else if (cover.gone !== null && pool?.active !== false) left.push({ place, reason: cover.gone });
     else if (same !== undefined) same.places.push(place);
     else wanted.set(cover.key, { cover, pool, places: [place] });
   }

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { PoolType } from "@cistern/documents";
-import type { FileFacts, Host } from "../host/host.js";
+import { type FileFacts, type Host, HostError } from "../host/index.js";
 import { limits } from "../limits.js";
 import { BLKID_NOTHING, parseSignatures, probeSignatures } from "../tools/blkid.js";
 import { logicalVolumeOf, natureOf } from "./identity/devices.js";
@@ -18,8 +18,8 @@ export interface Cover {
   readonly format: string | null;
   /** What the pool would best be called. */
   readonly wish: string;
-  /** The device is not there now: only a pool that is defined already can bring it. */
-  readonly isGone?: true;
+  /** Why it is not there now: only a pool that is defined already can bring it; null: it is. */
+  readonly gone: string | null;
 }
 
 export interface Uncovered {
@@ -34,7 +34,10 @@ const ZVOLS = /^\/dev\/zd\d+/;
 /** Partition tables by blkid's names that a pool of a disk can have. */
 const TABLES: ReadonlySet<string> = new Set(["dos", "gpt", "mac", "sun", "dvh", "bsd"]);
 
-export const NOT_THERE = "there is no such device now";
+const NO_DEVICE = "there is no such device now";
+const NO_FILE = "there is no such file now";
+/** ENOENT, ENOTDIR. */
+const MISSING = new Set(["ENOENT", "ENOTDIR"]);
 
 const LOOK = { timeoutMs: limits.adoptionLookMs };
 
@@ -43,7 +46,7 @@ export async function coverOf(place: string, hostAt: (path: string) => Promise<H
   if (!place.startsWith("/dev/")) return directoryOf(place, hostAt);
   const host = await hostAt(place);
   const facts = await host.facts(place, LOOK).catch(() => null);
-  if (facts === null) return goneVolume(place) ?? { reason: passing(place) ?? NOT_THERE };
+  if (facts === null) return goneVolume(place) ?? { reason: passing(place) ?? NO_DEVICE };
   if (facts.kind !== "block") return { reason: "it is no block device" };
   return deviceCover(place, facts, host);
 }
@@ -62,7 +65,15 @@ async function deviceCover(place: string, { deviceNumber }: FileFacts, host: Hos
   if (table === null) return { reason: `the partition table of '${name}' cannot be read` };
   if (!TABLES.has(table)) return { reason: `no pool can have a disk with a partition table of format '${table}'` };
   const target = name.startsWith("/dev/disk/") ? posix.dirname(name) : "/dev";
-  return { type: "disk", key: `disk ${disk}`, storage: name, target, format: table, wish: posix.basename(name) };
+  return {
+    type: "disk",
+    key: `disk ${disk}`,
+    storage: name,
+    target,
+    format: table,
+    wish: posix.basename(name),
+    gone: null,
+  };
 }
 
 const WHOLE =
@@ -86,11 +97,12 @@ function reasonOf(place: string): string {
   return NO_PATHS.find(([prefix]) => place.startsWith(prefix))?.[1] ?? "it is not on this host";
 }
 
-/** What is not there, or does not answer, is taken for a file. */
+/** What does not answer is taken for a file. */
 async function directoryOf(file: string, hostAt: (path: string) => Promise<Host>): Promise<Cover | Uncovered> {
   const host = await hostAt(file);
-  const facts = await host.facts(file, LOOK).catch(() => null);
-  if (facts?.kind === "directory") return { reason: "it is a directory, which no pool has as a disk" };
+  const facts = await host.facts(file, LOOK).catch((error: unknown) => (isMissing(error) ? "missing" : null));
+  if (facts !== "missing" && facts?.kind === "directory")
+    return { reason: "it is a directory, which no pool has as a disk" };
   const directory = posix.dirname(file);
   if (directory === "/") return { reason: "a pool of the root directory would be one of the whole host" };
   return {
@@ -100,7 +112,12 @@ async function directoryOf(file: string, hostAt: (path: string) => Promise<Host>
     target: directory,
     format: null,
     wish: posix.basename(directory),
+    gone: facts === "missing" ? NO_FILE : null,
   };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof HostError && MISSING.has(error.code);
 }
 
 function groupOf(group: string): Cover {
@@ -111,6 +128,7 @@ function groupOf(group: string): Cover {
     target: `/dev/${group}`,
     format: "lvm2",
     wish: group,
+    gone: null,
   };
 }
 
@@ -118,7 +136,7 @@ function groupOf(group: string): Cover {
 function goneVolume(place: string): Cover | null {
   const mapped = /^\/dev\/(?:mapper\/|disk\/by-id\/dm-name-)([^/]+)$/.exec(place)?.[1];
   const group = mapped === undefined ? /^\/dev\/([^/]+)\/[^/]+$/.exec(place)?.[1] : logicalVolumeOf(mapped)?.group;
-  return group === undefined ? null : { ...groupOf(group), isGone: true };
+  return group === undefined ? null : { ...groupOf(group), gone: NO_DEVICE };
 }
 
 async function tableOf(disk: string, host: Host): Promise<string | null> {
