@@ -8,7 +8,7 @@ export const ExitStatus = {
   FAILED: 1,
   /** The command line is not understood. */
   USAGE: 2,
-  /** There is no such pool, volume, secret or guest. */
+  /** There is no such pool, volume, secret, guest or job. */
   NOT_FOUND: 3,
   /** The server, or what guards it, does not let us. */
   DENIED: 4,
@@ -45,12 +45,15 @@ const BY_CODE: ReadonlyMap<number, ExitStatus> = new Map<number, ExitStatus>([
 
 /** libvirt has one number for all that a state forbids; its words tell the reason. "in use" alone may be a pool's name. */
 const IS_IN_USE = / (?:is|are) (?:still )?in use\b/;
+/** It has no number for a job. */
+const IS_NO_JOB = /\bno job with id \d+$/;
 
 export function exitStatusOf(error: unknown): ExitStatus {
   const { cause, libvirt } = factsOf(error);
   if (cause instanceof UsageError) return ExitStatus.USAGE;
   if (cause instanceof Cancelled) return ExitStatus.CANCELLED;
   if (libvirt === null) return ExitStatus.FAILED;
+  if (libvirt.code === ErrorCode.INVALID_ARG && IS_NO_JOB.test(libvirt.message)) return ExitStatus.NOT_FOUND;
   const isInUse = libvirt.code === ErrorCode.OPERATION_INVALID && IS_IN_USE.test(libvirt.message);
   return isInUse ? ExitStatus.IN_USE : (BY_CODE.get(libvirt.code) ?? ExitStatus.FAILED);
 }

@@ -166,6 +166,8 @@ describe("a failure ends with a status of its kind", () => {
     [ErrorCode.ACCESS_DENIED, "no", 4],
     [ErrorCode.OPERATION_DENIED, "read only access prevents it", 4],
     [ErrorCode.OPERATION_INVALID, "volume 'v' is still in use.", 5],
+    [ErrorCode.INVALID_ARG, "no job with id 7", 3],
+    [ErrorCode.INVALID_ARG, "no job with id 7 has a name", 1],
     [ErrorCode.OPERATION_INVALID, "cannot delete partition: it is in use", 5],
     [ErrorCode.RESOURCE_BUSY, "no", 5],
   ])("code %i, %s: %i", async (code, detail, status) => {
