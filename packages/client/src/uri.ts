@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { formatQuery, type Query, readQuery, unescaped } from "./query.js";
 import type { SshTarget } from "./transports/ssh.js";
 import type { TlsTarget } from "./transports/tls.js";
 
@@ -88,22 +89,21 @@ export function resolveEndpoint(target: string, options: EndpointOptions = {}): 
   const match = /^([a-z][a-z0-9.-]*)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(target);
   if (match === null) throw unusable(`"${target}" is neither a URI nor the absolute path of a socket`);
   const [, driver = "", said, authority = "", path = "/", query = ""] = match;
-  const parameters = new URLSearchParams(query);
-  const forwarded = [...parameters].filter(([name]) => !CLIENT_PARAMETERS.has(name));
-  const leftover = forwarded.length === 0 ? "" : `?${new URLSearchParams(forwarded)}`;
+  const { parameters, all } = readQuery(query);
+  const leftover = formatQuery(all.filter(([name]) => !CLIENT_PARAMETERS.has(name.toLowerCase())));
   const openName = parameters.get("name") ?? `${driver}://${path}${leftover}`;
   const transport = said ?? (authority === "" ? "unix" : "tls");
   const way = wayBy(transport, { uri: target, driver, authority, path, parameters, readOnly, options });
   return { way, openName, readOnly, login: loginOf(way, parameters) };
 }
 
-function loginOf(way: Endpoint["way"], parameters: URLSearchParams): Login {
+function loginOf(way: Endpoint["way"], parameters: Query["parameters"]): Login {
   const host = way.transport === "tcp" ? way.host : way.transport === "unix" ? "localhost" : way.target.host;
   return {
     host,
     isPrivate: isPrivate(way),
     mechanism: /^sasl\.(.+)$/.exec(parameters.get("auth") ?? "")?.[1] ?? null,
-    authFile: parameters.get("authfile"),
+    authFile: parameters.get("authfile") ?? null,
   };
 }
 
@@ -125,7 +125,7 @@ interface Parts {
   readonly driver: string;
   readonly authority: string;
   readonly path: string;
-  readonly parameters: URLSearchParams;
+  readonly parameters: Query["parameters"];
   readonly readOnly: boolean;
   readonly options: EndpointOptions;
 }
@@ -133,10 +133,11 @@ interface Parts {
 /** libvirt's ports. */
 const TCP_PORT = 16_509;
 const TLS_PORT = 16_514;
+const LAST_PORT = 65_535;
 
 function wayBy(transport: string, parts: Parts): Endpoint["way"] {
   const { uri, driver, authority, path, parameters, readOnly, options } = parts;
-  const socket = parameters.get("socket");
+  const socket = parameters.get("socket") ?? null;
   switch (transport) {
     case "unix":
       if (authority !== "") throw unusable(`"${uri}": a local socket is on no other host`);
@@ -154,10 +155,10 @@ function wayBy(transport: string, parts: Parts): Endpoint["way"] {
       if (parameters.has("tls_priority")) {
         throw unusable(`"${uri}": tls_priority is in the language of another TLS library`);
       }
-      const verifiesServer = parameters.get("no_verify") !== "1";
+      const verifiesServer = !isSaid(uri, parameters, "no_verify");
       return {
         transport,
-        target: { host, port: port ?? TLS_PORT, verifiesServer, pkiPath: parameters.get("pkipath") },
+        target: { host, port: port ?? TLS_PORT, verifiesServer, pkiPath: parameters.get("pkipath") ?? null },
       };
     }
     default:
@@ -169,23 +170,36 @@ function hostOf(uri: string, authority: string): { host: string; port: number | 
   const match = /^(?:([^@]*)@)?(\[[0-9a-f:.]+\]|[^:@[\]]+)(?::(\d{1,5}))?$/i.exec(authority);
   const [, user, host, port] = match ?? [];
   if (host === undefined) throw unusable(`"${uri}": a host is missing, such as "storage+ssh://root@host/system"`);
+  if (Number(port ?? 0) > LAST_PORT) throw unusable(`"${uri}": ports go up to ${LAST_PORT}`);
   return {
     host: host.replace(/^\[|\]$/g, ""),
     port: port === undefined ? null : Number(port),
-    user: user === undefined || user === "" ? null : decodeURIComponent(user),
+    user: user === undefined || user === "" ? null : unescaped(user),
   };
 }
 
-function sshTarget(uri: string, authority: string, parameters: URLSearchParams, sockets: readonly string[]): SshTarget {
+function sshTarget(
+  uri: string,
+  authority: string,
+  parameters: Query["parameters"],
+  sockets: readonly string[],
+): SshTarget {
   return {
     ...hostOf(uri, authority),
-    keyFile: parameters.get("keyfile"),
-    verifiesHost: parameters.get("no_verify") !== "1",
-    mayAsk: parameters.get("no_tty") !== "1",
+    keyFile: parameters.get("keyfile") ?? null,
+    verifiesHost: !isSaid(uri, parameters, "no_verify"),
+    mayAsk: !isSaid(uri, parameters, "no_tty"),
     program: parameters.get("command") ?? "ssh",
-    netcat: parameters.get("netcat"),
+    netcat: parameters.get("netcat") ?? null,
     sockets,
   };
+}
+
+/** libvirt's booleans are numbers. What is none must not pass for either. */
+function isSaid(uri: string, parameters: Query["parameters"], name: string): boolean {
+  const value = parameters.get(name) ?? "0";
+  if (!/^[-+]?\d+$/.test(value)) throw unusable(`"${uri}": ${name} is 1 or 0, not "${value}"`);
+  return Number(value) !== 0;
 }
 
 /** Of another host; the runtime directory is looked up there. */

@@ -16,6 +16,11 @@ describe("where a target leads", () => {
     ["storage:///system?socket=/tmp/s&other=1", "/tmp/s", "storage:///system?other=1"],
     ["storage+unix:///system?socket=/tmp/s&name=qemu:///system", "/tmp/s", "qemu:///system"],
     ["storage+unix://?socket=/tmp/s", "/tmp/s", "storage:///"],
+    ["storage+unix:///system?socket=/tmp/a+b", "/tmp/a+b", "storage:///system"],
+    ["storage+unix:///system?Socket=/tmp/s", "/tmp/s", "storage:///system"],
+    ["storage+unix:///system?socket=/tmp/r&socket=/tmp/s", "/tmp/s", "storage:///system"],
+    ["storage+unix:///system?=x&&other;socket=/tmp/s", "/tmp/s", "storage:///system?other="],
+    ["storage+unix:///system?socket=/tmp/100%&a%20b=c+d", "/tmp/100%", "storage:///system?a%20b=c%2Bd"],
   ])("%s is %s, opened as %s", (target, socketPath, openName) => {
     expect(resolveEndpoint(target, only())).toEqual({
       way: { transport: "unix", socketPath },
@@ -65,6 +70,7 @@ describe("another host, by ssh", () => {
   it.each([
     ["storage+ssh://host/system", {}],
     ["storage+ssh://root@host:2222/system", { user: "root", port: 2222 }],
+    ["storage+ssh://100%@host/system?no_verify=0&no_tty=2", { user: "100%", mayAsk: false }],
     ["storage+ssh://[fe80::1]/system?socket=/s", { host: "fe80::1", sockets: ["/s"] }],
     [
       "storage+ssh://a%40b@host/system?keyfile=/k&netcat=/n&command=/c&no_verify=1&no_tty=1",
@@ -172,6 +178,9 @@ describe("what leads nowhere is refused with the reason", () => {
     ["storage+ssh:///system", "a host is missing"],
     ["storage+ssh://me@/system", "a host is missing"],
     ["storage+ssh://host:port/system", "a host is missing"],
+    ["storage+tcp://host:65536/system", "ports go up to 65535"],
+    ["storage+tls://host/system?no_verify=yes", 'no_verify is 1 or 0, not "yes"'],
+    ["storage+ssh://host/system?no_tty=", 'no_tty is 1 or 0, not ""'],
     ["storage:///system", "none of these exists: /run/cistern/libvirt-sock"],
   ])("%s", (target, reason) => {
     expect(() => resolveEndpoint(target, only())).toThrow(reason);
