@@ -70,7 +70,12 @@ export class EventHub {
       this.#failers.delete(fail);
       for (const { message, id } of registered) this.#receivers.get(message)?.delete(id);
       if (this.#channel.closedBy !== null) return;
-      await Promise.all(registered.map(({ id }) => registration.deregister(this.#channel, id)));
+      try {
+        await Promise.all(registered.map(({ id }) => registration.deregister(this.#channel, id)));
+      } catch (error) {
+        // With the connection the server forgets all of it, and whoever leaves a loop did not ask how the connection is.
+        if (this.#channel.closedBy === null) throw error;
+      }
     });
     const fail = (error: LibvirtError): void => queue.fail(error);
     this.#failers.add(fail);

@@ -3,7 +3,7 @@ import { LIMITS } from "./limits.js";
 
 /**
  * Events that wait for whoever iterates over them. Leaving the loop (`break`, `return`, an error) unsubscribes by
- * `onReturn`. When the connection ends the iteration throws, after what had arrived.
+ * `onReturn`, and so does the end of the events, whatever it is. When the connection ends the iteration throws, after what had arrived.
  */
 export class EventQueue<Event> implements AsyncIterableIterator<Event> {
   readonly #onReturn: () => Promise<void>;
@@ -11,6 +11,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
   #waiting: { resolve(result: IteratorResult<Event>): void; reject(error: Error): void }[] = [];
   #error: LibvirtError | null = null;
   #done = false;
+  #unsubscribed: Promise<void> | null = null;
 
   constructor(onReturn: () => Promise<void>) {
     this.#onReturn = onReturn;
@@ -32,13 +33,16 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     if (this.#done || this.#error !== null) return;
     this.#done = true;
     for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
-    // Nobody waits for it: the server forgets what is over anyway when the connection ends.
-    this.#onReturn().catch(() => {});
+    this.#unsubscribeLater();
   }
 
+  /** The iteration throws after the events that wait. */
   fail(error: LibvirtError): void {
-    this.#error ??= error;
+    if (this.#done || this.#error !== null) return;
+    this.#error = error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
+    // A loop that an error ends does not say that it was left.
+    this.#unsubscribeLater();
   }
 
   async next(): Promise<IteratorResult<Event>> {
@@ -54,12 +58,22 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     if (!this.#done) {
       this.#done = true;
       for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
-      await this.#onReturn();
+      await this.#unsubscribe();
     }
     return { value: undefined, done: true };
   }
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  #unsubscribe(): Promise<void> {
+    this.#unsubscribed ??= this.#onReturn();
+    return this.#unsubscribed;
+  }
+
+  /** Nobody waits for it: the server forgets what is over anyway when the connection ends. */
+  #unsubscribeLater(): void {
+    this.#unsubscribe().catch(() => {});
   }
 }

@@ -88,7 +88,19 @@ it("whose reader is far behind end in an error instead of a gap", async () => {
   await connection.poolEvents().then((other) => other.return?.());
   for (let taken = 0; taken < 10_000; taken++) await iterator.next();
   await expect(iterator.next()).rejects.toMatchObject({ code: 82 });
+  // A loop calls no return() after an error: the server forgets them all the same.
+  await expect.poll(() => deregistered.toSorted().slice(0, 2), { timeout: 2_000 }).toEqual([0, 1]);
   await iterator.return?.();
+  expect(deregistered.filter((id) => id < 2)).toEqual([0, 1]);
+});
+
+it("are left without an error when the connection ends over it", async () => {
+  const iterator = await connection.poolEvents();
+  server.on(storage.connectStoragePoolEventDeregisterAny, () => {
+    server.end();
+    return null;
+  });
+  expect(await iterator.return?.()).toEqual({ value: undefined, done: true });
 });
 
 it("of guests that a newer server tells about are there, and called unknown", async () => {
