@@ -1,6 +1,7 @@
 import { storage, type VolumeReference } from "@cistern/protocol";
 import type { Caller } from "./caller.js";
 import type { CallOptions } from "./channel.js";
+import { boundTo } from "./giving-up.js";
 import { DownloadStream } from "./streams/download-stream.js";
 import { UploadStream } from "./streams/upload-stream.js";
 
@@ -44,8 +45,10 @@ export interface ResizeSettings {
   readonly shrink?: boolean | undefined;
 }
 
-/** Which part of a volume a stream carries. */
+/** Which part of a volume a stream carries. The deadline is for opening it, a stream on which nothing moves has its own. */
 export interface StreamSettings extends CallOptions {
+  /** Gives it up, also when it is open: it ends in an error 78, and the server is told to stop. */
+  readonly signal?: AbortSignal | undefined;
   /** Where it begins; default 0. */
   readonly offsetBytes?: bigint | undefined;
   /** 0: to the end. */
@@ -131,14 +134,14 @@ export class Volume {
   async openDownload(settings: StreamSettings = {}): Promise<DownloadStream> {
     const sparse = settings.sparse === true;
     const port = await this.#connection.openStream(storage.storageVolDownload, this.#streamArgs(settings), settings);
-    return new DownloadStream(port, sparse);
+    return boundTo(new DownloadStream(port, sparse), settings.signal, "The download");
   }
 
   /** Writes the volume's bytes in place (and `Hole`s, if sparse); finishes when the server has confirmed all of them. */
   async openUpload(settings: StreamSettings = {}): Promise<UploadStream> {
     const sparse = settings.sparse === true;
     const port = await this.#connection.openStream(storage.storageVolUpload, this.#streamArgs(settings), settings);
-    return new UploadStream(port, sparse);
+    return boundTo(new UploadStream(port, sparse), settings.signal, "The upload");
   }
 
   #streamArgs({ offsetBytes = 0n, lengthBytes = 0n, sparse = false }: StreamSettings) {

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
@@ -38,6 +39,18 @@ beforeEach(async () => {
 });
 afterEach(() => connection.close());
 
+/** Takes a stream's finish, and answers as `answer` does: that all is well. */
+async function confirm(answer = () => server.sendStream(opening, OK)): Promise<Frame> {
+  const finish = await server.packet((frame) => isStream(OK)(frame) && frame.serial === opening.serial);
+  answer();
+  return finish;
+}
+
+const answersLookups = (): void =>
+  server.on(storage.storagePoolLookupByName, ({ name }) => ({
+    pool: { name, uuid: "5e7a1f00-1111-2222-3333-444455556666" },
+  }));
+
 const isStream = (status: number) => (frame: Frame) => frame.type === MessageType.STREAM && frame.status === status;
 
 describe("downloads", () => {
@@ -51,9 +64,39 @@ describe("downloads", () => {
     server.sendStream(opening, CONTINUE, Buffer.from("hello "));
     server.sendStream(opening, CONTINUE, Buffer.from("world"));
     server.sendStream(opening, CONTINUE);
-    expect((await buffer(download)).toString()).toBe("hello world");
-    expect((await server.packet(isStream(OK))).serial).toBe(opening.serial);
-    server.sendStream(opening, OK);
+    const content = buffer(download);
+    expect((await confirm()).serial).toBe(opening.serial);
+    expect((await content).toString()).toBe("hello world");
+  });
+
+  it("fail where the server says at the end that this was not all", async () => {
+    const download = await volume.openDownload();
+    server.sendStream(opening, CONTINUE, Buffer.from("some"));
+    server.sendStream(opening, CONTINUE);
+    const content = expect(buffer(download)).rejects.toMatchObject({ code: 38, int1: 5 });
+    const broken = LibvirtError.system(38, 5, "cannot read from stream");
+    await confirm(() => server.send(encodeError(opening, broken, MessageType.STREAM)));
+    await content;
+  });
+
+  it.each(["waits", "is gone"])("hold up no other call when all has come and the reader %s", async (reader) => {
+    const download = await volume.openDownload();
+    const packet = encodeFrame({
+      ...opening,
+      type: MessageType.STREAM,
+      status: CONTINUE,
+      payload: Buffer.alloc(262_120),
+    });
+    const end = encodeFrame({ ...opening, type: MessageType.STREAM, status: CONTINUE, payload: new Uint8Array() });
+    server.send(...Array.from({ length: 40 }, () => packet), end);
+    await server.packet(isStream(OK));
+    expect(download.readableLength).toBeGreaterThan(8 * 1024 * 1024);
+    if (reader === "is gone") download.destroy();
+    answersLookups();
+    expect(await connection.lookupPool("p", { timeoutMs: 2_000 })).toBeInstanceOf(Pool);
+    expect(server.received.filter(isStream(ERROR))).toEqual([]);
+    await confirm();
+    download.destroy();
   });
 
   it("miss nothing that stands in one chunk with the reply", async () => {
@@ -66,8 +109,9 @@ describe("downloads", () => {
       );
       return null;
     });
-    const download = await volume.openDownload();
-    expect((await buffer(download)).toString()).toBe("at once");
+    const content = buffer(await volume.openDownload());
+    await confirm();
+    expect((await content).toString()).toBe("at once");
   });
 
   it("fail with the server's error", async () => {
@@ -84,9 +128,7 @@ describe("downloads", () => {
     server.sendStream(opening, CONTINUE, Buffer.from("late"));
     server.sendStream(opening, OK);
     server.sendStream(opening, CONTINUE, Buffer.from("later"));
-    server.on(storage.storagePoolLookupByName, ({ name }) => ({
-      pool: { name, uuid: "5e7a1f00-1111-2222-3333-444455556666" },
-    }));
+    answersLookups();
     expect(await connection.lookupPool("p")).toBeInstanceOf(Pool);
   });
 
@@ -97,7 +139,9 @@ describe("downloads", () => {
     server.sendStream(opening, CONTINUE, Buffer.from("a"));
     server.send(encodePacket(hole, streamHole, { length: 2n ** 40n, flags: 0 }));
     server.sendStream(opening, CONTINUE);
-    const chunks = await download.toArray();
+    const all = download.toArray();
+    await confirm();
+    const chunks = await all;
     expect(chunks.map((chunk: unknown) => (isHole(chunk) ? chunk.holeBytes : String(chunk)))).toEqual(["a", 2n ** 40n]);
     expect(download.doneBytes).toBe(2n ** 40n + 1n);
   });
@@ -112,6 +156,7 @@ describe("downloads", () => {
     server.sendStream(opening, CONTINUE);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(download.readableLength).toBeLessThan(10 * 1024 * 1024);
+    void confirm();
     for await (const chunk of download) accepted += (chunk as Buffer).length;
     expect(accepted).toBe(total * packet.length);
   });
@@ -184,6 +229,33 @@ describe("uploads", () => {
     upload.destroy();
     expect((await server.packet(isStream(ERROR))).payload.length).toBe(0);
     server.sendStream(opening, OK);
+  });
+});
+
+describe.each(["openDownload", "openUpload"] as const)("%s with a signal", (open) => {
+  it("ends when the signal aborts, and tells the server", async () => {
+    const controller = new AbortController();
+    const stream = await volume[open]({ signal: controller.signal });
+    const failed = new Promise((resolve) => stream.once("error", resolve));
+    controller.abort();
+    expect(await failed).toMatchObject({ code: 78 });
+    await server.packet(isStream(ERROR));
+    server.sendStream(opening, OK);
+  });
+
+  it("leaves nothing at the signal when it is through", async () => {
+    const { signal } = new AbortController();
+    const stream = await volume[open]({ signal });
+    expect(getEventListeners(signal, "abort").length).toBe(1);
+    const closed = new Promise((resolve) => stream.once("close", resolve));
+    if ("end" in stream) stream.end();
+    else {
+      server.sendStream(opening, CONTINUE);
+      stream.resume();
+    }
+    await confirm();
+    await closed;
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 });
 

@@ -14,13 +14,16 @@ export function isHole(chunk: unknown): chunk is Hole {
 }
 
 /**
- * The bytes of a volume. A sparse one is in object mode and gives `Hole`s between its chunks.
+ * The bytes of a volume. A sparse one is in object mode and gives `Hole`s between its chunks. It ends when the server has
+ * confirmed that this was all: one that could not read on says so only then.
  *
  * While its reader is slow the whole connection is not read from, other calls wait: give slow readers a
  * connection of their own. Destroying it before the end tells the server to stop.
  */
 export class DownloadStream extends Readable {
   readonly #port: StreamPort;
+  /** All bytes have come; the server has yet to confirm that they are right. */
+  #isComplete = false;
   #ended = false;
   #doneBytes = 0n;
 
@@ -36,9 +39,10 @@ export class DownloadStream extends Readable {
       data: (bytes) => this.#deliver(bytes),
       hole: (holeBytes) => this.#deliver({ holeBytes }),
       end: () => {
-        // The server may forget the stream from here on.
+        this.#isComplete = true;
+        // However slow the reader is, of this stream no more comes that it would have to wait for.
+        port.setFull(false);
         port.finish().catch(() => {});
-        this.#end();
       },
       finished: () => this.#end(),
       failed: (error) => {
@@ -61,14 +65,14 @@ export class DownloadStream extends Readable {
 
   /** @internal */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (!this.#ended) this.#port.abort();
+    if (!this.#ended && !this.#isComplete) this.#port.abort();
     this.#ended = true;
     done(error);
   }
 
   #deliver(chunk: Uint8Array | Hole): void {
     this.#doneBytes += isHole(chunk) ? chunk.holeBytes : BigInt(chunk.length);
-    if (!this.push(chunk)) this.#port.setFull(true);
+    if (!this.push(chunk) && !this.#isComplete) this.#port.setFull(true);
   }
 
   #end(): void {
