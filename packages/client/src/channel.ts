@@ -17,6 +17,7 @@ import {
   messageByNumber,
   type Procedure,
 } from "@cistern/protocol";
+import { givenUp } from "./giving-up.js";
 import { LIMITS } from "./limits.js";
 import { StreamPort } from "./streams/stream-port.js";
 
@@ -166,14 +167,15 @@ export class Channel {
     late: (frame: Frame) => void,
   ): Promise<Answer> {
     if (this.#closedBy !== null) return Promise.reject(this.#closedBy);
-    if (options.signal?.aborted === true) return Promise.reject(aborted(procedure));
+    if (options.signal?.aborted === true) return Promise.reject(givenUp(procedure.api));
     if (this.#pending.size >= LIMITS.pendingCalls) {
       const text = `${LIMITS.pendingCalls} calls have no reply yet`;
       return Promise.reject(LibvirtError.of(ErrorCode.RESOURCE_BUSY, ErrorDomain.REMOTE, text));
     }
     const serial = this.#nextSerial;
     this.#nextSerial = (this.#nextSerial + 1) >>> 0;
-    const timeoutMs = options.timeoutMs ?? (procedure.priority ? LIMITS.quickCallTimeoutMs : LIMITS.slowCallTimeoutMs);
+    const usualMs = procedure.priority ? LIMITS.quickCallTimeoutMs : LIMITS.slowCallTimeoutMs;
+    const timeoutMs = Math.min(options.timeoutMs ?? usualMs, LIMITS.longestTimeoutMs);
     return new Promise((resolve, reject) => {
       // Throws where the arguments cannot be sent; nothing is set up by then.
       const packet = encodeCall(procedure, serial, args);
@@ -186,7 +188,7 @@ export class Channel {
         this.#pending.set(serial, { procedure, onLost: () => {}, onReply: (frame) => ifDone(frame, late) });
         reject(error);
       };
-      const onAbort = (): void => giveUp(aborted(procedure));
+      const onAbort = (): void => giveUp(givenUp(procedure.api));
       const timer = setTimeout(() => giveUp(timedOut(procedure, timeoutMs)), timeoutMs);
       options.signal?.addEventListener("abort", onAbort);
       this.#pending.set(serial, {
@@ -255,8 +257,12 @@ export class Channel {
   }
 
   #checkAlive(count: number): void {
-    // Nothing is heard while nothing is read.
-    if (this.#heard || this.isPaused) {
+    if (this.isPaused) {
+      // Nothing is heard while nothing is read, the server's questions neither: it shall not take a slow reader for a dead one.
+      this.#transport.write(encodeKeepalive(Keepalive.PONG));
+      return;
+    }
+    if (this.#heard) {
       this.#heard = false;
       return;
     }
@@ -282,14 +288,6 @@ function ifDone(frame: Frame, late: (frame: Frame) => void): void {
 
 function connectionLost(text: string, cause?: unknown): LibvirtError {
   return LibvirtError.of(ErrorCode.RPC, ErrorDomain.REMOTE, text, { cause });
-}
-
-function aborted(procedure: AnyProcedure): LibvirtError {
-  return LibvirtError.of(
-    ErrorCode.OPERATION_ABORTED,
-    ErrorDomain.REMOTE,
-    `${procedure.api} was given up by its caller`,
-  );
 }
 
 function timedOut(procedure: AnyProcedure, timeoutMs: number): LibvirtError {

@@ -24,6 +24,7 @@ import {
   type SecretFilter,
   secretListFlags,
 } from "./filters.js";
+import { givenUp, watchSignal } from "./giving-up.js";
 import type { Job } from "./job.js";
 import { LIMITS } from "./limits.js";
 import { type ConnectOptions, openChannel } from "./opening.js";
@@ -78,12 +79,18 @@ export class Connection implements Caller {
     login: Login = LOCAL_LOGIN,
   ): Promise<Connection> {
     const connection = new Connection(transport, peer);
+    const stopWatching = watchSignal(options.signal, () => connection.#channel.fail(givenUp("Opening the connection")));
+    // Not every wait is for the server: somebody may be thinking of a password.
+    const lost = connection.#closed.then((error) => Promise.reject(error));
     try {
-      connection.#features = await openChannel(connection.#channel, name, options, login);
+      connection.#features = await Promise.race([lost, openChannel(connection.#channel, name, options, login)]);
       return connection;
     } catch (error) {
       connection.#channel.fail(LibvirtError.from(error));
       throw error;
+    } finally {
+      stopWatching();
+      lost.catch(() => {});
     }
   }
 

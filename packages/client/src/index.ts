@@ -48,6 +48,7 @@ export { SECRET_USAGES, Secret, type SecretUsage } from "./secret.js";
 export { DownloadStream, type Hole, isHole } from "./streams/download-stream.js";
 export type { StreamListener, StreamPort } from "./streams/stream-port.js";
 export { UploadStream } from "./streams/upload-stream.js";
+export type { Patience } from "./transports/connected.js";
 export { memoryTransport } from "./transports/memory.js";
 export type { SshTarget } from "./transports/ssh.js";
 export type { TlsTarget } from "./transports/tls.js";

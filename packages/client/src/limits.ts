@@ -14,6 +14,8 @@ export const LIMITS = {
   quickCallTimeoutMs: 30_000,
   /** Calls that work on storage: allocating, cloning and wiping a large volume takes hours. Keepalive notices a dead server. */
   slowCallTimeoutMs: 24 * 60 * 60 * 1000,
+  /** Node's timers take no more, and would go off at once: whoever asks for longer, or without end, gets 24 days. */
+  longestTimeoutMs: 2 ** 31 - 1,
   /** Saying goodbye: whoever closes does not want to wait. */
   closeTimeoutMs: 3_000,
   /** A stream on which neither side moved anything. */

@@ -9,8 +9,10 @@ import type { Login } from "./uri.js";
 export interface ConnectOptions {
   /** Ask for nothing that changes anything; the server enforces it. */
   readonly readOnly?: boolean | undefined;
-  /** Per step of connecting and opening. */
+  /** Milliseconds per step of connecting and opening. Default: 10 s, and 5 min where a person may be asked for a password. */
   readonly timeoutMs?: number | undefined;
+  /** Gives it up, with 78, whatever it waits for; once connected it does nothing any more. */
+  readonly signal?: AbortSignal | undefined;
   /** For a server that wants a login; without it, what libvirt's auth.conf has is used. */
   readonly credentials?: CredentialsSource | undefined;
   /** Where the URI names no socket, pass over cisternd's: for guests, which only libvirt's own daemons have. */
@@ -44,7 +46,7 @@ export async function openChannel(
     if (supported !== 0) features.add(feature);
     return supported !== 0;
   };
-  await authenticate(channel, step, login, options.credentials);
+  await authenticate(channel, step, login, options);
   if (options.keepalive !== false && (await askFeature(Feature.KEEPALIVE))) {
     channel.startKeepalive(LIMITS.keepaliveIntervalMs, LIMITS.keepaliveCount);
   }
@@ -59,13 +61,13 @@ async function authenticate(
   channel: Channel,
   step: CallOptions,
   login: Login,
-  asked: CredentialsSource | undefined,
+  { credentials: asked, timeoutMs: patienceMs }: ConnectOptions,
 ): Promise<void> {
   const { types } = await channel.call(auth.authList, undefined, step);
   if (types.length === 0 || types.includes(AuthType.NONE)) return;
   if (types.includes(AuthType.POLKIT)) {
     // The user may be asked for a password meanwhile.
-    await channel.call(auth.authPolkit, undefined, { timeoutMs: LIMITS.polkitTimeoutMs });
+    await channel.call(auth.authPolkit, undefined, { timeoutMs: patienceMs ?? LIMITS.polkitTimeoutMs });
     return;
   }
   const { authFile, ...about } = login;

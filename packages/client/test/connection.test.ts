@@ -1,7 +1,9 @@
+import { getEventListeners } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import {
   auth,
   connect as connectProcedures,
@@ -17,6 +19,7 @@ import {
 } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CredentialsSource } from "../dist/authentication/credentials.js";
+import { Channel } from "../dist/channel.js";
 import { Connection, connect, memoryTransport } from "../dist/index.js";
 import { LOCAL_LOGIN, type Login } from "../dist/uri.js";
 import { ScriptedServer } from "./scripted-server.js";
@@ -152,6 +155,54 @@ describe("opening", () => {
     });
   });
 
+  it("waits for polkit as long as it is told to", async () => {
+    const [client, other] = memoryTransport();
+    const asking = new ScriptedServer(other);
+    asking.on(auth.authList, () => ({ types: [2] }));
+    asking.on(auth.authPolkit, () => null);
+    await expect(Connection.open(client, "storage:///system", { timeoutMs: 50 })).rejects.toMatchObject({ code: 68 });
+  });
+
+  describe("while somebody thinks of a password", () => {
+    const thinking = (during: () => void): CredentialsSource => {
+      return () => {
+        during();
+        return new Promise(() => {});
+      };
+    };
+    let asking: ScriptedServer;
+    let client: Duplex;
+    beforeEach(() => {
+      const [near, other] = memoryTransport();
+      client = near;
+      asking = new ScriptedServer(other);
+      asking.on(auth.authList, () => ({ types: [1] }));
+      asking.on(auth.authSaslInit, () => ({ mechlist: "PLAIN" }));
+    });
+
+    it("is given up by its signal", async () => {
+      const controller = new AbortController();
+      const credentials = thinking(() => controller.abort());
+      const opening = Connection.open(client, "storage:///system", { credentials, signal: controller.signal });
+      await expect(opening).rejects.toMatchObject({ code: 78 });
+      expect(client.destroyed).toBe(true);
+    });
+
+    it("ends with the connection", async () => {
+      const opening = Connection.open(client, "storage:///system", { credentials: thinking(() => asking.end()) });
+      await expect(opening).rejects.toMatchObject({ code: 39 });
+    });
+  });
+
+  it("leaves nothing at its signal", async () => {
+    const [client, other] = memoryTransport();
+    const { signal } = new AbortController();
+    new ScriptedServer(other);
+    const opened = await Connection.open(client, "storage:///system", { signal });
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+    await opened.close();
+  });
+
   it("gives up on a server that says nothing", async () => {
     const [client] = memoryTransport();
     await expect(Connection.open(client, "storage:///system", { timeoutMs: 50 })).rejects.toMatchObject({ code: 68 });
@@ -206,6 +257,16 @@ describe("calls", () => {
     expect(await connection.hostname()).toBe("now");
   });
 
+  it("without a deadline wait", async () => {
+    server.on(connectProcedures.connectGetHostname, () => null);
+    const call = connection.hostname({ timeoutMs: Number.POSITIVE_INFINITY });
+    await expect(connection.hostname({ timeoutMs: 30 })).rejects.toMatchObject({ code: 68 });
+    const { number } = connectProcedures.connectGetHostname;
+    const first = await server.packet(({ procedure }) => procedure === number);
+    server.reply(first, connectProcedures.connectGetHostname, { hostname: "at last" });
+    expect(await call).toBe("at last");
+  });
+
   it("whose arguments cannot be sent are refused before anything is sent", async () => {
     const before = server.received.length;
     await expect(connection.lookupPool("a\0b")).rejects.toMatchObject({ name: "ProtocolError", kind: "encode" });
@@ -258,6 +319,17 @@ it("answers a ping at once, also while a call is under way", async () => {
   await call;
 });
 
+it("shows a sign of life while a slow reader keeps it from hearing the server's questions", async () => {
+  const [client, other] = memoryTransport();
+  const asking = new ScriptedServer(other);
+  const channel = new Channel(client, { onEvent: () => {}, onClosed: () => {} });
+  channel.startKeepalive(5, 1);
+  channel.pause(asking);
+  await asking.packet((frame) => keepaliveKind(frame) === Keepalive.PONG);
+  expect(channel.closedBy).toBeNull();
+  channel.fail(LibvirtError.of(39, 13, "the test is over"));
+});
+
 it("closing says goodbye and rejects what is under way", async () => {
   server.on(connectProcedures.connectGetHostname, () => null);
   const call = expect(connection.hostname()).rejects.toThrow("The connection is closed");
@@ -286,6 +358,22 @@ describe("over a unix socket", () => {
       await opened.close();
       expect((await opened.closed).message).toBe("The connection is closed");
     }
+  });
+
+  it("is given up by its signal while the daemon says nothing, and before there is a socket", async () => {
+    const path = join(directory, "silent");
+    const controller = new AbortController();
+    const came: Socket[] = [];
+    const silent = createServer((socket) => {
+      came.push(socket);
+      controller.abort();
+    });
+    await new Promise<void>((resolve) => silent.listen(path, resolve));
+    await expect(connect(path, { signal: controller.signal })).rejects.toMatchObject({ code: 78 });
+    await expect(connect(path, { signal: controller.signal })).rejects.toMatchObject({ code: 78 });
+    // It ends when its connections have.
+    await new Promise((resolve) => silent.close(resolve));
+    expect(came.length).toBe(1);
   });
 
   it("says which socket does not answer", async () => {

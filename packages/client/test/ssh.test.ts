@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -125,13 +126,38 @@ describe("the other side", () => {
   });
 
   it("says nothing: it is given up", async () => {
-    const call = connectSsh({ ...target, program: ssh("exec sleep 60") }, 300);
+    const call = connectSsh({ ...target, program: ssh("exec sleep 60") }, { timeoutMs: 300 });
     await expect(call).rejects.toMatchObject({ message: expect.stringContaining("no answer within 0.3 s") });
+  });
+
+  it("says nothing, and whoever connects has enough of it: ssh is ended", async () => {
+    const program = ssh(`echo $$ > '${join(root, "pid")}'; exec sleep 60`);
+    const controller = new AbortController();
+    const call = expect(connectSsh({ ...target, program }, { signal: controller.signal })).rejects;
+    const started = async (): Promise<number> => Number(await readFile(join(root, "pid"), "utf8"));
+    await expect.poll(() => started().catch(() => 0), { timeout: 10_000 }).toBeGreaterThan(0);
+    const pid = await started();
+    controller.abort();
+    await call.toMatchObject({ code: 78 });
+    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 10_000 }).toBe(false);
   });
 
   it("cannot be asked, because there is no ssh", async () => {
     const call = connectSsh({ ...target, program: join(root, "missing") });
     await expect(call).rejects.toMatchObject({ message: expect.stringContaining("ENOENT") });
+  });
+
+  it("takes no more: the stream says what ssh said", async () => {
+    const heard = join(root, "heard");
+    // It lives on until the write has failed.
+    const wait = `while [ ! -e '${heard}' ]; do sleep 0.05; done`;
+    const program = ssh(`exec 0<&-; echo "cistern: connected"; ${wait}; echo "No more of this." >&2; exit 255`);
+    const stream = await connectSsh({ ...target, program });
+    const failed = new Promise<Error>((resolve) => stream.once("error", resolve));
+    stream.resume();
+    await new Promise<void>((resolve) => stream.write("into nowhere", () => resolve()));
+    writeFileSync(heard, "");
+    expect((await failed).message).toContain("No more of this. (it ended with status 255)");
   });
 
   it("breaks off: the stream says what ssh said", async () => {

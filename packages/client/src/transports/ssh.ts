@@ -1,7 +1,9 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { givenUp, watchSignal } from "../giving-up.js";
 import { LIMITS } from "../limits.js";
+import type { Patience } from "./connected.js";
 
 /** A daemon's socket on another host. */
 export interface SshTarget {
@@ -65,10 +67,13 @@ export function remoteCommand({ netcat, sockets }: SshTarget): string {
  * Starts ssh, and waits until the other side has found the socket. 38 ECONNRESET, as libvirt has it, with what ssh said when it has not,
  * or not in time; where a person may be asked, that is as long as a person may take.
  */
-export async function connectSsh(target: SshTarget, timeoutMs?: number): Promise<Duplex> {
-  const patienceMs = timeoutMs ?? (target.mayAsk ? LIMITS.polkitTimeoutMs : LIMITS.sshTimeoutMs);
+export async function connectSsh(
+  target: SshTarget,
+  patience: Omit<Patience, "timeoutMs"> & { readonly timeoutMs?: number | undefined } = {},
+): Promise<Duplex> {
+  const timeoutMs = patience.timeoutMs ?? (target.mayAsk ? LIMITS.polkitTimeoutMs : LIMITS.sshTimeoutMs);
   const child = spawn(target.program, sshArguments(target), { stdio: ["pipe", "pipe", "pipe"] });
-  return new SshStream(child, target).ready(patienceMs);
+  return new SshStream(child, target).ready({ ...patience, timeoutMs });
 }
 
 class SshStream extends Duplex {
@@ -96,11 +101,13 @@ class SshStream extends Duplex {
     });
   }
 
-  ready(timeoutMs: number): Promise<Duplex> {
+  ready({ timeoutMs, signal }: Patience): Promise<Duplex> {
     return new Promise((resolve, reject) => {
+      const stopWatching = watchSignal(signal, () => this.#giveUp(givenUp("Connecting")));
       const timer = setTimeout(() => this.#end(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
       this.#settle = (failure) => {
         clearTimeout(timer);
+        stopWatching();
         this.#settle = () => {};
         if (failure === null) resolve(this);
         else reject(failure);
@@ -113,7 +120,8 @@ class SshStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#child.stdin.write(chunk, done);
+    // Why it cannot be written is said by ssh's end, not by the pipe.
+    this.#child.stdin.write(chunk, () => done());
   }
 
   override _final(done: () => void): void {
@@ -152,6 +160,11 @@ class SshStream extends Duplex {
       this.destroy(failure);
       return;
     }
+    this.#giveUp(failure);
+  }
+
+  /** Before the other side is ready. */
+  #giveUp(failure: LibvirtError): void {
     this.#settle(failure);
     this.destroy();
   }

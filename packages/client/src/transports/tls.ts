@@ -2,9 +2,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { loginFailed } from "../authentication/mechanism.js";
+import { givenUp, watchSignal } from "../giving-up.js";
+import type { Patience } from "./connected.js";
 import { connectTcp } from "./tcp.js";
 
 /** Where a client's certificates lie. */
@@ -48,23 +50,22 @@ export function certificatePlaces(
 }
 
 /**
- * Connects by TLS. The server says with one byte that it takes the client for who it is. 45 where certificates are missing,
- * and when either side does not trust the other; 38 where nobody listens.
+ * Connects by TLS. The server says with one byte that it takes the client for who it is. 45 where certificates are missing or
+ * cannot be used, and when either side does not trust the other; 38 where nobody listens.
  */
-export async function connectTls(target: TlsTarget, timeoutMs: number): Promise<Duplex> {
+export async function connectTls(target: TlsTarget, patience: Patience): Promise<Duplex> {
   const { host, port, verifiesServer } = target;
-  const credentials = credentialsOf(certificatePlaces(target.pkiPath), verifiesServer);
-  const socket = await connectTcp(host, port, timeoutMs);
+  const secureContext = contextOf(certificatePlaces(target.pkiPath), verifiesServer);
+  const socket = await connectTcp(host, port, patience);
   const secure = connect({
     socket,
-    ...credentials,
+    secureContext,
     ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
     host,
     rejectUnauthorized: verifiesServer,
-    minVersion: "TLSv1.2",
   });
   try {
-    await trusted(secure, timeoutMs);
+    await trusted(secure, patience);
     return secure;
   } catch (error) {
     secure.destroy();
@@ -73,29 +74,34 @@ export async function connectTls(target: TlsTarget, timeoutMs: number): Promise<
 }
 
 /** Without a certificate of one's own, the server decides whether that will do. */
-function credentialsOf(
-  { authority, certificate, key }: CertificatePlaces,
-  verifiesServer: boolean,
-): Pick<ConnectionOptions, "ca" | "cert" | "key"> {
+function contextOf({ authority, certificate, key }: CertificatePlaces, verifiesServer: boolean): SecureContext {
   if (verifiesServer && !existsSync(authority)) throw loginFailed(`Cannot read CA certificate '${authority}'`);
   const [hasCertificate, hasKey] = [existsSync(certificate), existsSync(key)];
   if (hasCertificate !== hasKey) {
     const [there, missing] = hasCertificate ? [certificate, key] : [key, certificate];
     throw loginFailed(`Cannot read '${missing}', which belongs to '${there}'`);
   }
-  return {
-    ...(existsSync(authority) ? { ca: readFileSync(authority) } : {}),
-    ...(hasCertificate ? { cert: readFileSync(certificate), key: readFileSync(key) } : {}),
-  };
+  const files = [existsSync(authority) ? authority : [], hasCertificate ? [certificate, key] : []].flat();
+  try {
+    return createSecureContext({
+      ...(existsSync(authority) ? { ca: readFileSync(authority) } : {}),
+      ...(hasCertificate ? { cert: readFileSync(certificate), key: readFileSync(key) } : {}),
+      minVersion: "TLSv1.2",
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw loginFailed(`Cannot use the certificates in ${files.map((path) => `'${path}'`).join(", ")}: ${reason}`);
+  }
 }
 
 const ACCEPTED = 1;
 
 /** What the server has sent behind its byte stays to be read. */
-function trusted(socket: TLSSocket, timeoutMs: number): Promise<void> {
+function trusted(socket: TLSSocket, { timeoutMs, signal }: Patience): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (failure: LibvirtError | null): void => {
       clearTimeout(timer);
+      stopWatching();
       socket.off("error", onError).off("close", onClose).off("readable", onReadable);
       if (failure === null) resolve();
       else reject(failure);
@@ -103,6 +109,7 @@ function trusted(socket: TLSSocket, timeoutMs: number): Promise<void> {
     const timer = setTimeout(() => {
       settle(LibvirtError.system(ErrorDomain.RPC, ETIMEDOUT, "TLS handshake failed"));
     }, timeoutMs);
+    const stopWatching = watchSignal(signal, () => settle(givenUp("Connecting")));
     const onError = (error: Error) => settle(loginFailed(`TLS handshake failed: ${error.message}`));
     const onClose = () => settle(loginFailed(NOT_TRUSTED));
     const onReadable = () => {
