@@ -3,7 +3,6 @@ import { readOverview } from "../overview/overview.js";
 import { formatOverview } from "../overview/screen.js";
 import { command } from "./command.js";
 
-/** Output that goes to no terminal, or to one that does not say how wide it is. */
 export const overview = command({
   name: "overview",
   summary: "show how things stand, on one screen",

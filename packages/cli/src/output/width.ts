@@ -6,7 +6,7 @@ const WIDE =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Script=Yi}\p{Emoji_Presentation}\u3000-\u303e\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]$/u;
 const HALF_WIDTH = /^[\uff61-\uffdc\uffe8-\uffee\u303f]$/u;
 
-/** Of terminals that do not say how wide they are. */
+/** Of output that goes to no terminal, or to one that does not say how wide it is. */
 const USUAL_COLUMNS = 80;
 
 /** How wide a terminal is. A serial console says 0: it does not know. */
