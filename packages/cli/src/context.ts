@@ -16,7 +16,7 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** The bytes of the last `count` arguments, which are the command line; null or absent: nobody can tell. */
   argumentBytes?(count: number): readonly Buffer[] | null;
-  connect(target: string, options: { readonly readOnly: boolean; readonly timeoutMs?: number }): Promise<Connection>;
+  connect(target: string, options: { readonly readOnly: boolean } & CallOptions): Promise<Connection>;
 }
 
 export interface GlobalOptions {
@@ -48,7 +48,7 @@ export class Context {
 
   /** Connects, does `work`, and closes whatever happened. */
   async withConnection<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-    const connection = await this.surroundings.connect(this.target, { readOnly: false, ...this.patience });
+    const connection = await this.surroundings.connect(this.target, { readOnly: false, ...this.call });
     try {
       return await work(connection);
     } finally {
