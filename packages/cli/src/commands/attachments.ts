@@ -1,5 +1,7 @@
 import type { Attachment, DomainSource } from "@cistern/client";
+import { formatSentence } from "../output/sentences.js";
 import { type Column, formatTable, yesNo } from "../output/table.js";
+import { printable } from "../output/text.js";
 import { command } from "./command.js";
 import { formatDoubts } from "./doubts.js";
 import { optionalText } from "./parameters.js";
@@ -33,22 +35,15 @@ export const attachments = command({
         context.call,
       );
       context.printResult({ attachments: items, ...known }, () => {
-        const problems = items.filter(({ problem }) => problem !== null);
         return (
           formatTable(attachmentColumns, items, { head: !context.isQuiet }) +
-          (problems.length === 0 ? "" : `\n${formatTable(problemColumns, problems)}`) +
+          items.map(formatProblem).join("") +
           formatDoubts(known)
         );
       });
     });
   },
 });
-
-const problemColumns: readonly Column<Attachment>[] = [
-  { title: "Domain", cell: ({ domain }) => domain.name },
-  { title: "As", cell: roleOf },
-  { title: "Problem", cell: ({ place, problem }) => `${place}: ${problem}` },
-];
 
 const sourceColumns: readonly Column<DomainSource>[] = [
   { title: "Source", cell: ({ name }) => name },
@@ -73,6 +68,14 @@ export const domainSources = command({
     });
   },
 });
+
+/** A sentence needs more than a cell. Most name their file themselves. */
+function formatProblem(attachment: Attachment): string {
+  const { domain, place, problem } = attachment;
+  if (problem === null) return "";
+  const sentence = problem.includes(place) ? problem : `${place}: ${problem}`;
+  return `\nProblem: guest '${printable(domain.name)}', ${printable(roleOf(attachment))}\n${formatSentence(sentence)}`;
+}
 
 /** "vda", "backing of vda", "nvram". */
 function roleOf({ role, target }: Attachment): string {
