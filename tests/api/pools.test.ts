@@ -1,8 +1,7 @@
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Connection, connect } from "@cistern/client";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { connectedSide } from "./connected-side.js";
 import { sides } from "./sides.js";
 
 const MIB = 1024n * 1024n;
@@ -10,36 +9,17 @@ const MIB = 1024n * 1024n;
 const volumeXml = (name: string, capacity = MIB): string =>
   `<volume><name>${name}</name><capacity>${capacity}</capacity><allocation>0</allocation></volume>`;
 
-describe.each(sides)("pools at $name", ({ prepare, unavailable, driver }) => {
-  let root: string;
-  let side: Awaited<ReturnType<typeof prepare>>;
-  let connection: Connection;
+describe.each(sides)("pools at $name", (daemon) => {
+  const side = connectedSide(daemon, async (connection) => {
+    for (const pool of await connection.listPools({ active: true })) await pool.stop();
+    for (const pool of await connection.listPools()) await pool.undefine();
+  });
 
   const poolXml = (name: string): string =>
-    `<pool type='dir'><name>${name}</name><target><path>${join(root, name)}</path></target></pool>`;
-
-  beforeAll(async () => {
-    if (unavailable !== undefined) return;
-    root = await mkdtemp(join(tmpdir(), "ap-"));
-    side = await prepare(root);
-    await side.daemon.start();
-  });
-  beforeEach(async ({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
-    connection = await connect(`${driver}+unix:///system?socket=${side.socket}`);
-  });
-  afterEach(async () => {
-    for (const pool of (await connection?.listPools({ active: true })) ?? []) await pool.stop();
-    for (const pool of (await connection?.listPools()) ?? []) await pool.undefine();
-    await connection?.close();
-  });
-  afterAll(async () => {
-    if (unavailable !== undefined) return;
-    await side.close();
-    await rm(root, { recursive: true, force: true });
-  });
+    `<pool type='dir'><name>${name}</name><target><path>${join(side.root, name)}</path></target></pool>`;
 
   it("are listed and counted by state and type", async () => {
+    const { connection } = side;
     await connection.definePool(poolXml("idle"));
     await connection.createPool(poolXml("busy"), { build: true });
     await connection.definePool("<pool type='mpath'><name>maps</name><target><path>/dev/mapper</path></target></pool>");
@@ -54,8 +34,9 @@ describe.each(sides)("pools at $name", ({ prepare, unavailable, driver }) => {
   });
 
   it("are built while they are created, as far as their type can be", async () => {
+    const { connection } = side;
     const pool = await connection.createPool(poolXml("fresh"), { build: true });
-    expect((await stat(join(root, "fresh"))).isDirectory()).toBe(true);
+    expect((await stat(join(side.root, "fresh"))).isDirectory()).toBe(true);
     expect(await pool.isPersistent()).toBe(false);
     expect((await pool.info()).state).toBe("running");
     await pool.stop();
@@ -66,7 +47,8 @@ describe.each(sides)("pools at $name", ({ prepare, unavailable, driver }) => {
   });
 
   it("have volumes that are counted, resized by a difference and shrunk on request", async () => {
-    await mkdir(join(root, "vols"), { recursive: true });
+    const { connection } = side;
+    await mkdir(join(side.root, "vols"), { recursive: true });
     const pool = await connection.createPool(poolXml("vols"));
     const volume = await pool.createVolume(volumeXml("a.raw"));
     await pool.createVolume(volumeXml("b.raw"));
@@ -82,6 +64,6 @@ describe.each(sides)("pools at $name", ({ prepare, unavailable, driver }) => {
 
     expect((await connection.lookupPoolOfVolume(volume)).name).toBe("vols");
     expect((await connection.lookupVolumeByPath(await volume.path())).name).toBe("a.raw");
-    expect((await connection.lookupPoolByTargetPath(join(root, "vols"))).uuid).toBe(pool.uuid);
+    expect((await connection.lookupPoolByTargetPath(join(side.root, "vols"))).uuid).toBe(pool.uuid);
   });
 });

@@ -1,8 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Connection, connect, type SecretEvent } from "@cistern/client";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { SecretEvent } from "@cistern/client";
+import { describe, expect, it } from "vitest";
+import { connectedSide } from "./connected-side.js";
 import { sides } from "./sides.js";
 
 const UUIDS = ["5e7a1f00-0000-0000-0000-000000000001", "5e7a1f00-0000-0000-0000-000000000002"] as const;
@@ -10,32 +8,13 @@ const UUIDS = ["5e7a1f00-0000-0000-0000-000000000001", "5e7a1f00-0000-0000-0000-
 const secretXml = (uuid: string, name: string, attributes = ""): string =>
   `<secret ${attributes}><uuid>${uuid}</uuid><usage type='ceph'><name>${name}</name></usage></secret>`;
 
-describe.each(sides)("secrets at $name", ({ prepare, unavailable, driver }) => {
-  let root: string;
-  let side: Awaited<ReturnType<typeof prepare>>;
-  let connection: Connection;
-
-  beforeAll(async () => {
-    if (unavailable !== undefined) return;
-    root = await mkdtemp(join(tmpdir(), "as-"));
-    side = await prepare(root);
-    await side.daemon.start();
-  });
-  beforeEach(async ({ skip }) => {
-    if (unavailable !== undefined) skip(unavailable);
-    connection = await connect(`${driver}+unix:///system?socket=${side.socket}`);
-  });
-  afterEach(async () => {
-    for (const secret of (await connection?.listSecrets()) ?? []) await secret.undefine();
-    await connection?.close();
-  });
-  afterAll(async () => {
-    if (unavailable !== undefined) return;
-    await side.close();
-    await rm(root, { recursive: true, force: true });
+describe.each(sides)("secrets at $name", (daemon) => {
+  const side = connectedSide(daemon, async (connection) => {
+    for (const secret of await connection.listSecrets()) await secret.undefine();
   });
 
   it("are defined, found by UUID and by what they are for, and forgotten", async () => {
+    const { connection } = side;
     const defined = await connection.defineSecret(secretXml(UUIDS[0], "client.admin"));
     expect([defined.uuid, defined.usage, defined.usageId]).toEqual([UUIDS[0], "ceph", "client.admin"]);
     expect((await connection.lookupSecretByUuid(UUIDS[0])).usageId).toBe("client.admin");
@@ -50,6 +29,7 @@ describe.each(sides)("secrets at $name", ({ prepare, unavailable, driver }) => {
   });
 
   it("have a value of any bytes, which a private one gives to nobody", async () => {
+    const { connection } = side;
     const secret = await connection.defineSecret(secretXml(UUIDS[0], "key"));
     await expect(secret.value()).rejects.toMatchObject({ code: 66 });
     const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
@@ -62,6 +42,7 @@ describe.each(sides)("secrets at $name", ({ prepare, unavailable, driver }) => {
   });
 
   it("are listed by what they are", async () => {
+    const { connection } = side;
     await connection.defineSecret(secretXml(UUIDS[1], "b", "ephemeral='yes'"));
     await connection.defineSecret(secretXml(UUIDS[0], "a", "private='yes'"));
     const names = async (filter = {}) => (await connection.listSecrets(filter)).map(({ usageId }) => usageId);
@@ -73,12 +54,14 @@ describe.each(sides)("secrets at $name", ({ prepare, unavailable, driver }) => {
   });
 
   it("are checked against the schema on request", async () => {
+    const { connection } = side;
     const odd = secretXml(UUIDS[0], "odd").replace("</uuid>", "</uuid><unknown/>");
     await expect(connection.defineSecret(odd, { validate: true })).rejects.toMatchObject({ code: 92 });
     expect((await connection.defineSecret(odd)).usageId).toBe("odd");
   });
 
   it("tell what happens to all of them, or to one", async () => {
+    const { connection } = side;
     const first = await connection.defineSecret(secretXml(UUIDS[0], "first"));
     const all = await connection.secretEvents();
     const one = await connection.secretEvents(first);

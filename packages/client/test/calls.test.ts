@@ -1,16 +1,8 @@
 import { domains, MessageType, storage } from "@cistern/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
-import {
-  type CallOptions,
-  Connection,
-  Domain,
-  memoryTransport,
-  Pool,
-  Secret,
-  Volume,
-  VolumeUses,
-} from "../dist/index.js";
-import { ScriptedServer } from "./scripted-server.js";
+import { type CallOptions, Connection, Domain, Pool, Secret, Volume, VolumeUses } from "../dist/index.js";
+import { connectScripted } from "./scripted-connection.js";
+import type { ScriptedServer } from "./scripted-server.js";
 
 const uuid = "5e7a1f00-1111-2222-3333-444455556666";
 
@@ -18,9 +10,7 @@ let server: ScriptedServer;
 let connection: Connection;
 
 beforeEach(async () => {
-  const [client, other] = memoryTransport();
-  server = new ScriptedServer(other);
-  connection = await Connection.open(client, "storage:///system");
+  ({ server, connection } = await connectScripted());
   return () => connection.close();
 });
 

@@ -22,6 +22,7 @@ import type { CredentialsSource } from "../dist/authentication/credentials.js";
 import { Channel } from "../dist/channel.js";
 import { Connection, connect, memoryTransport } from "../dist/index.js";
 import { LOCAL_LOGIN, type Login } from "../dist/uri.js";
+import { connectScripted } from "./scripted-connection.js";
 import { ScriptedServer } from "./scripted-server.js";
 
 const uuid = "5e7a1f00-1111-2222-3333-444455556666";
@@ -30,9 +31,7 @@ let server: ScriptedServer;
 let connection: Connection;
 
 beforeEach(async () => {
-  const [client, other] = memoryTransport();
-  server = new ScriptedServer(other);
-  connection = await Connection.open(client, "storage:///system");
+  ({ server, connection } = await connectScripted());
 });
 afterEach(() => connection.close());
 

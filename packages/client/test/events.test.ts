@@ -1,7 +1,8 @@
 import { domains, encodeEvent, encodeReply, events, storage } from "@cistern/protocol";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { Connection, memoryTransport, Pool } from "../dist/index.js";
-import { ScriptedServer } from "./scripted-server.js";
+import { type Connection, Pool } from "../dist/index.js";
+import { connectScripted } from "./scripted-connection.js";
+import type { ScriptedServer } from "./scripted-server.js";
 
 const pool = { name: "p", uuid: "5e7a1f00-1111-2222-3333-444455556666" };
 
@@ -11,13 +12,11 @@ let registrations: unknown[];
 let deregistered: number[];
 
 beforeEach(async () => {
-  const [client, other] = memoryTransport();
-  server = new ScriptedServer(other);
+  ({ server, connection } = await connectScripted());
   registrations = [];
   deregistered = [];
   server.on(storage.connectStoragePoolEventRegisterAny, (args) => ({ callbackID: registrations.push(args) - 1 }));
   server.on(storage.connectStoragePoolEventDeregisterAny, ({ callbackID }) => void deregistered.push(callbackID));
-  connection = await Connection.open(client, "storage:///system");
 });
 afterEach(() => connection.close());
 

@@ -12,8 +12,9 @@ import {
   type WireJob,
 } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Connection, memoryTransport, Pool, Volume } from "../dist/index.js";
-import { ScriptedServer } from "./scripted-server.js";
+import { type Connection, Pool, Volume } from "../dist/index.js";
+import { connectScripted } from "./scripted-connection.js";
+import type { ScriptedServer } from "./scripted-server.js";
 
 const wire: WireJob = {
   id: 7n,
@@ -44,11 +45,9 @@ let connection: Connection;
 let unwatched: number[];
 
 beforeEach(async () => {
-  const [client, other] = memoryTransport();
-  server = new ScriptedServer(other);
+  ({ server, connection } = await connectScripted());
   unwatched = [];
   server.on(cistern.jobUnwatch, ({ watchID }) => void unwatched.push(watchID));
-  connection = await Connection.open(client, "storage:///system");
 });
 afterEach(() => connection.close());
 

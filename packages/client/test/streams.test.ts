@@ -15,8 +15,9 @@ import {
   streamHole,
 } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Connection, isHole, memoryTransport, Pool, Volume } from "../dist/index.js";
-import { ScriptedServer } from "./scripted-server.js";
+import { type Connection, isHole, Pool, Volume } from "../dist/index.js";
+import { connectScripted } from "./scripted-connection.js";
+import type { ScriptedServer } from "./scripted-server.js";
 
 const { OK, ERROR, CONTINUE } = MessageStatus;
 
@@ -26,9 +27,7 @@ let volume: Volume;
 let opening: Frame;
 
 beforeEach(async () => {
-  const [client, other] = memoryTransport();
-  server = new ScriptedServer(other);
-  connection = await Connection.open(client, "storage:///system");
+  ({ server, connection } = await connectScripted());
   volume = new Volume(connection, { pool: "p", name: "v", key: "/p/v" });
   for (const procedure of [storage.storageVolUpload, storage.storageVolDownload]) {
     server.on(procedure, (_args, frame) => {
