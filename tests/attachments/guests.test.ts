@@ -219,6 +219,8 @@ describe("attach", () => {
     const volume = await newVolume();
     await host.define("web", fileDisk(volume.key, "vda", { bus: "virtio" }));
     await host.start("web");
+    // Whatever its firmware would do: it stands still.
+    await host.virsh("suspend", "web");
     expect(await host.connection.uses.detach(volume, "web", { live: true })).toEqual({
       target: "vda",
       isReleased: false,

@@ -7,6 +7,15 @@ import type { ReadDomain } from "./file-source.js";
 import { stateOf, unreadDomain } from "./known-domain.js";
 import type { SourceMemory } from "./source-memory.js";
 
+/** Of one guest, while there are any. */
+interface Readings {
+  underWay: number;
+  /** How many were begun. */
+  begun: number;
+  /** The newest that was told of. */
+  told: number;
+}
+
 interface ReadText {
   readonly hash: string;
   readonly document: DomainDocument;
@@ -16,8 +25,8 @@ interface ReadText {
 export class DomainReader {
   readonly #memory: SourceMemory;
   readonly #parse: ReadDomain;
-  /** By UUID: how often a reading was begun; an older one that comes later is no news. */
-  readonly #begun = new Map<string, number>();
+  /** By UUID. */
+  readonly #readings = new Map<string, Readings>();
   readonly #texts = new Map<string, ReadText>();
 
   constructor(memory: SourceMemory, parse: ReadDomain) {
@@ -25,16 +34,33 @@ export class DomainReader {
     this.#parse = parse;
   }
 
-  /** Tells the memory what the guest is now, or that it is gone. Rejects where the hypervisor does not answer. */
+  /**
+   * Tells the memory what the guest is now, or that it is gone: when it resolves, the memory is not older than this call. A
+   * reading that comes after one that was begun later is no news. Rejects where the hypervisor does not answer.
+   */
   async read(domain: Domain, options: CallOptions): Promise<void> {
-    const { uuid, name } = domain;
-    const turn = (this.#begun.get(uuid) ?? 0) + 1;
-    this.#begun.set(uuid, turn);
-    const known = await this.#known(domain, options);
-    if (this.#begun.get(uuid) !== turn) return;
-    if (known !== null) return this.#memory.one(known);
+    const { uuid } = domain;
+    const readings = this.#readings.get(uuid) ?? { underWay: 0, begun: 0, told: 0 };
+    this.#readings.set(uuid, readings);
+    const turn = ++readings.begun;
+    readings.underWay++;
+    try {
+      const known = await this.#known(domain, options);
+      if (turn < readings.told) return;
+      readings.told = turn;
+      this.#tell(domain, known);
+    } finally {
+      readings.underWay--;
+      if (readings.underWay === 0) this.#readings.delete(uuid);
+    }
+  }
+
+  #tell({ uuid, name }: Domain, known: KnownDomain | null): void {
+    if (known !== null) {
+      this.#memory.one(known);
+      return;
+    }
     for (const kind of ["live", "persistent"]) this.#texts.delete(`${kind} ${uuid}`);
-    this.#begun.delete(uuid);
     this.#memory.gone({ name, uuid });
   }
 
