@@ -46,16 +46,16 @@ export class Resolver {
       [
         { use, located: top },
         ...below.map((one, index) => ({ use: one, located: chain.below[index]?.located ?? top })),
-      ].map(async (one) => [one.use, ...(await this.#partsOf(one.use, one.located, one.use !== use))]),
+      ].map((one) => this.#withParts(one.use, one.located, one.use !== use)),
     );
     return all.flat();
   }
 
-  /** `isNamed`: the device itself stands between what the document names and its parts. */
-  async #partsOf(device: Use, located: Located, isBetween: boolean): Promise<Use[]> {
-    const parts = await this.#locator.parts(located);
+  /** `isBetween`: the device itself stands between what the document names and its parts. */
+  async #withParts(device: Use, located: Located, isBetween: boolean): Promise<Use[]> {
+    const { parts, problem } = await this.#locator.parts(located);
     const between = isBetween ? [...device.through, device.place] : device.through;
-    return parts.map((part) =>
+    const uses = parts.map((part) =>
       useOf(
         { ...device, role: part.isContainer ? "container" : device.role, format: null },
         device.when,
@@ -64,6 +64,7 @@ export class Resolver {
         null,
       ),
     );
+    return [problem === null ? device : { ...device, problem, isUnknown: true }, ...uses];
   }
 }
 

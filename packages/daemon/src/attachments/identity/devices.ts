@@ -24,7 +24,11 @@ export interface Part {
   readonly direction: "beneath" | "around" | "within";
 }
 
-/** `deviceNumber`: st_rdev. Empty for a device that rests on nothing else, or is gone. */
+/**
+ * `deviceNumber`: st_rdev. Empty for a device that rests on nothing else, or is gone.
+ *
+ * @throws HostError ETIMEDOUT where the kernel did not tell in time: it may rest on anything
+ */
 export async function partsOf(deviceNumber: bigint, host: Host): Promise<Part[]> {
   const base = `/sys/dev/block/${majorOf(deviceNumber)}:${minorOf(deviceNumber)}`;
   try {
@@ -42,7 +46,7 @@ export async function partsOf(deviceNumber: bigint, host: Host): Promise<Part[]>
     ]);
     return found.flat().slice(0, limits.deviceParts);
   } catch (error) {
-    if (error instanceof HostError) return [];
+    if (error instanceof HostError && error.code !== "ETIMEDOUT") return [];
     throw error;
   }
 }
@@ -134,7 +138,7 @@ async function nodeOf(host: Host, sysfsPath: string, direction: Part["direction"
     const name = deviceName(textOf(await directory.readFile("uevent", limits.sysfsBytes, OPTIONS)));
     return name === null ? [] : [{ path: nodePath(name), direction }];
   } catch (error) {
-    if (error instanceof HostError) return [];
+    if (error instanceof HostError && error.code !== "ETIMEDOUT") return [];
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { DiskSource } from "@cistern/documents";
+import { HostError } from "../../host/index.js";
 import { limits } from "../../limits.js";
 import type { PoolRegistry } from "../../pools/registry.js";
 import type { Reference } from "../model.js";
@@ -17,6 +18,13 @@ export interface LocatedPart extends Located {
   readonly through: readonly string[];
   /** It holds other things as well. */
   readonly isContainer: boolean;
+}
+
+/** What a device is built on. */
+export interface DeviceParts {
+  readonly parts: readonly LocatedPart[];
+  /** Why there may be more; null: that is all. */
+  readonly problem: string | null;
 }
 
 /** Finds what documents name, on this host or as a name on other machines' storage. */
@@ -62,12 +70,18 @@ export class Locator {
   /**
    * What a device is built on, and so on down, and a disk's partitions; the device of an iSCSI LUN in which this host is logged in.
    */
-  async parts(located: Located): Promise<LocatedPart[]> {
+  async parts(located: Located): Promise<DeviceParts> {
     const found: LocatedPart[] = [];
+    let problem: string | null = null;
     const seen = new Set([located.identity]);
     const descend = async (from: Located, through: readonly string[], isInContainer: boolean): Promise<void> => {
       if (through.length >= limits.deviceDepth) return;
-      for (const { path, direction } of await this.#nextParts(from)) {
+      const next = await this.#nextParts(from).catch((error: unknown) => {
+        if (!(error instanceof HostError)) throw error;
+        problem ??= `What "${from.place}" is built on cannot be looked at: ${error.message}`;
+        return [];
+      });
+      for (const { path, direction } of next) {
         // Of the disk of a partition, the other partitions are somebody else's.
         if (direction === "within" && from !== located) continue;
         const part = await this.path(path);
@@ -79,7 +93,7 @@ export class Locator {
       }
     };
     await descend(located, [], false);
-    return found;
+    return { parts: found, problem };
   }
 
   async #nextParts({ facts, remote }: Located): Promise<readonly Part[]> {
