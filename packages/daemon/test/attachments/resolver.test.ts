@@ -203,11 +203,13 @@ describe("devices", () => {
     symlinkSync(loop.device, storage.path("by-id"));
     const direct = await knownUsesOf({ type: "block", source: `dev='${loop.device}'` });
     const linked = await knownUsesOf({ type: "block", source: `dev='${storage.path("by-id")}'` });
-    expect(direct.map(({ place, through }) => [place, through])).toEqual([
+    // Whoever had the device before may have left partitions, which the kernel takes away a moment later.
+    const own = direct.filter(({ place }) => !place.startsWith(`${loop.device}p`));
+    expect(own.map(({ place, through }) => [place, through])).toEqual([
       [loop.device, []],
       [file, []],
     ]);
-    expect(linked.map(({ identity }) => identity)).toEqual(direct.map(({ identity }) => identity));
+    expect(linked.map(({ identity }) => identity)).toEqual(expect.arrayContaining(own.map(({ identity }) => identity)));
     expect(direct[0]?.identity).toMatch(/^block:\d+$/);
   });
 
