@@ -10,8 +10,13 @@ import { type Libvirtd, libvirtdIn, libvirtdUnavailable, libvirtPlaces } from ".
 import { MountNamespace } from "../support/mount-namespace.js";
 import { missing } from "../support/requirements.js";
 import { freePort } from "../support/sshd.js";
+import { CISTERN, runCistern } from "./cistern.js";
+import { Terminal, terminalRequirements } from "./terminal.js";
 
-const unavailable = libvirtdUnavailable() ?? missing({ programs: ["openssl", "saslpasswd2"] }) ?? undefined;
+const unavailable =
+  libvirtdUnavailable() ??
+  missing({ programs: ["openssl", "saslpasswd2", ...(terminalRequirements.programs ?? [])] }) ??
+  undefined;
 
 describe("a real libvirtd over the network", () => {
   let root: string;
@@ -144,6 +149,57 @@ describe("a real libvirtd over the network", () => {
       await expect(connect(`${local()}&authfile=${path}`)).rejects.toMatchObject({
         code: 79,
         message: expect.stringContaining("no name and password are known for 'localhost'"),
+      });
+    });
+
+    describe("by cistern", () => {
+      const terminal = () => new Terminal(`${CISTERN} -c '${secure()}' -q pool-list --all --name`);
+      const host = "127.0.0.1";
+
+      it("is asked for on a terminal, the password unseen", async () => {
+        await using screen = terminal();
+        await screen.shows([`Name at ${host}: `]);
+        screen.press("joe\r");
+        await screen.shows([`Password of joe at ${host}: `]);
+        screen.press("se=cret, pass\r");
+        expect(await screen.status()).toBe(0);
+        expect(screen.screen).not.toContain("cret");
+      });
+
+      it("a wrong one is denied", async () => {
+        await using screen = terminal();
+        await screen.shows([`Name at ${host}: `]);
+        screen.press("joe\r");
+        await screen.shows([`Password of joe at ${host}: `]);
+        screen.press("wrong\r");
+        await screen.shows(["authentication failed"]);
+        expect(await screen.status()).toBe(4);
+      });
+
+      it.each(["Name at", "Password of"])("Ctrl-C at '%s' cancels", async (prompt) => {
+        await using screen = terminal();
+        await screen.shows([`Name at ${host}: `]);
+        if (prompt !== "Name at") screen.press("joe\r");
+        await screen.shows([prompt]);
+        screen.press("\x03");
+        expect(await screen.status()).toBe(130);
+      });
+
+      it("is not asked for where nobody sits, nor what auth.conf has", async () => {
+        const listed = ["-q", "pool-list", "--all", "--name"];
+        const alone = await runCistern(["-c", secure(), ...listed]);
+        expect(alone).toMatchObject({ status: 4, stdout: "" });
+        expect(alone.stderr).toContain(`no name and password are known for '${host}'`);
+        const known = `[credentials-j]\nusername=joe\npassword=se=cret, pass\n[auth-libvirt-${host}]\ncredentials=j\n`;
+        await writeFile(join(root, "known.conf"), known);
+        const told = await runCistern(["-c", `${secure()}&authfile=${join(root, "known.conf")}`, ...listed]);
+        expect(told).toMatchObject({ status: 0, stderr: "" });
+      });
+
+      it("completing asks nobody", async () => {
+        await using screen = new Terminal(`${CISTERN} completion words -- -c '${secure()}' pool-info ''; echo over`);
+        await screen.shows(["over"]);
+        expect(screen.screen).not.toContain("Name at");
       });
     });
   });

@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
-import { type CallOptions, type Connection, connect } from "@cistern/client";
+import { type CallOptions, type Connection, type ConnectOptions, connect } from "@cistern/client";
 import { encodeUtf8 } from "@cistern/protocol";
+import { credentialsFor } from "./login.js";
 import { type OutputForm, writeData, writeRecord } from "./output/data.js";
 import { printable } from "./output/text.js";
 import { targetOf } from "./target.js";
@@ -16,7 +17,7 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** The bytes of the last `count` arguments, which are the command line; null or absent: nobody can tell. */
   argumentBytes?(count: number): readonly Buffer[] | null;
-  connect(target: string, options: { readonly readOnly: boolean } & CallOptions): Promise<Connection>;
+  connect(target: string, options: ConnectOptions): Promise<Connection>;
 }
 
 export interface GlobalOptions {
@@ -48,7 +49,9 @@ export class Context {
 
   /** Connects, does `work`, and closes whatever happened. */
   async withConnection<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-    const connection = await this.surroundings.connect(this.target, { readOnly: false, ...this.call });
+    const { surroundings, target } = this;
+    const credentials = credentialsFor(target, surroundings);
+    const connection = await surroundings.connect(target, { readOnly: false, credentials, ...this.call });
     try {
       return await work(connection);
     } finally {

@@ -1,8 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline/promises";
-import { Writable } from "node:stream";
-import type { Surroundings } from "../context.js";
-import { Cancelled, UsageError } from "../exit-status.js";
+import { askForLine } from "../ask.js";
+import { UsageError } from "../exit-status.js";
 import { attempt } from "../failure.js";
 import { withLocalFile } from "../local-file.js";
 import { command, type ValuesOf } from "./command.js";
@@ -49,7 +47,7 @@ export const secretSetValue = command({
         base64 !== null
           ? Buffer.from(base64, "base64")
           : file === null
-            ? Buffer.from(await askForValue(context.surroundings))
+            ? Buffer.from(await askForLine(context.surroundings, "Enter new value for secret:", { isShown: false }))
             : await readValue(file, plain);
       await attempt("Failed to set secret value", () => secret.setValue(value, context.call));
       context.printDone("Secret value set", { uuid: secret.uuid });
@@ -68,29 +66,4 @@ function refuseContradictions({ file, base64, interactive, plain }: ValuesOf<typ
 async function readValue(file: string, isPlain: boolean): Promise<Buffer> {
   const content = await withLocalFile("read", file, () => readFile(file));
   return isPlain ? content : Buffer.from(content.toString("latin1"), "base64");
-}
-
-/** One line of standard input; on a terminal it is asked for, and not shown. */
-async function askForValue({ stdin, stderr, signal }: Surroundings): Promise<string> {
-  const silence = new Writable({ write: (_chunk, _encoding, written) => written() });
-  const isTerminal = (stdin as NodeJS.ReadStream).isTTY === true;
-  const lines = createInterface({ input: stdin, output: silence, terminal: isTerminal });
-  // Only now is nothing shown of what is typed.
-  if (isTerminal) stderr.write("Enter new value for secret:");
-  let isCancelled = false;
-  const leave = (): void => lines.close();
-  // In raw mode Ctrl-C is a key like others.
-  lines.once("SIGINT", () => {
-    isCancelled = true;
-    leave();
-  });
-  signal.addEventListener("abort", leave, { once: true });
-  try {
-    for await (const line of lines) return line;
-    throw isCancelled ? new Cancelled("no value was given") : new Error("no value was given");
-  } finally {
-    signal.removeEventListener("abort", leave);
-    lines.close();
-    if (isTerminal) stderr.write("\n");
-  }
 }

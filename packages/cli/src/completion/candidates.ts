@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { Connection, Pool, Volume } from "@cistern/client";
 import type { Command, Completion } from "../commands/command.js";
 import { Context } from "../context.js";
@@ -59,7 +60,8 @@ async function valuesFor(context: Context, typed: Typed, completion: Completion 
   if (completion === "files") return [{ word: FILES_MARK, about: "" }];
   if (typeof completion !== "string") return completion.map((word) => ({ word, about: "" }));
   const asking = new Context(
-    { ...context.surroundings, signal: AbortSignal.timeout(PATIENCE_MS) },
+    // Whoever presses Tab is not to be asked for a password.
+    { ...context.surroundings, stdin: Readable.from([]), signal: AbortSignal.timeout(PATIENCE_MS) },
     { ...context.options, ...typed.general, deadline: PATIENCE_MS / 1000 },
   );
   return asking.withConnection((connection) => ASKED[completion](connection, typed, asking.call));
