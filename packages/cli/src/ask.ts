@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
-import type { Surroundings } from "./context.js";
 import { Cancelled } from "./exit-status.js";
+import type { Surroundings } from "./surroundings.js";
 
 type Asked = Pick<Surroundings, "stdin" | "stderr" | "signal">;
 

@@ -1,3 +1,3 @@
-export { realSurroundings, type Surroundings } from "./context.js";
 export { ExitStatus } from "./exit-status.js";
 export { run } from "./program.js";
+export { realSurroundings, type Surroundings } from "./surroundings.js";

@@ -1,7 +1,7 @@
 import { authFilePlaces, type CredentialsSource, fromAuthFile, resolveEndpoint } from "@cistern/client";
 import { askForLine, canAsk } from "./ask.js";
-import type { Surroundings } from "./context.js";
 import { printable } from "./output/text.js";
+import type { Surroundings } from "./surroundings.js";
 
 /** Name and password for a server that wants them: as libvirt's `auth.conf` has them, else as whoever sits there says. */
 export function credentialsFor(target: string, surroundings: Surroundings): CredentialsSource {

@@ -1,7 +1,7 @@
-import { realSurroundings } from "./context.js";
 import { ownArgumentBytes } from "./damaged-arguments.js";
 import { ExitStatus } from "./exit-status.js";
 import { run } from "./program.js";
+import { realSurroundings } from "./surroundings.js";
 
 /** The first signal asks the command to end, the second ends the process. */
 const interruption = new AbortController();

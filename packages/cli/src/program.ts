@@ -3,7 +3,7 @@ import { Command as Commander, CommanderError, Option } from "commander";
 import { type Command, type Parameter, readValues } from "./commands/command.js";
 import { readCount } from "./commands/parameters.js";
 import { COMMAND_GROUPS, COMMANDS, type CommandGroup, START_COMMAND } from "./commands/table.js";
-import { Context, type GlobalOptions, type Surroundings } from "./context.js";
+import { Context, type GlobalOptions } from "./context.js";
 import { refuseDamaged } from "./damaged-arguments.js";
 import { ExitStatus, exitStatusOf, UsageError } from "./exit-status.js";
 import { factsOf } from "./failure.js";
@@ -13,6 +13,7 @@ import { OUTPUT_FORMS, writeData } from "./output/data.js";
 import { nearestName } from "./output/names.js";
 import { printable } from "./output/text.js";
 import { columnsOf } from "./output/width.js";
+import type { Surroundings } from "./surroundings.js";
 import { VERSION } from "./version.js";
 
 const EXAMPLES = `

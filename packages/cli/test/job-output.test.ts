@@ -1,9 +1,10 @@
 import type { Job } from "@cistern/client";
 import { expect, it } from "vitest";
-import { Context, type Surroundings } from "../dist/context.js";
+import { Context } from "../dist/context.js";
 import { formatDuration } from "../dist/output/duration.js";
 import { JobDisplay } from "../dist/output/job-display.js";
 import { formatJobState, formatRequester } from "../dist/output/job-text.js";
+import type { Surroundings } from "../dist/surroundings.js";
 
 const GIB = 1024n ** 3n;
 const job: Job = {

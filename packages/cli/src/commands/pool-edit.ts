@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeUtf8, encodeUtf8 } from "@cistern/protocol";
-import type { Surroundings } from "../context.js";
 import { attempt, Failure } from "../failure.js";
 import { findPool } from "../lookup.js";
 import { printable } from "../output/text.js";
+import type { Surroundings } from "../surroundings.js";
 import { command } from "./command.js";
 import { poolParameter } from "./parameters.js";
 
