@@ -219,3 +219,16 @@ it("a local mount over it is seen at once", async (context) => {
   }
   expect(await read()).toBe("first");
 });
+
+it("that is opened anew for a call is closed with whoever asked for it", async () => {
+  await look();
+  const directory = await hosts.local.openDirectory(`${place}/pool`, { lazily: true });
+  renameSync(`${place}/pool`, `${place}/old`);
+  mkdirSync(`${place}/pool`);
+  writeFileSync(`${place}/pool/file`, "second");
+  const call = codeOf(directory.lookup("file"));
+  await directory.close();
+  expect(await call).toBe("succeeded");
+  await delay(hostLimits.pathMemoryMs + 100);
+  expect([openTimes(), timesOpen(`${place}/old`)]).toEqual([0, 0]);
+});

@@ -21,6 +21,7 @@ export class DirectoryHandle {
   #insisted: DirectoryIdentity | null = null;
   /** To be seen before anything is done: whether the path leads to what is open. */
   #guard: PathGuard | null;
+  #isClosed = false;
 
   constructor(services: LocalServices, path: string, { descriptor, identity, isChecked }: OpenedDirectory) {
     this.#services = services;
@@ -63,7 +64,7 @@ export class DirectoryHandle {
         return call(fd);
       }
       await this.#openAnew(guard);
-      return this.#descriptor.use(call);
+      return this.#useAnew(call);
     });
   }
 
@@ -83,14 +84,23 @@ export class DirectoryHandle {
       } catch (failure) {
         if (!(failure instanceof PathMoved)) throw failure;
         await this.#openAnew(guard);
-        return this.#descriptor.use(perform);
+        return this.#useAnew(perform);
       }
     };
     return this.#descriptor.use(perform);
   }
 
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#descriptor.close();
+  }
+
+  /** Who closed it meanwhile closed what was open before: what was opened for this call alone ends with it. */
+  #useAnew<T>(call: (fd: number) => Promise<T>): Promise<T> {
+    const descriptor = this.#descriptor;
+    const result = descriptor.use(call);
+    if (this.#isClosed) descriptor.close().catch(() => undefined);
+    return result;
   }
 
   /** In place of what is open: the path leads elsewhere. */
