@@ -73,6 +73,12 @@ it("orphans, conflicts and domain-sources list what there is", async () => {
   });
   expect(await done("orphans")).toContain("that nobody uses. Asked:");
   expect(await done("conflicts")).toBe("No conflicts found.\n");
+  await images.setAutostart(false);
+  // Nobody has to do anything about it.
+  expect(await done("conflicts")).toMatch(
+    /^note: missing-at-next-boot\n {2}pool 'images' is not started with the host/,
+  );
+  await images.setAutostart(true);
   await host.define("db", fileDisk(disk.key, "sda"));
   const found = { status: 1, stdout: expect.stringContaining("warning: shared-writing"), stderr: "" };
   await expect.poll(() => host.cistern("conflicts"), { timeout: 10_000 }).toEqual(found);

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { type Connection, connect, type Pool, type Volume } from "@cistern/client";
 import { rootedCisternd } from "../support/cisternd.js";
 import type { DaemonProcess } from "../support/daemon-process.js";
-import { guestXml, prepareHypervisor } from "../support/hypervisor.js";
+import { type GuestDisks, guestXml, prepareHypervisor } from "../support/hypervisor.js";
 import type { Libvirtd } from "../support/libvirtd.js";
 
 const DEADLINE_MS = 30_000;
@@ -65,13 +65,14 @@ export class GuestHost {
     this.connection = await connect(this.uri);
   }
 
-  /** A running directory pool over `path`, by default a new directory. */
+  /** A running directory pool over `path`, by default a new directory, that is started with the host. */
   async pool(name: string, path = this.path(name)): Promise<Pool> {
     await mkdir(path, { recursive: true });
     const pool = await this.connection.definePool(
       `<pool type='dir'><name>${name}</name><target><path>${path}</path></target></pool>`,
     );
     await pool.start();
+    await pool.setAutostart(true);
     return pool;
   }
 
@@ -98,9 +99,13 @@ export class GuestHost {
 
   /** Guests have a controller whose disks they let go of without a system in them. */
   async define(name: string, ...disks: readonly string[]): Promise<void> {
-    const file = this.path(`${name}.xml`);
     const devices = "<controller type='scsi' index='0' model='virtio-scsi'/>";
-    await writeFile(file, guestXml({ name, disks, devices }));
+    await this.defineGuest({ name, disks, devices });
+  }
+
+  async defineGuest(guest: GuestDisks): Promise<void> {
+    const file = this.path(`${guest.name}.xml`);
+    await writeFile(file, guestXml(guest));
     await this.virsh("define", file);
   }
 
@@ -117,7 +122,7 @@ export class GuestHost {
   async undefineAll(): Promise<void> {
     for (const name of this.#running) await this.destroy(name).catch(() => {});
     for (const name of (await this.virsh("list", "--all", "--name")).split("\n").filter(Boolean)) {
-      await this.virsh("undefine", name);
+      await this.virsh("undefine", "--nvram", name);
     }
   }
 

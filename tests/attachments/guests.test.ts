@@ -237,6 +237,50 @@ describe("attach", () => {
   });
 });
 
+describe("state that libvirt keeps where no document says", () => {
+  const usesOf = async (domain: string) =>
+    (await host.connection.uses.attachments({ domain })).items.map(({ role, when, place, problem, volumes }) => {
+      return [role, when, place, problem, volumes.map(({ pool, volume }) => `${pool}/${volume}`).join()];
+    });
+
+  it("is attached, is nothing missing before the first start, and is a volume that is protected", async () => {
+    const devices = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>";
+    await host.defineGuest({ name: "sealed", disks: [], devices, hasFirmware: true });
+    const uuid = (await host.virsh("domuuid", "sealed")).trim();
+    const tpm = `/var/lib/libvirt/swtpm/${uuid}/tpm2`;
+    const variables = "/var/lib/libvirt/qemu/nvram/sealed_VARS.fd";
+    await expect
+      .poll(() => usesOf("sealed"))
+      .toEqual([
+        ["nvram", "next-boot", variables, null, ""],
+        ["tpm", "next-boot", tpm, null, ""],
+      ]);
+    expect((await host.connection.uses.conflicts()).items).toEqual([]);
+    await host.start("sealed");
+    const firmware = expect.stringContaining("/usr/share/OVMF/");
+    await expect
+      .poll(() => usesOf("sealed"), { timeout: 10_000 })
+      .toEqual(
+        expect.arrayContaining([
+          ["loader", "live", firmware, null, ""],
+          ["nvram", "both", variables, null, ""],
+          ["nvram-template", "live", firmware, null, ""],
+          ["tpm", "both", tpm, null, ""],
+        ]),
+      );
+    expect(await usesOf("sealed")).toHaveLength(4);
+    const pool = await host.pool("variables", host.path("var/qemu/nvram"));
+    await expect
+      .poll(() => usesOf("sealed"))
+      .toContainEqual(["nvram", "both", variables, null, "variables/sealed_VARS.fd"]);
+    const volume = await pool.lookupVolume("sealed_VARS.fd");
+    await expect(volume.delete()).rejects.toMatchObject(inUse(volume));
+    await host.destroy("sealed");
+    await pool.stop();
+    await pool.undefine();
+  });
+});
+
 describe("conflicts and adoption", () => {
   it("are told of guests as they are", async () => {
     const volume = await newVolume("qcow2");

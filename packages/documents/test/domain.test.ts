@@ -39,6 +39,7 @@ describe("a domain", () => {
       ["filesystem", "file /srv/fs.img", false],
       ["filesystem", "block /dev/vg/fs", false],
       ["filesystem", "volume", false],
+      ["tpm", "unsaid", false],
       ["hostdev", "network", false],
     ]);
     expect(read.references[8]).toMatchObject({ format: "raw" });
@@ -71,6 +72,31 @@ describe("a domain", () => {
       { role: "tpm", source: { type: "file", path: "/srv/tpm" }, format: null, isReadOnly: false },
     ]);
     expect(readDomain(domain(""))).toMatchObject({ uuid: null, disks: [], references: [], scsiDevices: [] });
+  });
+
+  // As libvirt 9.0.0 wrote them for guests that run, or are defined, with these.
+  it.each([
+    ["firmware that libvirt chooses", "<os firmware='efi'><type>hvm</type></os>", ["nvram null"]],
+    ["firmware that is only read", "<os><loader readonly='yes' type='pflash'>/code.fd</loader></os>", ["nvram null"]],
+    [
+      "a template alone",
+      "<os><loader readonly='yes' type='pflash'>/code.fd</loader><nvram template='/vars.fd'/></os>",
+      ["nvram null"],
+    ],
+    ["firmware without state", "<os><loader readonly='yes' stateless='yes' type='pflash'>/code.fd</loader></os>", []],
+    ["no firmware of that kind", "<os firmware='bios'><loader type='rom'>/bios.bin</loader></os>", []],
+    ["a TPM", "<devices><tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>", ["tpm 2.0"]],
+    ["a TPM of no version", "<devices><tpm><backend type='emulator'/></tpm></devices>", ["tpm null"]],
+    [
+      "a TPM of somebody else",
+      "<devices><tpm><backend type='external'><source type='unix' path='/tpm.sock'/></backend></tpm></devices>",
+      [],
+    ],
+  ])("state of which the document does not say where it lies: %s", (_, content, expected) => {
+    const unsaid = readDomain(domain(content)).references.flatMap(({ role, source }) =>
+      source.type === "unsaid" ? [`${role} ${source.version}`] : [],
+    );
+    expect(unsaid).toEqual(expected);
   });
 
   it("a disk that is not understood is named, and hides no other", () => {

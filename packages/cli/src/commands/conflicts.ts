@@ -7,13 +7,13 @@ import { formatDoubts } from "./doubts.js";
 export const conflicts = command({
   name: "conflicts",
   summary:
-    "list what is wrong with how guests use volumes, such as two that write to one; status 1 if there is anything",
+    "list what is wrong with how guests use volumes, such as two that write to one; status 1 if there is more than notes",
   parameters: {},
   async run(context) {
     await context.withConnection(async (connection) => {
       const { items, ...known } = await connection.uses.conflicts(context.call);
       context.printResult({ conflicts: items, ...known }, () => formatConflicts(items) + formatDoubts(known));
-      if (items.length > 0) context.endWithFindings();
+      if (items.some(({ severity }) => severity !== "note")) context.endWithFindings();
     });
   },
 });

@@ -12,13 +12,16 @@ export type ConflictKind =
   | "twice-in-one-guest"
   | "disk-and-partition";
 
-/** Something that costs data or keeps a guest from running ("error"), or will when a guest is started ("warning"). */
+/**
+ * Something that costs data or keeps a guest from running ("error"), or will when a guest is started ("warning"); or that costs
+ * neither and is good to know ("note").
+ */
 export interface Conflict {
   readonly kind: ConflictKind;
-  readonly severity: "error" | "warning";
+  readonly severity: "error" | "warning" | "note";
   /** Names of the guests. */
   readonly domains: readonly string[];
-  /** null: outside all pools. */
+  /** The first that it is about; null: outside all pools. */
   readonly volume: { readonly pool: string; readonly volume: string } | null;
   readonly place: string;
   /** One sentence for people. */

@@ -93,13 +93,20 @@ export interface Reference {
   readonly address: Readonly<Record<string, string>> | null;
   /** Of what is below a disk, as the document has it: from the disk down to this, both left out. */
   readonly through: readonly DiskSource[];
+  readonly mayBeMissing: MayBeMissing;
 }
+
+/**
+ * When it is nothing wrong that something is not there. "before-start": the hypervisor makes it when the guest starts; "always":
+ * nothing says that it is there at all.
+ */
+export type MayBeMissing = "never" | "before-start" | "always";
 
 /** "live": the running guest uses it; "next-boot": the definition does; "both". */
 export type AttachmentTime = "live" | "next-boot" | "both";
 
 /** A guest's use of a file, a device or a remote image. */
-export interface Attachment extends Omit<Reference, "source" | "through"> {
+export interface Attachment extends Omit<Reference, "source" | "through" | "mayBeMissing"> {
   readonly domain: Pick<KnownDomain, "source" | "name" | "uuid" | "state">;
   readonly when: AttachmentTime;
   /** A path, or the URI of something remote: what a person knows it by. "unknown" for a disk that could not be read. */

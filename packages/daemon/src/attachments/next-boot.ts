@@ -8,26 +8,46 @@ import type { Attachment, KnownDomain } from "./model.js";
 /** Their volumes are there only once the pool was started: it mounts, logs in or activates. */
 const MADE_BY_START: ReadonlySet<PoolType> = new Set<PoolType>(["fs", "netfs", "vstorage", "iscsi", "logical"]);
 
-/** Disks that are not there when the host has booted, because nobody starts their pool by itself. */
+/**
+ * Volumes that are not there when the host has booted, because nobody starts their pool by itself. Where the guest does without the
+ * pool, a file or device that it names by path, nothing knows the volume as one: that is a note, one for each pool.
+ */
 export function notAtNextBoot(
   all: readonly Attachment[],
   domains: readonly KnownDomain[],
   registry: PoolRegistry,
 ): Conflict[] {
   const byName = disksByName(domains);
-  return all.flatMap((attachment) => {
-    if (!isAtNextBoot(attachment.when) || attachment.volumes.length === 0) return [];
+  const unmanaged = new Map<Pool, Attachment[]>();
+  const missing = all.flatMap((attachment) => {
+    if (!isAtNextBoot(attachment.when)) return [];
     const pools = attachment.volumes.flatMap(({ pool }) => registry.findByName(pool) ?? []);
+    const [pool] = pools;
+    // Where pools overlap, one that brings it is enough.
+    if (pool === undefined || pools.some(isStartedByItself)) return [];
     const needsPool = ({ name, live }: Pool): boolean =>
       MADE_BY_START.has(live.type) || byName.has(keyOf(attachment.domain, attachment.target, name));
-    // Where pools overlap, one that brings it is enough.
-    if (pools.some((pool) => isStartedByItself(pool) || !needsPool(pool))) return [];
-    const [pool] = pools;
-    if (pool === undefined) return [];
-    const why = pool.persistent ? "is not started with the host" : "is transient";
-    const detail = `'${attachment.domain.name}' needs ${titleOf(attachment)}, but pool '${pool.name}' ${why}: it will be missing at the next boot`;
+    const free = pools.find((one) => !needsPool(one));
+    if (free !== undefined) {
+      const uses = unmanaged.get(free);
+      if (uses === undefined) unmanaged.set(free, [attachment]);
+      else uses.push(attachment);
+      return [];
+    }
+    const detail = `'${attachment.domain.name}' needs ${titleOf(attachment)}, but pool '${pool.name}' ${whyOf(pool)}: it will be missing at the next boot`;
     return [conflictOf("missing-at-next-boot", "warning", [attachment], detail)];
   });
+  return [...missing, ...[...unmanaged].map(([pool, uses]) => unmanagedIn(pool, uses))];
+}
+
+function unmanagedIn(pool: Pool, uses: readonly Attachment[]): Conflict {
+  const guests = [...new Set(uses.map(({ domain }) => `'${domain.name}'`))].sort().join(", ");
+  const detail = `pool '${pool.name}' ${whyOf(pool)}: what ${guests} uses of it will be there at the next boot, but is no volume and not protected until the pool is started`;
+  return conflictOf("missing-at-next-boot", "note", uses, detail);
+}
+
+function whyOf({ persistent }: Pool): string {
+  return persistent ? "is not started with the host" : "is transient";
 }
 
 function isStartedByItself({ persistent, autostart }: Pool): boolean {

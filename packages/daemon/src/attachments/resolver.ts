@@ -6,7 +6,7 @@ import { PathLooks } from "./identity/path-looks.js";
 import { remotePlace } from "./identity/remote.js";
 import type { Silences } from "./identity/silences.js";
 import { mergedUses } from "./merged-uses.js";
-import type { Attachment, AttachmentRole, AttachmentTime, KnownDomain, Reference } from "./model.js";
+import type { Attachment, AttachmentRole, AttachmentTime, KnownDomain, MayBeMissing, Reference } from "./model.js";
 import { referencesOf } from "./references.js";
 import type { Use } from "./use.js";
 
@@ -34,7 +34,7 @@ export class Resolver {
   }
 
   async #usesOf(reference: Reference, when: AttachmentTime): Promise<Use[]> {
-    const top = await this.#locator.locate(reference.source);
+    const top = withoutFault(await this.#locator.locate(reference.source), reference.mayBeMissing, when);
     const through = reference.through.map(nameOf);
     const chain = IMAGES.has(reference.role) ? await this.#chains.of(top, reference.format) : NO_CHAIN;
     const use = useOf(reference, when, top, through, chain.problem);
@@ -70,6 +70,12 @@ export class Resolver {
 
 const NO_CHAIN = { below: [], problem: null };
 
+/** Something that is known not to be there, where that is as it should be. */
+function withoutFault(located: Located, mayBeMissing: MayBeMissing, when: AttachmentTime): Located {
+  const isExpected = mayBeMissing === "always" || (mayBeMissing === "before-start" && when === "next-boot");
+  return isExpected && !located.isUnknown ? { ...located, problem: null } : located;
+}
+
 /** What is named at once and without a look at storage: until more is known, that much is found by its name. */
 export function namedUsesOf(domain: KnownDomain): Use[] {
   return timedReferences(domain).map(([reference, when]) => {
@@ -93,12 +99,12 @@ export function namedUsesOf(domain: KnownDomain): Use[] {
 }
 
 /** What both documents name in the same way is one. */
-function timedReferences({ live, persistent }: KnownDomain): [Reference, AttachmentTime][] {
+function timedReferences({ source, live, persistent }: KnownDomain): [Reference, AttachmentTime][] {
   const byText = new Map<string, [Reference, AttachmentTime]>();
-  for (const reference of live === null ? [] : referencesOf(live)) {
+  for (const reference of live === null ? [] : referencesOf(live, source)) {
     byText.set(JSON.stringify(reference), [reference, "live"]);
   }
-  for (const reference of persistent === null ? [] : referencesOf(persistent)) {
+  for (const reference of persistent === null ? [] : referencesOf(persistent, source)) {
     const text = JSON.stringify(reference);
     byText.set(text, [reference, byText.has(text) ? "both" : "next-boot"]);
   }

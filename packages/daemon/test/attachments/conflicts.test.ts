@@ -143,7 +143,6 @@ describe("one guest", () => {
       storage.directory("p");
       const pool = await storage.started("p");
       pool.persistent = true;
-      expect(conflicts([disk])).toEqual([]);
       expect(conflicts([disk], [byName])).toEqual([
         {
           kind: "missing-at-next-boot",
@@ -165,6 +164,41 @@ describe("one guest", () => {
       pool.live = { ...pool.live, type: "fs" };
       expect(conflicts([disk])).toMatchObject([{ kind: "missing-at-next-boot" }]);
       expect(conflicts([{ ...disk, when: "live" }])).toEqual([]);
+    });
+
+    it("only notes, once for a pool, that what guests name by path will not be known as volumes", async () => {
+      storage.directory("p");
+      const pool = await storage.started("p");
+      pool.persistent = true;
+      const more = attachment("db", "/p/b", inPool("p", "b"));
+      expect(conflicts([disk, more, { ...more, when: "live" }])).toEqual([
+        {
+          kind: "missing-at-next-boot",
+          severity: "note",
+          guests: ["db", "web"],
+          detail:
+            "pool 'p' is not started with the host: what 'db', 'web' uses of it will be there at the next boot, but is no volume and not protected until the pool is started",
+        },
+      ]);
+      expect(conflicts([{ ...disk, when: "live" }])).toEqual([]);
+      pool.persistent = false;
+      expect(conflicts([disk])).toMatchObject([{ severity: "note", detail: expect.stringContaining("is transient") }]);
+      pool.persistent = true;
+      pool.autostart = true;
+      expect(conflicts([disk, more])).toEqual([]);
+    });
+
+    it("is content with one of two pools over one place that is started with the host", async () => {
+      storage.directory("p");
+      const pool = await storage.started("p");
+      const other = await storage.started("q", storage.path("p"));
+      const both = { ...disk, volumes: ["p", "q"].map((name) => ({ pool: name, volume: "a" })) };
+      pool.live = { ...pool.live, type: "fs" };
+      // The one without which the guest does is told of.
+      expect(conflicts([both])).toMatchObject([{ severity: "note", detail: expect.stringContaining("pool 'q'") }]);
+      other.persistent = true;
+      other.autostart = true;
+      expect(conflicts([both])).toEqual([]);
     });
   });
 });

@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest";
 import { referencesOf } from "../../dist/attachments/references.js";
 
 const guest = (devices: string, os = ""): ReturnType<typeof referencesOf> =>
-  referencesOf(readDomain(`<domain type='kvm'><name>g</name><os>${os}</os><devices>${devices}</devices></domain>`));
+  referencesOf(
+    readDomain(`<domain type='kvm'><name>g</name><os>${os}</os><devices>${devices}</devices></domain>`),
+    "qemu:///system",
+  );
 
 const placesOf = (devices: string, os = "") =>
   guest(devices, os).map(({ role, source, target }) => [role, "path" in source ? source.path : source.type, target]);
@@ -78,5 +81,24 @@ describe("what a document names", () => {
       ["tpm", "/tpm.state", null],
       ["hostdev", "scsi", null],
     ]);
+  });
+
+  it("state that the hypervisor makes may be missing before a start, where it is presumed always, and else never", () => {
+    const found = guest(
+      `<disk type='file'><source file='/a'/><target dev='vda'/></disk>
+       <disk type='vhostuser'><source type='unix' path='/sock'/><target dev='vdb'/></disk>
+       <tpm><backend type='emulator'><source type='file' path='/tpm.state'/></backend></tpm>`,
+      "<loader readonly='yes' type='pflash'>/code.fd</loader><nvram template='/vars.fd'/>",
+    );
+    expect(found.map(({ role, mayBeMissing }) => [role, mayBeMissing])).toEqual([
+      ["disk", "never"],
+      ["disk", "always"],
+      ["loader", "never"],
+      ["nvram", "always"],
+      ["nvram-template", "never"],
+      ["tpm", "before-start"],
+    ]);
+    const [device] = guest("", "<nvram type='block'><source dev='/dev/vg/vars'/></nvram>");
+    expect(device).toMatchObject({ role: "nvram", mayBeMissing: "never" });
   });
 });

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { linkSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { readDomain } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { attachLoop, partitionRequirements } from "../../../../tests/support/loop.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
@@ -122,6 +123,35 @@ it("a socket of vhost-user is no image, and need not be there before its guest s
   const socket = storage.path("vhost.sock");
   const [use] = await usesOf({ type: "vhostuser", source: `type='unix' path='${socket}'` });
   expect(use).toMatchObject({ place: `vhost-user:${socket}`, realPath: socket, problem: null, isUnknown: false });
+});
+
+describe("state that libvirt makes when a guest starts", () => {
+  const UUID = "425f4a40-34fe-4a32-b59b-f993b3513311";
+  /** Of a user's session, whose definitions lie beside that state. */
+  const problemsOf = async (machine: string, when: "live" | "next-boot"): Promise<Record<string, boolean>> => {
+    const document = readDomain(`<domain type='kvm'><name>g</name><uuid>${UUID}</uuid>${machine}</domain>`);
+    const source = storage.directory("libvirt/qemu");
+    const times = { live: when === "live" ? document : null, persistent: when === "live" ? null : document };
+    const domain = { source, name: "g", uuid: UUID, isLive: when === "live", problem: null, ...times };
+    const resolver = new Resolver(storage.backends.hostAt, storage.registry, new Silences());
+    const uses = await resolver.usesOf({ ...domain, state: "unknown" });
+    return Object.fromEntries(
+      uses.map(({ role, place, problem }) => [`${role} ${place.slice(storage.path("").length + 1)}`, problem === null]),
+    );
+  };
+  const named = (format: string) =>
+    `<os><nvram format='${format}'>${storage.path("vars")}</nvram><kernel>${storage.path("kernel")}</kernel></os>
+     <devices><tpm><backend type='emulator' version='2.0'/></tpm></devices>`;
+
+  it("is nothing missing before the start, and of a running guest only where its document places it", async () => {
+    const tpm = `tpm libvirt/qemu/swtpm/${UUID}/tpm2`;
+    for (const format of ["raw", "qcow2"]) {
+      const before = { "nvram vars": true, "kernel kernel": false, [tpm]: true };
+      expect(await problemsOf(named(format), "next-boot")).toEqual(before);
+      expect(await problemsOf(named(format), "live")).toEqual({ ...before, "nvram vars": false });
+    }
+    expect(await problemsOf("<os firmware='efi'/>", "live")).toEqual({ "nvram libvirt/qemu/nvram/g_VARS.fd": true });
+  });
 });
 
 describe("what an image rests on", () => {

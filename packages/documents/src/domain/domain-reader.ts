@@ -76,13 +76,12 @@ function readFirmware(domain: XmlElement): DomainReference[] {
   const os = child(domain, "os");
   if (os === null) return [];
   const loader = child(os, "loader");
-  const nvram = child(os, "nvram");
   return [
     ...file("loader", childText(os, "loader"), {
       isReadOnly: loader !== null && attribute(loader, "readonly") === "yes",
       format: loader === null ? null : attribute(loader, "format") || null,
     }),
-    ...(nvram === null ? [] : readNvram(nvram)),
+    ...readNvram(os, loader),
     ...file("kernel", childText(os, "kernel")),
     ...file("initrd", childText(os, "initrd")),
     ...file("dtb", childText(os, "dtb")),
@@ -90,17 +89,30 @@ function readFirmware(domain: XmlElement): DomainReference[] {
   ];
 }
 
-/** A path, or since libvirt 8.5 a source like a disk's. */
-function readNvram(nvram: XmlElement): DomainReference[] {
+/** A path, or since libvirt 8.5 a source like a disk's; firmware that needs variables has them even where nothing is said. */
+function readNvram(os: XmlElement, loader: XmlElement | null): DomainReference[] {
+  const nvram = child(os, "nvram");
+  const unsaid: DomainReference = { role: "nvram", source: UNSAID, format: null, isReadOnly: false };
+  if (nvram === null) return hasVariables(os, loader) ? [unsaid] : [];
   const format = attribute(nvram, "format") || null;
   const template = file("nvram-template", attribute(nvram, "template") || null, {
     format: attribute(nvram, "templateFormat") || null,
   });
   if (child(nvram, "source") === null) {
-    return [...file("nvram", ownText(nvram), { isReadOnly: false, format }), ...template];
+    const said = file("nvram", ownText(nvram), { isReadOnly: false, format });
+    return [...(said.length > 0 ? said : [{ ...unsaid, format }]), ...template];
   }
   const source = sourceOf(nvram, attribute(nvram, "type") || "file");
   return [...(source === null ? [] : [{ role: "nvram", source, format, isReadOnly: false } as const]), ...template];
+}
+
+const UNSAID = { type: "unsaid", version: null } as const;
+
+/** Firmware that libvirt chooses at the start, or code in flash memory that is only read. */
+function hasVariables(os: XmlElement, loader: XmlElement | null): boolean {
+  if (loader !== null && attribute(loader, "stateless") === "yes") return false;
+  if (attribute(os, "firmware") === "efi") return true;
+  return loader !== null && attribute(loader, "type") === "pflash" && attribute(loader, "readonly") === "yes";
 }
 
 const FILE_SYSTEM_SOURCES: Readonly<Record<string, DiskSource["type"]>> = {
@@ -121,12 +133,14 @@ function readFileSystem(element: XmlElement): DomainReference[] {
   return [{ role: "filesystem", source, format, isReadOnly: child(element, "readonly") !== null }];
 }
 
-/** An emulator's state, where it is said; else it lies in libvirt's own directory. */
+/** An emulator's state; a TPM of the host, or one that somebody else emulates, keeps its own. */
 function readTpm(element: XmlElement): DomainReference[] {
   const backend = child(element, "backend");
-  const source = backend === null ? null : child(backend, "source");
-  if (backend === null || source === null || attribute(backend, "type") !== "emulator") return [];
-  return file("tpm", attribute(source, "path") || null, { isReadOnly: false });
+  if (backend === null || attribute(backend, "type") !== "emulator") return [];
+  const path = childAttribute(backend, "source", "path") || null;
+  if (path !== null) return file("tpm", path, { isReadOnly: false });
+  const version = attribute(backend, "version") || null;
+  return [{ role: "tpm", source: { type: "unsaid", version }, format: null, isReadOnly: false }];
 }
 
 function readIscsiDevice(element: XmlElement): DomainReference[] {

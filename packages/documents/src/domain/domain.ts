@@ -15,9 +15,16 @@ export type ReferenceRole =
   /** A SCSI device of the host that is reached by iSCSI. */
   | "hostdev";
 
+/** Of state that the hypervisor keeps in a directory of its own, and of which the document does not say where. */
+export interface UnsaidPlace {
+  readonly type: "unsaid";
+  /** Of a TPM: `1.2`, `2.0`; null: not said, or no TPM. */
+  readonly version: string | null;
+}
+
 export interface DomainReference {
   readonly role: ReferenceRole;
-  readonly source: DiskSource;
+  readonly source: DiskSource | UnsaidPlace;
   /** null: not said. */
   readonly format: string | null;
   readonly isReadOnly: boolean;

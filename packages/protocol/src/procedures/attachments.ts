@@ -80,7 +80,7 @@ export type WireExplanation = Infer<typeof wireExplanation>;
 export const wireConflict = struct({
   /** "shared-writing", "format-mismatch", "unresolved", "missing-at-next-boot", "twice-in-one-guest", "disk-and-partition". */
   kind: word,
-  /** "error", "warning". */
+  /** "error", "warning", "note". */
   severity: word,
   domains: words,
   /** Absent: outside all pools. */

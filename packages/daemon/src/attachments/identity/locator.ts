@@ -48,7 +48,7 @@ export class Locator {
       case "nvme":
         return this.#nvme(source.address, source.namespace);
       case "vhostuser":
-        return this.#vhostUser(source.path);
+        return { ...(await this.path(source.path)), place: vhostUserPlace(source.path) };
       case "scsi":
         return this.#scsi(`${source.host}:${source.bus}:${source.target}:${source.unit}`);
       default:
@@ -124,13 +124,6 @@ export class Locator {
     const place = `nvme:${address}/${namespace}`;
     // A guest that has the controller to itself has taken it from this host.
     return plainly({ ...nowhere(place, ""), identity: place, problem: null, isUnknown: false });
-  }
-
-  /** Whatever serves the socket may make it only when the guest starts. */
-  async #vhostUser(path: string): Promise<Located> {
-    const located = await this.path(path);
-    const isMissing = located.problem !== null && !located.isUnknown;
-    return { ...located, place: vhostUserPlace(path), problem: isMissing ? null : located.problem };
   }
 
   async #scsi(address: string): Promise<Located> {
