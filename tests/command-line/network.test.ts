@@ -9,7 +9,7 @@ import { Authority } from "../support/certificates.js";
 import { type Libvirtd, libvirtdIn, libvirtdUnavailable, libvirtPlaces } from "../support/libvirtd.js";
 import { MountNamespace } from "../support/mount-namespace.js";
 import { missing } from "../support/requirements.js";
-import { freePort } from "../support/sshd.js";
+import { freePort, Sshd, sshdUnavailable } from "../support/sshd.js";
 import { CISTERN, runCistern } from "./cistern.js";
 import { Terminal, terminalRequirements } from "./terminal.js";
 
@@ -99,6 +99,18 @@ describe("a real libvirtd over the network", () => {
 
   it("is used by TCP", async () => {
     await uses(await connect(`qemu+tcp://127.0.0.1:${tcpPort}/system`));
+  });
+
+  it("is used by ssh and the program that libvirt has for that", async ({ skip }) => {
+    const reason = sshdUnavailable() ?? missing({ programs: ["virt-ssh-helper"] }) ?? undefined;
+    if (reason !== undefined) skip(reason);
+    const place = await mkdtemp(join(root, "ssh-"));
+    await using sshd = await Sshd.start(place, (program, args, options) => namespace.run(program, args, options));
+    const at = `${sshd.user}@127.0.0.1:${sshd.port}/system?keyfile=${sshd.keyFile}&no_verify=1&no_tty=1`;
+    await uses(await connect(`qemu+ssh://${at}&proxy=native`));
+    await uses(await connect(`qemu+ssh://${at}&proxy=netcat&mode=legacy`));
+    await using reader = await connect(`qemu+ssh://${at}&proxy=native`, { readOnly: true });
+    await expect(reader.definePool("<pool type='dir'><name>x</name></pool>")).rejects.toMatchObject({ code: 29 });
   });
 
   it("is used by TLS, also as the transport of whoever names none", async () => {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -14,6 +14,8 @@ export function sshdUnavailable(): string | undefined {
   return missing({ root: true, programs, paths: ["/usr/sbin/sshd"] }) ?? undefined;
 }
 
+type Run = (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+
 /** A server of ssh on the loopback that takes one key, for whoever runs the test. */
 export class Sshd implements AsyncDisposable {
   readonly port: number;
@@ -27,8 +29,8 @@ export class Sshd implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** `root`: an existing directory for keys and configuration. */
-  static async start(root: string): Promise<Sshd> {
+  /** `root`: an existing directory for keys and configuration; `run`: where it shall live. */
+  static async start(root: string, run: Run = spawn): Promise<Sshd> {
     const keyFile = join(root, "key");
     for (const path of [keyFile, join(root, "host-key")]) {
       execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", path]);
@@ -46,9 +48,9 @@ export class Sshd implements AsyncDisposable {
         ...["PasswordAuthentication no", "KbdInteractiveAuthentication no", "AcceptEnv none", ""],
       ].join("\n"),
     );
-    const child = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", configuration], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = run("/usr/sbin/sshd", ["-D", "-e", "-f", configuration], { stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
-    child.stderr.on("data", (bytes: Buffer) => {
+    child.stderr?.on("data", (bytes: Buffer) => {
       said += bytes.toString();
     });
     const deadline = Date.now() + START_MS;

@@ -53,7 +53,7 @@ export { memoryTransport } from "./transports/memory.js";
 export type { SshTarget } from "./transports/ssh.js";
 export type { TlsTarget } from "./transports/tls.js";
 export { connectUnix } from "./transports/unix.js";
-export { type Endpoint, type EndpointOptions, type Login, resolveEndpoint, socketCandidates } from "./uri.js";
+export { type Endpoint, type EndpointOptions, type Login, resolveEndpoint } from "./uri.js";
 export {
   type ResizeSettings,
   type StreamSettings,

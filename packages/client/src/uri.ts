@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { formatQuery, type Query, readQuery, unescaped } from "./query.js";
+import { type DaemonMode, socketCandidates, type WantedSocket } from "./sockets.js";
 import type { SshTarget } from "./transports/ssh.js";
 import type { TlsTarget } from "./transports/tls.js";
 
@@ -75,9 +75,11 @@ const CLIENT_PARAMETERS: ReadonlySet<string> = new Set([
  * - libvirt's URIs without: `storage:///system` and `qemu:///system` find cistern's socket, then libvirt's;
  *   `…:///session` those of the user.
  * - `storage+ssh://USER@HOST:PORT/system`: the same sockets on another host, by ssh. Parameters `socket`, `keyfile`, `netcat`,
- *   `command`, `no_verify=1` and `no_tty=1`, as libvirt has them.
+ *   `proxy`, `command`, `no_verify=1` and `no_tty=1`, as libvirt has them.
  * - `qemu+tls://HOST:PORT/system`, or without `+tls`: by TLS, with certificates from libvirt's places or from `pkipath=`;
  *   `no_verify=1` trusts whoever answers. `qemu+tcp://HOST:PORT/system`: without any protection.
+ *
+ * Where no socket is named, `mode=direct` and `mode=legacy` say which of libvirt's daemons it shall be.
  *
  * Throws `LibvirtError` (5 NO_CONNECT) for what is none of these, and where no daemon has made its socket.
  */
@@ -138,14 +140,14 @@ const LAST_PORT = 65_535;
 function wayBy(transport: string, parts: Parts): Endpoint["way"] {
   const { uri, driver, authority, path, parameters, readOnly, options } = parts;
   const socket = parameters.get("socket") ?? null;
+  const mode = oneOf(uri, parameters, "mode", MODES);
+  const wanted = { driver, path, readOnly, mode, libvirtOnly: options.libvirtOnly === true };
   switch (transport) {
     case "unix":
       if (authority !== "") throw unusable(`"${uri}": a local socket is on no other host`);
-      return { transport, socketPath: socket ?? findSocket(driver, path, readOnly, options) };
-    case "ssh": {
-      const sockets = socket === null ? remoteSocketCandidates(driver, path, readOnly) : [socket];
-      return { transport, target: sshTarget(uri, authority, parameters, sockets) };
-    }
+      return { transport, socketPath: socket ?? findSocket(wanted, options) };
+    case "ssh":
+      return { transport, target: sshTarget(uri, authority, parameters, wanted) };
     case "tcp": {
       const { host, port } = hostOf(uri, authority);
       return { transport, host, port: port ?? TCP_PORT };
@@ -178,21 +180,40 @@ function hostOf(uri: string, authority: string): { host: string; port: number | 
   };
 }
 
-function sshTarget(
-  uri: string,
-  authority: string,
-  parameters: Query["parameters"],
-  sockets: readonly string[],
-): SshTarget {
+/** The runtime directory is looked up on the other side. */
+const THERE = { XDG_RUNTIME_DIR: "$XDG_RUNTIME_DIR" };
+
+function sshTarget(uri: string, authority: string, parameters: Query["parameters"], wanted: WantedSocket): SshTarget {
+  const socket = parameters.get("socket") ?? null;
+  const netcat = parameters.get("netcat") ?? null;
+  const proxy = oneOf(uri, parameters, "proxy", PROXIES);
+  const { driver, path, readOnly, mode } = wanted;
+  // The helper knows of none of these.
+  const said = socket !== null ? "socket" : netcat !== null ? "netcat" : mode !== "auto" ? "mode" : null;
+  if (proxy === "native" && said !== null) {
+    throw unusable(`"${uri}": proxy=native finds libvirt's daemon by itself, without ${said}`);
+  }
   return {
     ...hostOf(uri, authority),
     keyFile: parameters.get("keyfile") ?? null,
     verifiesHost: !isSaid(uri, parameters, "no_verify"),
     mayAsk: !isSaid(uri, parameters, "no_tty"),
     program: parameters.get("command") ?? "ssh",
-    netcat: parameters.get("netcat") ?? null,
-    sockets,
+    netcat,
+    sockets: proxy === "native" ? [] : socket === null ? socketCandidates(wanted, THERE) : [socket],
+    helper: proxy === "netcat" || said !== null ? null : { uri: `${driver}://${path}`, readOnly },
   };
+}
+
+const MODES: readonly DaemonMode[] = ["auto", "legacy", "direct"];
+const PROXIES = ["auto", "netcat", "native"] as const;
+
+/** The first, if it is not said. */
+function oneOf<T extends string>(uri: string, parameters: Query["parameters"], name: string, values: readonly T[]): T {
+  const value = parameters.get(name) ?? values[0];
+  const found = values.find((each) => each === value);
+  if (found === undefined) throw unusable(`"${uri}": ${name} is one of ${values.join(", ")}, not "${value}"`);
+  return found;
 }
 
 /** libvirt's booleans are numbers. What is none must not pass for either. */
@@ -202,44 +223,13 @@ function isSaid(uri: string, parameters: Query["parameters"], name: string): boo
   return Number(value) !== 0;
 }
 
-/** Of another host; the runtime directory is looked up there. */
-function remoteSocketCandidates(driver: string, path: string, readOnly: boolean): readonly string[] {
-  return socketCandidates(driver, path, readOnly, { XDG_RUNTIME_DIR: "$XDG_RUNTIME_DIR" });
-}
-
-/** Where daemons put their sockets, the likeliest first. */
-export function socketCandidates(
-  driver: string,
-  path: string,
-  readOnly: boolean,
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): readonly string[] {
-  const name = readOnly ? "sock-ro" : "sock";
-  if (path === "/session") {
-    const runtime = environment["XDG_RUNTIME_DIR"];
-    if (runtime === undefined || runtime === "") return [];
-    // There is no read-only socket in a session: the user is the owner.
-    return [
-      join(runtime, "cistern", "libvirt-sock"),
-      join(runtime, "libvirt", `virt${driver}d-sock`),
-      join(runtime, "libvirt", "libvirt-sock"),
-    ];
-  }
-  return [`/run/cistern/libvirt-${name}`, `/run/libvirt/virt${driver}d-${name}`, `/run/libvirt/libvirt-${name}`];
-}
-
-function isCisterns(socketPath: string): boolean {
-  return basename(dirname(socketPath)) === "cistern";
-}
-
-function findSocket(driver: string, path: string, readOnly: boolean, options: EndpointOptions): string {
-  const all = socketCandidates(driver, path, readOnly, options.environment);
-  const candidates = options.libvirtOnly === true ? all.filter((candidate) => !isCisterns(candidate)) : all;
+function findSocket(wanted: WantedSocket, options: EndpointOptions): string {
+  const candidates = socketCandidates(wanted, options.environment);
   const found = candidates.find(options.exists ?? existsSync);
   if (found !== undefined) return found;
   const places =
     candidates.length === 0 ? "XDG_RUNTIME_DIR is not set" : `none of these exists: ${candidates.join(", ")}`;
-  throw unusable(`No daemon is listening for "${driver}://${path}" (${places})`);
+  throw unusable(`No daemon is listening for "${wanted.driver}://${wanted.path}" (${places})`);
 }
 
 function unusable(text: string): LibvirtError {

@@ -21,6 +21,7 @@ const target: SshTarget = {
   program: "ssh",
   netcat: null,
   sockets: ["/run/s"],
+  helper: null,
 };
 
 let root: string;
@@ -101,6 +102,57 @@ describe("the other side", () => {
     chmodSync(netcat, 0o755);
     const program = ssh('eval "$remote"');
     expect(await answerTo({ ...target, program, netcat, sockets: [await counting(join(root, "s"))] })).toBe("IBM");
+  });
+
+  describe("has libvirt's own program", () => {
+    const helper = { uri: "qemu:///system", readOnly: true };
+
+    /** Programs of the other side, and what it has of this one. */
+    async function there(netcat: boolean, native: boolean): Promise<string> {
+      const directory = join(root, "bin");
+      const socket = await counting(join(root, "behind"));
+      mkdirSync(directory);
+      const program = (name: string, script: string) =>
+        writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      if (native) program("virt-ssh-helper", `[ "$*" = '-r ${helper.uri}' ] && exec /usr/bin/nc -U '${socket}'`);
+      if (netcat) program("nc", 'exec /usr/bin/nc "$@"');
+      return ssh(`PATH='${directory}' eval "$(echo "$remote" | /usr/bin/sed "s|^sh |/bin/sh |")"`);
+    }
+
+    it.each([
+      ["alone: it is used", false, true, ["/run/nowhere"], "IBM"],
+      ["where it alone is wanted", true, true, [], "IBM"],
+      ["and no socket is there yet: it may start a daemon", true, true, ["/run/nowhere"], "IBM"],
+    ])("%s", async (_, netcat, native, sockets, answer) => {
+      expect(await answerTo({ ...target, program: await there(netcat, native), sockets, helper })).toBe(answer);
+    });
+
+    it("and no netcat for the socket that is there", async () => {
+      const sockets = [await counting(join(root, "s"))];
+      expect(await answerTo({ ...target, program: await there(false, true), sockets, helper })).toBe("IBM");
+    });
+
+    it.each([
+      ["but the socket is cisternd's, where it does not lead to", true, "cistern", "neither nc nor socat is installed"],
+      [
+        "not: it is said what is missing",
+        false,
+        "libvirt",
+        "neither nc nor socat is installed there, nor virt-ssh-hel",
+      ],
+    ])("%s", async (_, native, owner, reason) => {
+      mkdirSync(join(root, owner));
+      const sockets = [await counting(join(root, owner, "s"))];
+      const call = answerTo({ ...target, program: await there(false, native), sockets, helper });
+      await expect(call).rejects.toMatchObject({ code: 38, message: expect.stringContaining(reason) });
+    });
+
+    it("not, and it alone is wanted", async () => {
+      const call = answerTo({ ...target, program: await there(true, false), sockets: [], helper });
+      await expect(call).rejects.toMatchObject({
+        message: expect.stringContaining("virt-ssh-helper is not installed there (it ended with status 127)"),
+      });
+    });
   });
 
   it.each([

@@ -65,17 +65,22 @@ describe("another host, by ssh", () => {
     program: "ssh",
     netcat: null,
     sockets: ["/run/cistern/libvirt-sock", "/run/libvirt/virtstoraged-sock", "/run/libvirt/libvirt-sock"],
+    helper: { uri: "storage:///system", readOnly: false },
   };
 
   it.each([
     ["storage+ssh://host/system", {}],
     ["storage+ssh://root@host:2222/system", { user: "root", port: 2222 }],
     ["storage+ssh://100%@host/system?no_verify=0&no_tty=2", { user: "100%", mayAsk: false }],
-    ["storage+ssh://[fe80::1]/system?socket=/s", { host: "fe80::1", sockets: ["/s"] }],
+    ["storage+ssh://[fe80::1]/system?socket=/s", { host: "fe80::1", sockets: ["/s"], helper: null }],
     [
       "storage+ssh://a%40b@host/system?keyfile=/k&netcat=/n&command=/c&no_verify=1&no_tty=1",
-      { user: "a@b", keyFile: "/k", netcat: "/n", program: "/c", verifiesHost: false, mayAsk: false },
+      { user: "a@b", keyFile: "/k", netcat: "/n", program: "/c", verifiesHost: false, mayAsk: false, helper: null },
     ],
+    ["storage+ssh://host/system?proxy=auto", {}],
+    ["storage+ssh://host/system?proxy=netcat", { helper: null }],
+    ["storage+ssh://host/system?proxy=native", { sockets: [] }],
+    ["storage+ssh://host/system?mode=legacy", { sockets: ["/run/libvirt/libvirt-sock"], helper: null }],
     [
       "qemu+ssh://host/session",
       {
@@ -84,6 +89,7 @@ describe("another host, by ssh", () => {
           "$XDG_RUNTIME_DIR/libvirt/virtqemud-sock",
           "$XDG_RUNTIME_DIR/libvirt/libvirt-sock",
         ],
+        helper: { uri: "qemu:///session", readOnly: false },
       },
     ],
   ])("%s", (target, more) => {
@@ -92,11 +98,27 @@ describe("another host, by ssh", () => {
     expect(openName).toBe(target.startsWith("qemu") ? "qemu:///session" : "storage:///system");
   });
 
+  it("libvirt's program there is told what is only read, and cisternd is passed over where that is wanted", () => {
+    const { way } = resolveEndpoint("qemu+ssh://host/system", { ...only(), readOnly: true, libvirtOnly: true });
+    const sockets = ["/run/libvirt/virtqemud-sock-ro", "/run/libvirt/libvirt-sock-ro"];
+    expect(way).toMatchObject({ target: { sockets, helper: { uri: "qemu:///system", readOnly: true } } });
+  });
+
   it("nothing is looked for on this host", () => {
     expect(resolveEndpoint("storage+ssh://host/session", { environment: {}, exists: () => false }).way.transport).toBe(
       "ssh",
     );
   });
+});
+
+it.each([
+  ["qemu:///system?mode=auto", "/run/cistern/libvirt-sock"],
+  ["qemu:///system?mode=direct", "/run/libvirt/virtqemud-sock"],
+  ["qemu:///system?mode=legacy", "/run/libvirt/libvirt-sock"],
+  ["qemu:///session?mode=legacy", "/run/user/1000/libvirt/libvirt-sock"],
+])("%s is %s, whatever else there is", (target, socketPath) => {
+  const { way } = resolveEndpoint(target, { environment, exists: () => true });
+  expect(way).toEqual({ transport: "unix", socketPath });
 });
 
 describe("where only libvirt's own daemons are wanted", () => {
@@ -181,6 +203,11 @@ describe("what leads nowhere is refused with the reason", () => {
     ["storage+tcp://host:65536/system", "ports go up to 65535"],
     ["storage+tls://host/system?no_verify=yes", 'no_verify is 1 or 0, not "yes"'],
     ["storage+ssh://host/system?no_tty=", 'no_tty is 1 or 0, not ""'],
+    ["storage+ssh://host/system?proxy=helper", 'proxy is one of auto, netcat, native, not "helper"'],
+    ["storage+ssh://host/system?proxy=native&socket=/s", "by itself, without socket"],
+    ["storage+ssh://host/system?proxy=native&netcat=nc", "by itself, without netcat"],
+    ["storage+ssh://host/system?proxy=native&mode=direct", "by itself, without mode"],
+    ["storage:///system?mode=", 'mode is one of auto, legacy, direct, not ""'],
     ["storage:///system", "none of these exists: /run/cistern/libvirt-sock"],
   ])("%s", (target, reason) => {
     expect(() => resolveEndpoint(target, only())).toThrow(reason);

@@ -22,6 +22,8 @@ export interface SshTarget {
   readonly netcat: string | null;
   /** The first of them that exists; `$XDG_RUNTIME_DIR` stands for the other side's. */
   readonly sockets: readonly string[];
+  /** What libvirt's own program there is called with, where no socket can be reached; null: it is not. */
+  readonly helper: { readonly uri: string; readonly readOnly: boolean } | null;
 }
 
 /** What the other side says when it has found a socket; from then on the bytes are the daemon's. */
@@ -41,24 +43,43 @@ export function sshArguments(target: SshTarget): readonly string[] {
   ];
 }
 
+/** Finds libvirt's daemons by a URI, starts a session's, and passes bytes on. */
+const HELPER = "virt-ssh-helper";
+const NO_NETCAT = "neither nc nor socat is installed there";
+
 /** For whatever shell the other side's user has: it only starts sh. */
-export function remoteCommand({ netcat, sockets }: SshTarget): string {
+export function remoteCommand({ netcat, sockets, helper }: SshTarget): string {
   const run = (program: string) => `{ echo ${quoted(READY.trimEnd())}; exec ${program}; }`;
   const ways =
     netcat === null
       ? [
           `if command -v nc >/dev/null; then ${run('nc -U "$socket"')}; fi`,
           `if command -v socat >/dev/null; then ${run('socat - "UNIX-CONNECT:$socket"')}; fi`,
-          "echo 'neither nc nor socat is installed there' >&2; exit 127",
+          // libvirt's own program would lead to another daemon.
+          `${helper === null ? "" : 'case "$socket" in */cistern/*) ;; *) break; esac; '}${failing(NO_NETCAT, 127)}`,
         ]
       : [run(`${quoted(netcat)} -U "$socket"`)];
   const lines = [
     `XDG_RUNTIME_DIR="\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"`,
-    `for socket in ${sockets.map(path).join(" ")}; do`,
-    '[ -S "$socket" ] || continue',
-    ...ways,
-    "done",
-    `echo ${quoted(`no daemon has made its socket there: ${sockets.join(", ")}`)} >&2; exit 1`,
+    // What nc and socat are missing for stays known behind the loop.
+    "socket=",
+    ...(sockets.length === 0
+      ? []
+      : [
+          `for socket in ${sockets.map(path).join(" ")}; do`,
+          '[ -S "$socket" ] || { socket=; continue; }',
+          ...ways,
+          "done",
+        ]),
+    ...(helper === null
+      ? []
+      : [
+          `if command -v ${HELPER} >/dev/null; then ${run(`${HELPER} ${helper.readOnly ? "-r " : ""}${quoted(helper.uri)}`)}; fi`,
+          `[ -z "$socket" ] || { ${failing(`${NO_NETCAT}, nor ${HELPER}`, 127)}; }`,
+        ]),
+    sockets.length === 0
+      ? failing(`${HELPER} is not installed there`, 127)
+      : failing(`no daemon has made its socket there: ${sockets.join(", ")}`, 1),
   ];
   return `sh -c ${quoted(lines.join("\n"))}`;
 }
@@ -171,6 +192,10 @@ class SshStream extends Duplex {
 }
 
 const ECONNRESET = 104;
+
+function failing(reason: string, status: number): string {
+  return `echo ${quoted(reason)} >&2; exit ${status}`;
+}
 
 /** A word of the shell that is just this text. */
 function quoted(text: string): string {
