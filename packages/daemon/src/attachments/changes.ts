@@ -39,7 +39,8 @@ export class AttachmentChanges {
   /**
    * Refuses a second writer. While it lasts, the volume is leased: two of these cannot both find it free.
    *
-   * @throws LibvirtError 42 without such a guest, 55 for what is in use or cannot be changed, and what the hypervisor answers
+   * @throws LibvirtError 42 without such a guest, 55 for what is in use or cannot be changed, 9 where its hypervisor does not
+   *   answer, and what it answers
    */
   async attach(placed: PlacedVolume, domain: string, wish: AttachWish): Promise<{ target: string; bus: string }> {
     const { pool, volume } = placed;
@@ -83,10 +84,14 @@ export class AttachmentChanges {
     return { target: disk.target, isReleased };
   }
 
-  /** What is known of it may be older than the person's question. */
+  /** What is known of it may be older than the person's question, and what is old decides nothing here. */
   async #guestAsItIs(nameOrUuid: string): Promise<KnownDomain> {
     const { attachments } = this.#backends;
-    await attachments.refreshDomain(await guestToChange(attachments, nameOrUuid), limits.useGuardMs);
+    const guest = await guestToChange(attachments, nameOrUuid);
+    if (!(await attachments.refreshDomain(guest, limits.hypervisorCallMs))) {
+      const detail = `what guest '${guest.name}' uses now is not known, because '${guest.source}' does not answer; nothing was changed`;
+      throw LibvirtError.of(ErrorCode.OPERATION_FAILED, ErrorDomain.STORAGE, detail);
+    }
     return guestToChange(attachments, nameOrUuid);
   }
 

@@ -288,6 +288,29 @@ describe("devices", () => {
     expect(use).toMatchObject({ isUnknown: true, problem: expect.stringContaining("took too long") });
     expect(parts).toEqual([]);
   });
+
+  it("that is named by its address is not called missing where the kernel does not tell in time", async () => {
+    const devices = `<disk type='nvme' device='disk'><source type='pci' namespace='1'><address domain='0' bus='1' slot='0' function='0'/>
+        </source><target dev='vda'/></disk>
+      <hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host2'/><address bus='0' target='0' unit='0'/>
+        </source></hostdev>`;
+    const document = readDomain(`<domain type='kvm'><name>g</name><devices>${devices}</devices></domain>`);
+    const told = async (error: HostError) => {
+      const openDirectory = () => Promise.reject(error);
+      const host = standIn(storage.laboratory.host, { openDirectory });
+      const resolver = new Resolver(async () => host, storage.registry, new Silences());
+      const uses = await resolver.usesOf({ ...guest("g", []), persistent: document });
+      return uses.map(({ identity, isUnknown, problem }) => [identity, isUnknown, problem]);
+    };
+    expect(await told(new HostError("ETIMEDOUT", 110, "It took too long"))).toEqual([
+      ["nvme:0000:01:00.0/1", true, '"nvme:0000:01:00.0/1" cannot be looked at: It took too long'],
+      ["scsi:2:0:0:0", true, '"scsi:2:0:0:0" cannot be looked at: It took too long'],
+    ]);
+    expect(await told(new HostError("ENOENT", 2, "no such directory"))).toEqual([
+      ["nvme:0000:01:00.0/1", false, null],
+      ["scsi:2:0:0:0", false, "There is no disk at the SCSI address 2:0:0:0."],
+    ]);
+  });
 });
 
 describe("what is on other machines", () => {

@@ -80,13 +80,21 @@ export async function natureOf(deviceNumber: bigint, host: Host): Promise<Device
   }
 }
 
-/** The device node of a SCSI device: `/sys/class/scsi_device/H:B:T:L/device/block/sda`; null: it has none (a tape, a scanner). */
+/**
+ * The device node of a SCSI device: `/sys/class/scsi_device/H:B:T:L/device/block/sda`; null: it has none (a tape, a scanner).
+ *
+ * @throws HostError ETIMEDOUT, as `partsOf`
+ */
 export async function scsiNode(address: string, host: Host): Promise<string | null> {
   const [name] = await namesAt(host, `/sys/class/scsi_device/${address}/device/block`);
   return name === undefined ? null : nodePath(name);
 }
 
-/** Of an NVMe controller that this host drives; null: a guest has it all to itself, or it is not there. */
+/**
+ * Of an NVMe controller that this host drives; null: a guest has it all to itself, or it is not there.
+ *
+ * @throws HostError ETIMEDOUT, as `partsOf`
+ */
 export async function nvmeNode(address: string, namespace: number, host: Host): Promise<string | null> {
   const base = `/sys/bus/pci/devices/${address}/nvme`;
   for (const controller of await namesAt(host, base)) {
@@ -98,7 +106,11 @@ export async function nvmeNode(address: string, namespace: number, host: Host): 
   return null;
 }
 
-/** Nodes of a LUN in which this host is logged in, by whatever portal. */
+/**
+ * Nodes of a LUN in which this host is logged in, by whatever portal.
+ *
+ * @throws HostError ETIMEDOUT, as `partsOf`
+ */
 export async function iscsiNodes(target: string, lun: number, host: Host): Promise<string[]> {
   const links = await namesAt(host, BY_PATH);
   return links.filter((link) => link.endsWith(`-iscsi-${target}-lun-${lun}`)).map((link) => `${BY_PATH}/${link}`);
@@ -154,7 +166,7 @@ async function namesAt(host: Host, path: string): Promise<string[]> {
     await using directory = await host.openDirectory(path, OPTIONS);
     return await directory.names(OPTIONS);
   } catch (error) {
-    if (error instanceof HostError) return [];
+    if (error instanceof HostError && error.code !== "ETIMEDOUT") return [];
     throw error;
   }
 }

@@ -119,22 +119,29 @@ export class Locator {
   }
 
   async #nvme(address: string, namespace: number): Promise<Located> {
-    const node = await nvmeNode(address, namespace, await this.#looks.hostAt("/sys"));
-    if (node !== null) return this.path(node);
     const place = `nvme:${address}/${namespace}`;
-    // A guest that has the controller to itself has taken it from this host.
-    return plainly({ ...nowhere(place, ""), identity: place, problem: null, isUnknown: false });
+    return this.#byAddress(place, nvmeNode(address, namespace, await this.#looks.hostAt("/sys")), () => {
+      // A guest that has the controller to itself has taken it from this host.
+      return { ...nowhere(place, ""), identity: place, problem: null, isUnknown: false };
+    });
   }
 
   async #scsi(address: string): Promise<Located> {
-    const node = await scsiNode(address, await this.#looks.hostAt("/sys"));
-    if (node !== null) return this.path(node);
     const place = `scsi:${address}`;
-    return plainly({
-      ...nowhere(place, `There is no disk at the SCSI address ${address}.`),
-      identity: place,
-      isUnknown: false,
+    return this.#byAddress(place, scsiNode(address, await this.#looks.hostAt("/sys")), () => {
+      const nothing = nowhere(place, `There is no disk at the SCSI address ${address}.`);
+      return { ...nothing, identity: place, isUnknown: false };
     });
+  }
+
+  async #byAddress(place: string, search: Promise<string | null>, missing: () => Whereabouts): Promise<Located> {
+    try {
+      const node = await search;
+      return node === null ? plainly(missing()) : await this.path(node);
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      return plainly({ ...nowhere(place, `"${place}" cannot be looked at: ${error.message}`), identity: place });
+    }
   }
 }
 
