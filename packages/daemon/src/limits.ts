@@ -230,6 +230,8 @@ export const hostLimits = {
   bulkThreads: 4,
   /** So long a native thread looks for the next call before it sleeps, where calls follow one another closely (docs/decisions/0025-awake-for-the-next-call.md). */
   nativeLookoutMs: 0.5,
+  /** So long the event loop goes round without sleeping for the answer of a native thread, where calls follow one another closely. */
+  loopLookoutMs: 0.3,
   /** The longest message of a native thread: the most that is read of a file's beginning, and what belongs to it. */
   nativeMessageBytes: 1_048_576 + 65_536,
   /** One step of a copy or of an overwriting: a tenth of a second of a fast disk, so that it ends soon when it is given up. */

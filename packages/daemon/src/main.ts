@@ -6,6 +6,7 @@ import { AttachmentChanges } from "./attachments/changes.js";
 import { attachmentsOf } from "./attachments/open-attachments.js";
 import { Reports } from "./attachments/reports.js";
 import { UnusableSource } from "./attachments/sources/unusable-source.js";
+import { compileSooner } from "./compile-sooner.js";
 import {
   acquireLock,
   autostartPausesOf,
@@ -81,6 +82,7 @@ function readCommandLine(): ReturnType<typeof parseCommandLine> | null {
 }
 
 async function run(): Promise<void> {
+  compileSooner();
   try {
     const daemon = await start();
     const stop = (signal: string): void => {

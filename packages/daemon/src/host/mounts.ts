@@ -185,11 +185,13 @@ export class MountTableReader {
   #readAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<MountTable> | null = null;
   #changes = 0;
+  /** Whether the kernel was asked in this turn of the event loop: one call of a client asks several times, with nothing in between. */
+  #isAsked = false;
 
   async read(): Promise<MountTable> {
     this.#file ??= open(mountInfoPath, "r");
     const file = await this.#file;
-    if (native.mountTableChangedSync(file.fd)) {
+    if (!this.#isAsked && this.#ask(file)) {
       // Whoever reads just now may have begun before the change.
       this.#changes += 1;
       this.#readAtMs = Number.NEGATIVE_INFINITY;
@@ -198,6 +200,14 @@ export class MountTableReader {
     if (performance.now() - this.#readAtMs < hostLimits.pathMemoryMs) return this.#table;
     this.#reading ??= this.#readAll(file);
     return this.#reading;
+  }
+
+  #ask(file: FileHandle): boolean {
+    this.#isAsked = true;
+    setImmediate(() => {
+      this.#isAsked = false;
+    });
+    return native.mountTableChangedSync(file.fd);
   }
 
   async close(): Promise<void> {

@@ -199,17 +199,17 @@ export const statxOffsets = {
 // --- synchronous, never waiting ---------------------------------------------------------------------------------------
 
 const POLLPRI = 2;
+/** struct pollfd: int fd, short events, short revents. Nothing else is called while it is used. */
+const pollQuestion = Buffer.alloc(8);
+pollQuestion.writeInt16LE(POLLPRI, 4);
 
 /**
  * Whether the mount table has changed since it was opened, or since the last such question of this descriptor: the kernel
  * notes it (proc(5), mountinfo), and telling takes no look at any file system.
  */
 export function mountTableChangedSync(fd: number): boolean {
-  // struct pollfd: int fd, short events, short revents.
-  const question = Buffer.alloc(8);
-  question.writeInt32LE(fd, 0);
-  question.writeInt16LE(POLLPRI, 4);
-  return libcPoll(question, 1, 0) !== 0;
+  pollQuestion.writeInt32LE(fd, 0);
+  return libcPoll(pollQuestion, 1, 0) !== 0;
 }
 
 const F_GETLK = 5;

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { hostLimits } from "../../limits.js";
 import { endOfThread } from "../end-of-thread.js";
 import { hostError } from "../errors.js";
+import { answered, lookOutFor } from "./loop-lookout.js";
 import { MessageReader, MessageWriter, RangeCodecError } from "./native-codec.js";
 import { counter, counterBytes, type NativeAnswer, type NativeQuestion, type SharedMemory } from "./native-messages.js";
 
@@ -51,8 +52,9 @@ export class NativeThread {
     // Waiting for memory does not keep a process alive, but a thread does.
     this.#worker.ref();
     try {
+      await lookOutFor(() => this.#isAnswered || this.#failure !== null);
       // Being woken is not yet an answer: the other side may have been late to tell of the one before.
-      while (Atomics.load(this.#counters, counter.answered) === this.#answered) {
+      while (!this.#isAnswered) {
         if (this.#failure !== null) throw this.#failure;
         const { async, value } = Atomics.waitAsync(this.#counters, counter.answered, this.#answered);
         // A thread that answers and ends may be heard to end first: the answer counts.
@@ -61,8 +63,13 @@ export class NativeThread {
     } finally {
       this.#worker.unref();
     }
+    answered();
     this.#answered += 1;
     return this.#reader.read() as NativeAnswer;
+  }
+
+  get #isAnswered(): boolean {
+    return Atomics.load(this.#counters, counter.answered) !== this.#answered;
   }
 
   /** Ends it after the call that it is in, whose caller does not wait for ever either. */
