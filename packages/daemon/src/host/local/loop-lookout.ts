@@ -9,13 +9,16 @@ let answeredAtMs = Number.NEGATIVE_INFINITY;
 
 /**
  * Waits for a short call without letting the event loop sleep: waking it takes longer than such a call. The loop goes round
- * as always meanwhile, and gives its processor away each time; after `hostLimits.loopLookoutMs`, and where no call came
+ * as always meanwhile, and gives its processor away each time; after `longestMs`, and where no call came
  * shortly before, it sleeps (docs/decisions/0025-awake-for-the-next-call.md).
  */
-export async function lookOutFor(isAnswered: () => boolean): Promise<void> {
+export async function lookOutFor(
+  isAnswered: () => boolean,
+  longestMs: number = hostLimits.loopLookoutMs,
+): Promise<void> {
   const nowMs = performance.now();
   if (!mayLookOut || nowMs > answeredAtMs + hostLimits.nativeLookoutMs) return;
-  const endsAtMs = nowMs + hostLimits.loopLookoutMs;
+  const endsAtMs = nowMs + longestMs;
   while (!isAnswered() && performance.now() < endsAtMs) {
     yieldProcessor();
     await nextTurn();
