@@ -55,8 +55,8 @@ export function withDeadline<T>(
 class Deadlines {
   readonly #timeoutMs: number;
   readonly #unused: () => void;
-  /** When each is over, in the order in which they came. */
-  readonly #waiting = new Map<() => void, number>();
+  /** In the order in which they came, between this one and itself. A map of functions would have to number them all. */
+  readonly #ends: Waiting = new Waiting(() => {}, Number.POSITIVE_INFINITY);
   #isWatched = false;
 
   /** `unused`: nothing waits, and no timer runs. */
@@ -67,9 +67,10 @@ class Deadlines {
 
   /** Calls `expire` when its time is over, unless it is forgotten before: that is what is given back. */
   add(expire: () => void): () => void {
-    this.#waiting.set(expire, performance.now() + this.#timeoutMs);
+    const waiting = new Waiting(expire, performance.now() + this.#timeoutMs);
+    waiting.standBefore(this.#ends);
     this.#watch(this.#timeoutMs);
-    return () => void this.#waiting.delete(expire);
+    return () => waiting.leave();
   }
 
   #watch(afterMs: number): void {
@@ -81,15 +82,42 @@ class Deadlines {
   #expire(): void {
     this.#isWatched = false;
     const now = performance.now();
-    for (const [expire, dueMs] of this.#waiting) {
-      if (dueMs > now) {
-        this.#watch(Math.ceil(dueMs - now));
-        break;
-      }
-      this.#waiting.delete(expire);
-      expire();
+    let first = this.#ends.next;
+    while (first.dueMs <= now) {
+      first.leave();
+      first.expire();
+      first = this.#ends.next;
     }
-    if (!this.#isWatched) this.#unused();
+    if (first === this.#ends) this.#unused();
+    else this.#watch(Math.ceil(first.dueMs - now));
+  }
+}
+
+/** One of a ring. */
+class Waiting {
+  readonly expire: () => void;
+  readonly dueMs: number;
+  next: Waiting = this;
+  #previous: Waiting = this;
+
+  constructor(expire: () => void, dueMs: number) {
+    this.expire = expire;
+    this.dueMs = dueMs;
+  }
+
+  standBefore(other: Waiting): void {
+    this.next = other;
+    this.#previous = other.#previous;
+    this.#previous.next = this;
+    other.#previous = this;
+  }
+
+  /** A second time it changes nothing. */
+  leave(): void {
+    this.#previous.next = this.next;
+    this.next.#previous = this.#previous;
+    this.next = this;
+    this.#previous = this;
   }
 }
 

@@ -92,6 +92,7 @@ export async function contextOf(
 
 /** Space that volumes took (or gave back, negative) since the last scan. */
 export function moveAllocation(pool: Pool, takenBytes: bigint): void {
+  if (takenBytes === 0n) return;
   pool.live = {
     ...pool.live,
     allocationBytes: pool.live.allocationBytes + takenBytes,
