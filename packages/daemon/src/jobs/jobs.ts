@@ -102,7 +102,7 @@ export class Jobs {
     return Object.assign(job, {
       begin: async (): Promise<void> => {
         if (description.isHeavy) release = await this.#slots.take(description.pool, job.signal);
-        job.signal.throwIfAborted();
+        job.throwIfCancelled();
         job.begun();
       },
       end: async (error: Error | null): Promise<void> => {

@@ -11,7 +11,10 @@ export class RunningJob implements Job {
   readonly description: JobDescription;
   readonly #journal: Journal;
   readonly #changed: (isProgress: boolean) => void;
-  readonly #controller = new AbortController();
+  /** Made when somebody wants its signal: most jobs are over before, and it takes longer than all the rest of a job. */
+  #controller: AbortController | null = null;
+  /** Why it was cancelled. */
+  #cancelled: Error | null = null;
   readonly #createdAt = new Date();
   readonly #rate = new Rate();
   readonly #pace: Pace;
@@ -44,6 +47,10 @@ export class RunningJob implements Job {
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#cancelled !== null) this.#controller.abort(this.#cancelled);
+    }
     return this.#controller.signal;
   }
   get isOver(): boolean {
@@ -118,17 +125,22 @@ export class RunningJob implements Job {
     );
   }
 
+  throwIfCancelled(): void {
+    if (this.#cancelled !== null) throw this.#cancelled;
+  }
+
   begun(): void {
-    this.#state = this.signal.aborted ? "cancelling" : "running";
+    this.#state = this.#cancelled === null ? "running" : "cancelling";
     this.#startedAt = new Date();
     this.#rate.add(0n);
     this.#changed(false);
   }
 
   cancel(reason: Error): void {
-    if (this.isOver || this.signal.aborted) return;
+    if (this.isOver || this.#cancelled !== null) return;
+    this.#cancelled = reason;
     this.#state = "cancelling";
-    this.#controller.abort(reason);
+    this.#controller?.abort(reason);
     this.#changed(false);
   }
 
@@ -136,7 +148,7 @@ export class RunningJob implements Job {
     if (this.isOver) return;
     this.#error = error;
     this.#endedAt = new Date();
-    this.#state = error === null ? "done" : this.signal.aborted ? "cancelled" : "failed";
+    this.#state = error === null ? "done" : this.#cancelled === null ? "failed" : "cancelled";
     if (error === null && this.#totalBytes > 0n) this.#doneBytes = this.#totalBytes;
     this.#changed(false);
     await this.#recording;

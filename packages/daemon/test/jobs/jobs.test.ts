@@ -57,6 +57,21 @@ describe("jobs", () => {
     expect(jobs.get(1)).toMatchObject({ state: "failed", error: { message: "the disk is on fire" } });
   });
 
+  it("that are cancelled before they begin, or before they ask, are cancelled all the same", async () => {
+    const jobs = new Jobs();
+    const quick = { ...wipe, isHeavy: false };
+    const early = jobs.open(quick);
+    jobs.cancel(early.id);
+    await expect(early.begin()).rejects.toMatchObject({ code: 78 });
+    const late = jobs.open(quick);
+    await late.begin();
+    jobs.cancel(late.id);
+    expect(late.signal.aborted).toBe(true);
+    expect(late.signal.reason).toMatchObject({ code: 78 });
+    await late.end(late.signal.reason);
+    expect(jobs.get(late.id).state).toBe("cancelled");
+  });
+
   it("end when they are cancelled, after they have cleaned up", async () => {
     const jobs = new Jobs();
     const log: string[] = [];
