@@ -20,7 +20,7 @@ const PACKAGE_ARROWS = {
 
 /**
  * Room of packages/daemon/src -> rooms it may import. `limits.ts` and `version.ts` are seen by all: they hold named
- * values and import nothing. `main.ts` is the only file that knows everybody, and nobody knows it. `jobs/job.ts` is the interface by
+ * values and import nothing; so is `cancel-signal.ts`, by which all work is told to stop. `main.ts` is the only file that knows everybody, and nobody knows it. `jobs/job.ts` is the interface by
  * which slow work is told to stop and says how far it is; drivers see it, but not the job register beside it.
  */
 const ROOM_ARROWS = {
@@ -87,7 +87,7 @@ const roomRules = Object.entries(ROOM_ARROWS).map(([room, allowed]) => ({
   from: { path: `${DAEMON}${room}/` },
   to: {
     path: DAEMON,
-    pathNot: `${DAEMON}((limits|version)[.]ts$|${[room, ...allowed].map((to) => `${to}[/.]`).join("|")})`,
+    pathNot: `${DAEMON}((limits|version|cancel-signal)[.]ts$|${[room, ...allowed].map((to) => `${to}[/.]`).join("|")})`,
   },
 }));
 
@@ -142,7 +142,7 @@ module.exports = {
     {
       name: "only-main-knows-everybody",
       comment:
-        "Beside the rooms lie only main.ts, which wires them, and files that import no room (limits, version, index).",
+        "Beside the rooms lie only main.ts, which wires them, and files that import no room (limits, version, cancel-signal, index).",
       severity: "error",
       from: { path: `${DAEMON}[^/]+$`, pathNot: `${DAEMON}main[.]ts$` },
       to: { path: `${DAEMON}[^/]+/` },

@@ -1,4 +1,5 @@
 import type { PoolDocument, PoolSource, PoolType, VolumeDocument, VolumeType } from "@cistern/documents";
+import type { CancelSignal } from "../cancel-signal.js";
 import type { Directory, File, Host, ScanEvidence } from "../host/host.js";
 import type { Job, Recorded, UnitTrace } from "../jobs/job.js";
 
@@ -20,21 +21,21 @@ export interface StorageDriver {
    */
   check(pool: PoolDocument, host: Host, wasActive?: boolean): Promise<boolean>;
   /** The pool's sizes and its volumes. `known`: what the last scan found, by name. */
-  scan(pool: PoolDocument, host: Host, known: KnownVolumes, signal: AbortSignal): Promise<PoolScan>;
+  scan(pool: PoolDocument, host: Host, known: KnownVolumes, signal: CancelSignal): Promise<PoolScan>;
   /**
    * Where making or removing a volume changes what is known of the pool and of other volumes (their names, what is free
    * between them): looks at it again after such a change. Absent: the volume's allocation is all that has changed.
    */
-  rescan?(pool: PoolDocument, host: Host, after: VolumeChange, signal: AbortSignal): Promise<PoolScan>;
+  rescan?(pool: PoolDocument, host: Host, after: VolumeChange, signal: CancelSignal): Promise<PoolScan>;
   /** A start that fails leaves nothing behind. */
   start?(pool: PoolDocument, host: Host, context: PoolContext): Promise<Started>;
   /** `made`: what the start has told; empty for a pool that was found usable without one. */
   stop?(pool: PoolDocument, host: Host, context: PoolContext & Pick<Started, "made">): Promise<void>;
-  build?(pool: PoolDocument, host: Host, flags: BuildFlags, signal?: AbortSignal): Promise<void>;
+  build?(pool: PoolDocument, host: Host, flags: BuildFlags, signal?: CancelSignal): Promise<void>;
   /** Flags as the caller gave them (libvirt's drivers check them). */
   delete?(pool: PoolDocument, host: Host, flags: number): Promise<void>;
   /** What could become a pool. `wanted`: where to look, as the caller said it; it was checked before. */
-  discover?(wanted: PoolSource | null, host: Host, signal: AbortSignal): Promise<readonly PoolSource[]>;
+  discover?(wanted: PoolSource | null, host: Host, signal: CancelSignal): Promise<readonly PoolSource[]>;
   /** Absent where volumes are only found (mpath, scsi). */
   readonly volumes?: VolumeOperations;
 }
@@ -48,7 +49,7 @@ export interface VolumeChange {
 /** What bringing a pool up or down is handed besides its document. */
 export interface PoolContext {
   /** Aborts when nobody waits for it any more. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly secret: PoolSecretLookup;
 }
 

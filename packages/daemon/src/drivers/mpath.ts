@@ -1,5 +1,6 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../cancel-signal.js";
 import type { Host } from "../host/host.js";
 import { describeFailure, hostLimits } from "../host/index.js";
 import { type DeviceMap, hasNoDeviceMapper, listMaps, parseMaps } from "../tools/dmsetup.js";
@@ -42,7 +43,7 @@ export const mpathDriver: StorageDriver = {
   },
 };
 
-async function multipathMaps(host: Host, signal: AbortSignal): Promise<DeviceMap[]> {
+async function multipathMaps(host: Host, signal: CancelSignal): Promise<DeviceMap[]> {
   const command = listMaps("multipath");
   const options = { signal, timeoutMs: hostLimits.deviceProbeMs };
   const result = await host.run(command, options).catch((thrown: unknown) => {
@@ -55,7 +56,7 @@ async function multipathMaps(host: Host, signal: AbortSignal): Promise<DeviceMap
 }
 
 /** null: it went away meanwhile, or cannot be opened now (libvirt leaves it and all behind it out). */
-async function mapVolume({ name, minor }: DeviceMap, host: Host, signal: AbortSignal): Promise<VolumeDocument | null> {
+async function mapVolume({ name, minor }: DeviceMap, host: Host, signal: CancelSignal): Promise<VolumeDocument | null> {
   try {
     return await withDeviceFacts(deviceVolume(`dm-${minor}`, `${MAPS}/${name}`), host, signal);
   } catch (thrown) {

@@ -1,5 +1,6 @@
 import type { PoolAdapter, PoolDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../cancel-signal.js";
 import { hostLimits } from "../host/index.js";
 import { NOTHING_MADE, type StorageDriver } from "./driver.js";
 import { SCSI_HOSTS } from "./scsi/fibre-channel.js";
@@ -68,7 +69,7 @@ function adapterOf({ source: { adapter } }: PoolDocument): PoolAdapter {
 }
 
 /** Lets the kernel look for LUNs that came; those it finds get their devices soon after. */
-async function rescan(hostNumber: number, sysfs: Sysfs, signal: AbortSignal): Promise<void> {
+async function rescan(hostNumber: number, sysfs: Sysfs, signal: CancelSignal): Promise<void> {
   const attribute = `${SCSI_HOSTS}/host${hostNumber}/scan`;
   const options = { timeoutMs: hostLimits.scsiScanMs, signal };
   await failingAs(

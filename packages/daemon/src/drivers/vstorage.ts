@@ -1,5 +1,6 @@
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../cancel-signal.js";
 import type { Host } from "../host/host.js";
 import { hostLimits } from "../host/index.js";
 import { lookUp, parseName } from "../tools/getent.js";
@@ -61,7 +62,7 @@ function isCluster(pool: PoolDocument): IsSource {
   return (mounted) => mounted.source === source;
 }
 
-async function nameOf(database: "passwd" | "group", id: number, host: Host, signal: AbortSignal): Promise<string> {
+async function nameOf(database: "passwd" | "group", id: number, host: Host, signal: CancelSignal): Promise<string> {
   const options = { signal, timeoutMs: hostLimits.questionMs };
   const what = database === "passwd" ? "user" : "group";
   const name = parseName(await runCommand(host, lookUp(database, id), options));

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../cancel-signal.js";
 import { hostError } from "./errors.js";
 import type { CallOptions } from "./host.js";
 
@@ -132,6 +133,6 @@ function deadlinesAfter(timeoutMs: number): Deadlines {
   return found;
 }
 
-export function throwIfAborted(what: string, signal: AbortSignal | undefined): void {
+export function throwIfAborted(what: string, signal: CancelSignal | undefined): void {
   if (signal?.aborted) throw hostError("ECANCELED", `${what} was given up`, signal.reason);
 }

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../cancel-signal.js";
 /**
  * The door to storage. Everything the daemon does with files, directories, programs and devices passes here, as
  * asynchronous calls that take and give plain data. Names inside a directory are given as (directory handle, name);
@@ -44,7 +45,7 @@ export interface SpaceFacts {
 }
 
 export interface CallOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Overrides the host's deadline for this call. */
   readonly timeoutMs?: number;
 }
@@ -393,7 +394,7 @@ export interface StorageTraits {
 export type AllocateOptions = CallOptions & BulkOptions & { readonly keepSize?: boolean };
 
 export interface BulkOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   readonly progress?: (doneBytes: bigint, totalBytes: bigint) => void;
 }
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { anyOf, type CancelSignal, pause } from "../cancel-signal.js";
 import { hostLimits } from "../limits.js";
 import { type CommandLine, commandLine, type PreparedArgument } from "./command-line.js";
 import { hostError, hostErrorFrom, hostErrorOfErrno } from "./errors.js";
@@ -170,11 +171,12 @@ async function givenUp(
   line: string,
   options: RunOptions,
   surroundings: RunSurroundings,
-  over: AbortSignal,
+  over: CancelSignal,
 ): Promise<never> {
   const start = performance.now();
   let lastLife = start;
   let lastWork = "";
+  using either = anyOf(over, ...(options.signal === undefined ? [] : [options.signal]));
   for (;;) {
     const now = performance.now();
     const untilTimeout = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : start + options.timeoutMs - now;
@@ -182,14 +184,10 @@ async function givenUp(
     const untilInactive = lastLife + surroundings.inactivityMs - now;
     if (untilInactive <= 0) throw hostError("ETIMEDOUT", `"${line}" stood still for ${surroundings.inactivityMs} ms`);
     const wait = Math.max(1, Math.min(untilTimeout, untilInactive, hostLimits.commandSampleMs));
-    const signals = options.signal === undefined ? [over] : [over, options.signal];
-    try {
-      await delay(wait, undefined, { signal: AbortSignal.any(signals), ref: false });
-    } catch {
-      if (options.signal?.aborted) throw hostError("ECANCELED", `"${line}" was given up`, options.signal.reason);
-      // Nobody waits for this promise any more.
-      return new Promise<never>(() => undefined);
-    }
+    await pause(wait, either.signal, { ref: false });
+    if (options.signal?.aborted) throw hostError("ECANCELED", `"${line}" was given up`, options.signal.reason);
+    // Nobody waits for this promise any more.
+    if (over.aborted) return new Promise<never>(() => undefined);
     const work = await workOf(child.pid ?? 0);
     if (work !== lastWork) {
       lastWork = work;

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../cancel-signal.js";
 import type { Directory, FileFacts, Host } from "../host/host.js";
 import { HostError } from "../host/host.js";
 import { hostLimits, imageLimits } from "../limits.js";
@@ -23,10 +24,10 @@ const LONGEST_PATH = 4_095;
 export class HostChainStorage implements ChainStorage {
   readonly #host: Host;
   readonly #directories: readonly PoolDirectory[];
-  readonly #signal: AbortSignal;
+  readonly #signal: CancelSignal;
 
   /** `signal`: after it nothing is waited for any more. */
-  constructor(host: Host, directories: readonly PoolDirectory[], signal: AbortSignal) {
+  constructor(host: Host, directories: readonly PoolDirectory[], signal: CancelSignal) {
     this.#host = host;
     this.#directories = directories;
     this.#signal = signal;
@@ -141,7 +142,7 @@ class FoundFile implements Found {
   readonly problems: readonly ChainProblem[];
   readonly #directory: Directory;
   readonly #name: string;
-  readonly #options: { readonly signal: AbortSignal };
+  readonly #options: { readonly signal: CancelSignal };
 
   constructor(
     directory: Directory,
@@ -149,7 +150,7 @@ class FoundFile implements Found {
     facts: FileFacts,
     inside: PoolPlace | null,
     problems: readonly ChainProblem[],
-    signal: AbortSignal,
+    signal: CancelSignal,
   ) {
     this.#directory = directory;
     this.#name = name;

@@ -1,4 +1,5 @@
 import type { JOB_KINDS, JOB_STATES } from "@cistern/protocol";
+import type { CancelSignal } from "../cancel-signal.js";
 
 /** What a job does. */
 export type JobKind = (typeof JOB_KINDS)[number];
@@ -23,7 +24,7 @@ export interface Requester {
   /** The client's number in the log; 0: none. */
   readonly client: number;
   /** Aborts when that client is gone. */
-  readonly gone?: AbortSignal;
+  readonly gone?: CancelSignal;
   /** What guests are only defined with is refused to be destroyed as well; absent: as the configuration says. */
   readonly refusesDefinedUses?: boolean;
 }

@@ -1,7 +1,8 @@
+import type { CancelSignal } from "../cancel-signal.js";
 /** What slow work is handed: whether it is still wanted, where to say how far it is, and what it would leave behind. */
 export interface Job {
   /** Aborts when the work is to be given up; whoever did it undoes what it made. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   progress(doneBytes: bigint, totalBytes: bigint): void;
   /** Waits until so many more bytes may be moved, where the job's bandwidth is limited. To be called before each step. */
   pace(bytes: bigint): Promise<void>;

@@ -102,7 +102,7 @@ export class Jobs {
     return Object.assign(job, {
       begin: async (): Promise<void> => {
         if (description.isHeavy) release = await this.#slots.take(description.pool, job.signal);
-        job.throwIfCancelled();
+        job.signal.throwIfAborted();
         job.begun();
       },
       end: async (error: Error | null): Promise<void> => {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { type CancelSignal, pause } from "../cancel-signal.js";
 
 /** Nobody sleeps longer than this at once, so that a limit that is raised meanwhile is noticed. */
 const LONGEST_SLEEP_MS = 250;
@@ -26,14 +26,15 @@ export class Pace {
   }
 
   /** Rejects with the signal's reason. */
-  async wait(bytes: bigint, signal: AbortSignal): Promise<void> {
+  async wait(bytes: bigint, signal: CancelSignal): Promise<void> {
     if (this.bytesPerSecond === null) return;
     this.#paidAtMs = Math.max(this.#paidAtMs, performance.now() - BURST_MS);
     this.#paidAtMs += (Number(bytes) / Number(this.bytesPerSecond)) * 1000;
     for (;;) {
       const missingMs = this.#paidAtMs - performance.now();
       if (missingMs <= 0 || this.bytesPerSecond === null) return;
-      await delay(Math.min(missingMs, LONGEST_SLEEP_MS), undefined, { signal }).catch(() => signal.throwIfAborted());
+      await pause(Math.min(missingMs, LONGEST_SLEEP_MS), signal);
+      signal.throwIfAborted();
     }
   }
 }

@@ -1,3 +1,4 @@
+import { JobSignal } from "../cancel-signal.js";
 import { limits } from "../limits.js";
 import type { ChildProcessIdentity, Job, Recorded, Trace } from "./job.js";
 import { isOver, type JobDescription, type JobFacts, type JobState, titleOf } from "./job-facts.js";
@@ -11,10 +12,7 @@ export class RunningJob implements Job {
   readonly description: JobDescription;
   readonly #journal: Journal;
   readonly #changed: (isProgress: boolean) => void;
-  /** Made when somebody wants its signal: most jobs are over before, and it takes longer than all the rest of a job. */
-  #controller: AbortController | null = null;
-  /** Why it was cancelled. */
-  #cancelled: Error | null = null;
+  readonly signal = new JobSignal();
   readonly #createdAt = new Date();
   readonly #rate = new Rate();
   readonly #pace: Pace;
@@ -46,13 +44,6 @@ export class RunningJob implements Job {
     this.#pace = new Pace(parts.bandwidthBytesPerSecond);
   }
 
-  get signal(): AbortSignal {
-    if (this.#controller === null) {
-      this.#controller = new AbortController();
-      if (this.#cancelled !== null) this.#controller.abort(this.#cancelled);
-    }
-    return this.#controller.signal;
-  }
   get isOver(): boolean {
     return isOver(this.#state);
   }
@@ -125,22 +116,17 @@ export class RunningJob implements Job {
     );
   }
 
-  throwIfCancelled(): void {
-    if (this.#cancelled !== null) throw this.#cancelled;
-  }
-
   begun(): void {
-    this.#state = this.#cancelled === null ? "running" : "cancelling";
+    this.#state = this.signal.aborted ? "cancelling" : "running";
     this.#startedAt = new Date();
     this.#rate.add(0n);
     this.#changed(false);
   }
 
   cancel(reason: Error): void {
-    if (this.isOver || this.#cancelled !== null) return;
-    this.#cancelled = reason;
+    if (this.isOver || this.signal.aborted) return;
     this.#state = "cancelling";
-    this.#controller?.abort(reason);
+    this.signal.abort(reason);
     this.#changed(false);
   }
 
@@ -148,7 +134,7 @@ export class RunningJob implements Job {
     if (this.isOver) return;
     this.#error = error;
     this.#endedAt = new Date();
-    this.#state = error === null ? "done" : this.#cancelled === null ? "failed" : "cancelled";
+    this.#state = error === null ? "done" : this.signal.aborted ? "cancelled" : "failed";
     if (error === null && this.#totalBytes > 0n) this.#doneBytes = this.#totalBytes;
     this.#changed(false);
     await this.#recording;

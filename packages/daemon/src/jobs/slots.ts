@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../cancel-signal.js";
 /** How much heavy work may run at one time. */
 export interface SlotLimits {
   readonly overall: number;
@@ -30,7 +31,7 @@ export class Slots {
   }
 
   /** Resolves when it is this one's turn, with how to give the turn back; rejects with the signal's reason. */
-  async take(pool: string, signal: AbortSignal): Promise<() => void> {
+  async take(pool: string, signal: CancelSignal): Promise<() => void> {
     signal.throwIfAborted();
     if (this.#waiting.length > 0 || !this.#hasRoom(pool)) await this.#turn(pool, signal);
     else this.#count(pool, 1);
@@ -43,7 +44,7 @@ export class Slots {
     };
   }
 
-  #turn(pool: string, signal: AbortSignal): Promise<void> {
+  #turn(pool: string, signal: CancelSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);

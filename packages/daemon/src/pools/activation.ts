@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../cancel-signal.js";
 import type { PoolContext, PoolScan, PoolSecretLookup, StorageDriver, VolumeChange } from "../drivers/driver.js";
 import type { Host } from "../host/index.js";
 import type { Jobs } from "../jobs/jobs.js";
@@ -34,7 +35,7 @@ export interface PoolBackends {
   readonly poolSecret: PoolSecretLookup;
   readonly uses: UseGuard;
   /** Ends when the daemon stops. */
-  readonly stopping: AbortSignal;
+  readonly stopping: CancelSignal;
 }
 
 /** Volumes put into a new table before the event loop gets a turn: about 2 ms. */
@@ -101,7 +102,7 @@ async function stopStorage(driver: StorageDriver, pool: Pool, backends: PoolBack
   await driver.stop?.(pool.live, await backends.hostOf(pool.live), { ...context, made });
 }
 
-function contextOf({ poolSecret }: PoolBackends, signal: AbortSignal): PoolContext {
+function contextOf({ poolSecret }: PoolBackends, signal: CancelSignal): PoolContext {
   return { signal, secret: poolSecret };
 }
 
@@ -141,7 +142,7 @@ export async function scanAfterChange(
   return true;
 }
 
-async function scanWith(host: Host, pool: Pool, backends: PoolBackends, signal: AbortSignal): Promise<void> {
+async function scanWith(host: Host, pool: Pool, backends: PoolBackends, signal: CancelSignal): Promise<void> {
   const driver = backends.driverOf(pool.live);
   await takeScan(pool, () => driver.scan(pool.live, host, pool.volumes, signal));
 }

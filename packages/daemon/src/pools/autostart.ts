@@ -1,4 +1,5 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { anyOf } from "../cancel-signal.js";
 import { DAEMON_REQUESTER } from "../jobs/job-facts.js";
 import { limits } from "../limits.js";
 import { activate, type PoolBackends } from "./activation.js";
@@ -97,9 +98,10 @@ export class Autostart {
     owed.attempts++;
     const description = { kind: "start", pool: pool.name, volume: null, requester: DAEMON_REQUESTER } as const;
     try {
-      await jobs.run({ ...description, isHeavy: false }, ({ signal }) =>
-        activate(pool, this.#backends, AbortSignal.any([signal, owed.ended.signal, stopping])),
-      );
+      await jobs.run({ ...description, isHeavy: false }, async (job) => {
+        using either = anyOf(job.signal, owed.ended.signal, stopping);
+        await activate(pool, this.#backends, either.signal);
+      });
       this.#events.emit("started", pool);
       if (owed.error !== null) {
         const facts = { pool: pool.name, attempts: owed.attempts };

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { type CancelSignal, pause } from "../cancel-signal.js";
 import { type AutostartPauses, pauseBefore, STANDARD_PAUSES } from "./autostart.js";
 import type { Pool } from "./pool.js";
 
@@ -11,13 +11,13 @@ import type { Pool } from "./pool.js";
 export async function lookUntilSeen(
   pool: Pool,
   refresh: () => Promise<void>,
-  stopping: AbortSignal,
+  stopping: CancelSignal,
   pauses: AutostartPauses,
 ): Promise<void> {
   const { firstMs, longestMs } = pauses.longestMs === null ? STANDARD_PAUSES : pauses;
   for (let attempt = 2; ; attempt++) {
     const pauseMs = pauseBefore(attempt, { firstMs, longestMs });
-    await delay(pauseMs, undefined, { signal: stopping, ref: false }).catch(() => {});
+    await pause(pauseMs, stopping, { ref: false });
     if (stopping.aborted || !pool.active || !pool.isUnseen) return;
     // What failed is in the log, by its job.
     await refresh().catch(() => {});

@@ -1,5 +1,6 @@
 import { type PoolDocument, sanitizePath } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../cancel-signal.js";
 import { unsupported } from "../drivers/index.js";
 import type { Job } from "../jobs/job.js";
 import type { JobKind, Requester } from "../jobs/job-facts.js";
@@ -263,7 +264,7 @@ export class Pools {
   }
 
   /** A driver without `build` has nothing to do, which is success. */
-  async #build(pool: Pool, flags: number, signal: AbortSignal): Promise<void> {
+  async #build(pool: Pool, flags: number, signal: CancelSignal): Promise<void> {
     const driver = this.#backends.driverOf(pool.live);
     await driver.build?.(pool.live, await this.#backends.hostOf(pool.live), flags, signal);
   }

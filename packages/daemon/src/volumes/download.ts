@@ -1,4 +1,5 @@
 import { LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../cancel-signal.js";
 import type { File } from "../host/index.js";
 import type { Job } from "../jobs/job.js";
 import { limits } from "../limits.js";
@@ -59,7 +60,7 @@ export class Download {
   }
 
   /** Aborts when the job is cancelled; then `next` rejects, too. */
-  get signal(): AbortSignal {
+  get signal(): CancelSignal {
     return this.#transfer.job.signal;
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { CancelSignal } from "../../dist/cancel-signal.js";
 import { DAEMON_REQUESTER, type JobDescription, type JobFacts } from "../../dist/jobs/job-facts.js";
 import { Jobs, STANDARD_JOB_SETTINGS } from "../../dist/jobs/jobs.js";
 import { NO_JOURNAL } from "../../dist/jobs/journal.js";
@@ -14,8 +15,8 @@ const wipe: JobDescription = {
 
 /** Work that goes on until it is cancelled, and then needs a moment to clean up. */
 function endless(log: string[] = []) {
-  return async ({ signal }: { readonly signal: AbortSignal }): Promise<never> => {
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  return async ({ signal }: { readonly signal: CancelSignal }): Promise<never> => {
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     await sleep(20);
     log.push("cleaned up");
     throw signal.reason;
@@ -68,7 +69,7 @@ describe("jobs", () => {
     jobs.cancel(late.id);
     expect(late.signal.aborted).toBe(true);
     expect(late.signal.reason).toMatchObject({ code: 78 });
-    await late.end(late.signal.reason);
+    await late.end(new Error("given up"));
     expect(jobs.get(late.id).state).toBe("cancelled");
   });
 

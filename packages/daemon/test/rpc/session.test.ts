@@ -73,7 +73,7 @@ describe("who asked for work", () => {
     const { gone } = requesterOf(await call);
     if (gone === undefined) throw new Error("nobody would be told");
     expect(gone.aborted).toBe(false);
-    const noticed = once(gone, "abort");
+    const noticed = new Promise<void>((resolve) => gone.addEventListener("abort", () => resolve()));
     client.destroy();
     await noticed;
     expect(gone.aborted).toBe(true);

@@ -6,6 +6,7 @@ import {
   writeDiscoveredSources,
 } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { type AbsentDriver, missingBackend } from "../absent.js";
 import type { StorageDriver } from "../driver.js";
@@ -38,7 +39,7 @@ const readHere: SourceReader = async (xml, type) => readSourceSpecification(xml,
 
 export interface DiscoveryContext {
   readonly host: Host;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Default: here. */
   readonly read?: SourceReader;
 }

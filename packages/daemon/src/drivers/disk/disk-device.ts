@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { failingAs, isErrno } from "../shared/failure.js";
 
@@ -24,7 +25,7 @@ export function diskPathOf(pool: PoolDocument): string {
   throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, `pool '${pool.name}' has no source device`);
 }
 
-export function diskDeviceOf(pool: PoolDocument, host: Host, signal?: AbortSignal): Promise<DiskDevice> {
+export function diskDeviceOf(pool: PoolDocument, host: Host, signal?: CancelSignal): Promise<DiskDevice> {
   return diskDevice(diskPathOf(pool), pool.source.devices[0]?.partSeparator ?? null, host, signal);
 }
 
@@ -32,7 +33,7 @@ export async function diskDevice(
   path: string,
   partSeparator: boolean | null,
   host: Host,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
 ): Promise<DiskDevice> {
   const node = await canonicalDevice(path, host, signal);
   const mapName = /^\/dev\/dm-\d+$/.test(node) ? await mapNameOf(node, host, signal) : null;
@@ -76,7 +77,7 @@ export function partitionNumber({ nodePrefix }: DiskDevice, name: string): numbe
 export async function canonicalDevice(
   path: string,
   host: Host,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
   detail = `cannot follow the links of device '${path}'`,
 ): Promise<string> {
   const options = signal === undefined ? {} : { signal };
@@ -93,7 +94,7 @@ export async function canonicalDevice(
   throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STORAGE, `${detail}: there are too many of them`);
 }
 
-async function mapNameOf(node: string, host: Host, signal?: AbortSignal): Promise<string | null> {
+async function mapNameOf(node: string, host: Host, signal?: CancelSignal): Promise<string | null> {
   const options = signal === undefined ? {} : { signal };
   try {
     await using directory = await host.openDirectory(`/sys/block/${posix.basename(node)}/dm`, options);

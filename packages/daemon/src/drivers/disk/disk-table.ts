@@ -1,4 +1,5 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import { type Host, hostLimits } from "../../host/index.js";
 import { type PartitionTable, parseTable, printTable } from "../../tools/parted.js";
 import { settle } from "../shared/block/settle.js";
@@ -12,7 +13,7 @@ export const NO_LABEL = "unknown";
  * disk for writing even then; when it closes it, udev makes the kernel read the table anew, and the partitions' nodes
  * go and come back. So this ends when udev is done.
  */
-export async function readDiskTable(path: string, host: Host, signal?: AbortSignal): Promise<PartitionTable> {
+export async function readDiskTable(path: string, host: Host, signal?: CancelSignal): Promise<PartitionTable> {
   const options = { timeoutMs: hostLimits.deviceProbeMs, ...(signal === undefined ? {} : { signal }) };
   const output = await runCommand(host, printTable(path), options);
   await settle(host, signal);

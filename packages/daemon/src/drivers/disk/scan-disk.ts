@@ -1,4 +1,5 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import type { ByteRange, PartitionArea, PartitionTable } from "../../tools/parted.js";
 import type { FoundVolume, KnownVolumes, PoolScan, VolumeContext } from "../driver.js";
@@ -24,7 +25,7 @@ import { freeExtentsOf, lengthOf, partitionsOf } from "./placement.js";
 export async function scanDisk(
   pool: PoolDocument,
   host: Host,
-  signal: AbortSignal,
+  signal: CancelSignal,
   known?: KnownVolumes,
 ): Promise<PoolScan> {
   await settle(host, signal);
@@ -81,7 +82,7 @@ export async function partitionVolume(
   table: PartitionTable,
   partition: PartitionArea,
   host: Host,
-  signal: AbortSignal,
+  signal: CancelSignal,
   more: Partial<VolumeDocument["target"]> = {},
 ): Promise<VolumeDocument> {
   const node = partitionNode(disk, partition.number);
@@ -120,7 +121,7 @@ export async function partitionVolume(
 }
 
 /** Where the link in /dev/mapper leads. Whoever makes these partitions (libparted, kpartx) names them as it is set up to. */
-function mappedNode(disk: DiskDevice, number: number, host: Host, signal: AbortSignal): Promise<string> {
+function mappedNode(disk: DiskDevice, number: number, host: Host, signal: CancelSignal): Promise<string> {
   const node = partitionNode(disk, number);
   const detail = `cannot find partition ${number} of device '${disk.path}' as '${node}' (its part_separator says how the host names them)`;
   return canonicalDevice(node, host, signal, detail);

@@ -1,5 +1,6 @@
 import type { PoolAuthentication } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import {
   AUTHENTICATION_METHOD,
@@ -46,7 +47,7 @@ export async function authenticate(
 }
 
 /** false: there is no record where it is expected. */
-async function writePassword(node: Node, password: Uint8Array, host: Host, signal: AbortSignal): Promise<boolean> {
+async function writePassword(node: Node, password: Uint8Array, host: Host, signal: CancelSignal): Promise<boolean> {
   const { portal, target, interfaceName: name } = node;
   for (const records of RECORDS) {
     try {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { PoolSource } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
 import {
@@ -84,7 +85,7 @@ async function endSessions(target: string, before: ReadonlySet<string>, host: Ho
 async function nodeOf(
   source: PoolSource,
   host: Host,
-  signal: AbortSignal,
+  signal: CancelSignal,
   undo: (() => Promise<unknown>)[],
 ): Promise<Node> {
   const node = { portal: portalOfSource(source), target: targetOf(source) };
@@ -105,7 +106,7 @@ function portalOfSource({ hosts: [first] }: PoolSource): Node["portal"] {
 async function recordOf(
   node: Node,
   host: Host,
-  signal: AbortSignal,
+  signal: CancelSignal,
   undo: (() => Promise<unknown>)[],
 ): Promise<readonly string[]> {
   const { exitStatus } = await run(host, showNode(node), signal);

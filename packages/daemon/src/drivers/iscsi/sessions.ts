@@ -1,5 +1,6 @@
 import type { PoolSource } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { CommandResult, Host } from "../../host/host.js";
 import { describeFailure, hostLimits } from "../../host/index.js";
 import type { Sysfs } from "../scsi/sysfs.js";
@@ -63,7 +64,7 @@ export function targetOf({ devices }: PoolSource): string {
 export async function run(
   host: Host,
   command: Parameters<Host["run"]>[0],
-  signal?: AbortSignal,
+  signal?: CancelSignal,
   timeoutMs: number = hostLimits.iscsiCallMs,
 ): Promise<CommandResult> {
   try {

@@ -1,4 +1,5 @@
 import type { PoolDocument, SourceExtents, VolumeDocument, VolumeTarget } from "@cistern/documents";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
 import { groupSpace, type LogicalVolume, parseGroupSpace } from "../../tools/lvm.js";
@@ -12,7 +13,7 @@ import { isTemporaryVolumeName } from "./temporary-volume.js";
 import { groupOf, logicalVolumes } from "./volume-group.js";
 
 /** The group's space and its volumes: whatever is active and is no thin pool, nor being made. */
-export async function scanGroup(pool: PoolDocument, host: Host, signal: AbortSignal): Promise<PoolScan> {
+export async function scanGroup(pool: PoolDocument, host: Host, signal: CancelSignal): Promise<PoolScan> {
   const group = groupOf(pool);
   await settle(host, signal);
   const listed = (await logicalVolumes(group, host, signal)).filter(isVolume);
@@ -35,7 +36,7 @@ async function documentsOf(
   pool: PoolDocument,
   listed: readonly LogicalVolume[],
   host: Host,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<FoundVolume[]> {
   const found = new Map<LogicalVolume, FoundVolume>();
   const queue = listed.values();
@@ -57,7 +58,7 @@ export async function documentOf(
   pool: PoolDocument,
   volume: LogicalVolume,
   host: Host,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
 ): Promise<VolumeDocument | null> {
   try {
     const document = await withDeviceFacts(plainDocument(pool, volume), host, signal);
@@ -73,7 +74,7 @@ export async function documentOf(
 async function withOriginFacts(
   { backingStore, ...volume }: VolumeDocument,
   host: Host,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
 ): Promise<VolumeTarget | null> {
   if (backingStore === null) return null;
   const origin = { ...volume, backingStore: null, target: backingStore };

@@ -1,5 +1,6 @@
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import {
   isGroupName,
@@ -26,7 +27,7 @@ export function groupOf(pool: PoolDocument): string {
 }
 
 /** Devices that belong to groups, after LVM has looked for new ones. */
-export async function physicalVolumes(host: Host, signal?: AbortSignal): Promise<PhysicalVolume[]> {
+export async function physicalVolumes(host: Host, signal?: CancelSignal): Promise<PhysicalVolume[]> {
   const options = signal === undefined ? {} : { signal };
   // As with libvirt nobody minds when it fails, unless it was called off; what is there is listed next.
   await host.run(scanForGroups(), options).catch((thrown: unknown) => {
@@ -36,7 +37,7 @@ export async function physicalVolumes(host: Host, signal?: AbortSignal): Promise
 }
 
 /** Refuses a pool whose group is not there, or lies on none of the devices that the document names. */
-export async function findGroup(pool: PoolDocument, host: Host, signal?: AbortSignal): Promise<void> {
+export async function findGroup(pool: PoolDocument, host: Host, signal?: CancelSignal): Promise<void> {
   const group = groupOf(pool);
   const devices = (await physicalVolumes(host, signal)).filter((device) => device.group === group);
   if (devices.length === 0) throw unsupportedGroup(`cannot find logical volume group name '${group}'`);
@@ -74,7 +75,7 @@ export async function identityOf(path: string, host: Host): Promise<string | nul
 }
 
 /** All visible volumes of the group, thin pools and temporary ones too; fails with LVM's words where it is gone. */
-export async function logicalVolumes(group: string, host: Host, signal?: AbortSignal): Promise<LogicalVolume[]> {
+export async function logicalVolumes(group: string, host: Host, signal?: CancelSignal): Promise<LogicalVolume[]> {
   const options = signal === undefined ? {} : { signal };
   return parseLogicalVolumes(await runCommand(host, listLogicalVolumes(group), options));
 }

@@ -1,12 +1,13 @@
 import type { PoolSource } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import { type Command, describeFailure, type Host, HostError, hostLimits } from "../../host/index.js";
 import { listVolumes, parseVolumes } from "../../tools/gluster.js";
 import { parseExports, showExports } from "../../tools/showmount.js";
 import { failure } from "../shared/failure.js";
 
 /** What a server exports: by NFS, then, where there is gluster's program, volumes of its cluster. */
-export async function findExports(server: string, host: Host, signal: AbortSignal): Promise<PoolSource[]> {
+export async function findExports(server: string, host: Host, signal: CancelSignal): Promise<PoolSource[]> {
   // To the programs it would be an option.
   if (server.startsWith("-")) {
     throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, `'${server}' is not the name of a host`);
@@ -30,7 +31,7 @@ export async function findExports(server: string, host: Host, signal: AbortSigna
 type Answer = { readonly output: string } | { readonly failure: unknown };
 
 /** Whatever goes wrong is no reason not to ask the other way. */
-async function ask(command: Command, host: Host, signal: AbortSignal): Promise<Answer> {
+async function ask(command: Command, host: Host, signal: CancelSignal): Promise<Answer> {
   try {
     const result = await host.run(command, { signal, timeoutMs: hostLimits.questionMs });
     return result.exitStatus === 0 ? { output: result.stdout } : { failure: new Error(describeFailure(result)) };

@@ -1,4 +1,5 @@
 import type { PoolDocument } from "@cistern/documents";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { CallOptions, Directory, FileFacts, Host, Identity, ScannedEntry, ScanRequest } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
 import type { KnownVolumes, PoolScan } from "../driver.js";
@@ -11,7 +12,7 @@ export function scanAsOwners(
   pool: PoolDocument,
   host: Host,
   known: KnownVolumes,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<PoolScan> {
   return scanDirectory(pool, host, known, signal, refusedEntries(pool, host));
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
+import { type CancelSignal, pause } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
 import { factsOf, parseSerial, parseSerialAndPort, serialOf } from "../../tools/scsi-id.js";
@@ -24,7 +24,7 @@ export interface LunScan {
   readonly keyHasPort: boolean;
   readonly host: Host;
   readonly sysfs: Sysfs;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /**
@@ -78,7 +78,7 @@ async function blockDeviceOf(address: string, { sysfs, signal }: LunScan): Promi
     const [blockDevice] = (await sysfs.names(`${DEVICES}/${address}/block`)) ?? [];
     if (blockDevice !== undefined) return blockDevice;
     if (attempt >= hostLimits.blockDeviceAttempts || signal.aborted) return null;
-    await delay(hostLimits.stablePathPauseMs, undefined, { signal }).catch(() => {});
+    await pause(hostLimits.stablePathPauseMs, signal);
   }
 }
 
@@ -105,7 +105,7 @@ async function lunVolume({ address, blockDevice, type }: Lun, scan: LunScan): Pr
 }
 
 /** An empty drive can be opened, and has a size that is made up; reading fails. */
-async function canBeRead(devicePath: string, host: Host, signal: AbortSignal): Promise<boolean> {
+async function canBeRead(devicePath: string, host: Host, signal: CancelSignal): Promise<boolean> {
   try {
     await using device = await openDevice(host, devicePath, "read", { signal });
     await device.read(0n, SECTOR_BYTES, { signal });

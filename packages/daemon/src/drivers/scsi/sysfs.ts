@@ -1,4 +1,5 @@
 import { decodeUtf8, encodeUtf8 } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { isErrno } from "../shared/failure.js";
 
@@ -61,7 +62,7 @@ export class Sysfs {
   }
 
   /** Writes an attribute in one call, as the kernel wants it. */
-  async write(attribute: string, value: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<void> {
+  async write(attribute: string, value: string, options: { timeoutMs: number; signal?: CancelSignal }): Promise<void> {
     await using file = await this.#host.openFile(this.path(attribute), "write", options);
     await file.write(0n, encodeUtf8(value), options);
   }

@@ -1,4 +1,5 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { hostLimits } from "../../host/index.js";
 import { settle } from "../shared/block/settle.js";
@@ -26,7 +27,7 @@ export async function createVirtualHost(
   adapter: FibreChannelAdapter,
   sysfs: Sysfs,
   host: Host,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<boolean> {
   const existing = await fibreChannelHost(sysfs, adapter);
   if (existing !== null) {
@@ -109,7 +110,7 @@ async function manage(
   parent: number,
   adapter: FibreChannelAdapter,
   sysfs: Sysfs,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
 ): Promise<void> {
   const hosts = await virtualClass(sysfs, parent);
   if (hosts === null) {

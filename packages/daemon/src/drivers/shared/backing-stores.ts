@@ -1,4 +1,5 @@
 import type { VolumeDocument, VolumeTarget } from "@cistern/documents";
+import { anyOf } from "../../cancel-signal.js";
 import type { CallOptions, Host } from "../../host/host.js";
 import { type BackingLocation, backingLocation } from "../../images/backing.js";
 import { type ImageBacking, isNamedFormat } from "../../images/image-facts.js";
@@ -73,7 +74,8 @@ export class BackingFiles {
   async open(paths: Iterable<string>): Promise<void> {
     const timeout = AbortSignal.timeout(limits.backingFilesMs);
     const { signal } = this.#options;
-    const options = { ...this.#options, signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) };
+    using either = anyOf(timeout, ...(signal === undefined ? [] : [signal]));
+    const options = { ...this.#options, signal: either.signal };
     const missing = [...new Set(paths)].filter((path) => !this.#byPath.has(path)).values();
     const openNext = async (): Promise<void> => {
       for (const path of missing) this.#byPath.set(path, await readBackingFile(path, this.#host, options));

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import { type CallOptions, type Directory, type File, type Host, HostError } from "../../host/host.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
 import { failingAs, isErrno } from "./failure.js";
@@ -39,7 +40,7 @@ export async function nothingToFormat(pool: PoolDocument, host: Host): Promise<L
  * changed in what the document says, otherwise left alone; so is, as with libvirt, whatever else stands in its place: the
  * start of the pool will say that it is no directory. `signal` ends the waiting for storage that does not answer.
  */
-export async function buildTarget(pool: PoolDocument, host: Host, signal?: AbortSignal): Promise<void> {
+export async function buildTarget(pool: PoolDocument, host: Host, signal?: CancelSignal): Promise<void> {
   const options = signal === undefined ? {} : { signal };
   const path = targetPath(pool);
   if (!path.startsWith("/")) {

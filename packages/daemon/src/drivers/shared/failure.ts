@@ -1,4 +1,5 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import { HostError } from "../../host/host.js";
 
 /**
@@ -13,7 +14,7 @@ export function failure(thrown: unknown, detail: string, domain: ErrorDomain = E
 }
 
 /** 78 once the work is not wanted any more, in the words of whoever stopped it. */
-export function throwIfCalledOff(signal: AbortSignal, detail: string): void {
+export function throwIfCalledOff(signal: CancelSignal, detail: string): void {
   if (!signal.aborted) return;
   const { reason } = signal;
   if (reason instanceof LibvirtError) throw reason;

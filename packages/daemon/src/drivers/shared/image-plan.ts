@@ -1,5 +1,6 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import { type Command, type File, HostError } from "../../host/host.js";
 import { guestCapacityBytes } from "../../images/probe.js";
 import { plainCapacityBytes } from "../../images/qcow2-soundness.js";
@@ -112,13 +113,13 @@ async function accessibleBacking(
   return { path, format, isRelative, capacityBytes };
 }
 
-async function capacityAsLibvirtSees(file: File, format: string, signal: AbortSignal): Promise<bigint> {
+async function capacityAsLibvirtSees(file: File, format: string, signal: CancelSignal): Promise<bigint> {
   const { image, sizeBytes } = await contentOf(file, { signal });
   return format === "raw" ? sizeBytes : guestCapacityBytes(image, sizeBytes);
 }
 
 /** qemu-img opens a backing file with an absolute path, and refuses it where it is not what it is said to be. */
-async function capacityAsQemuSees(file: File, format: string, signal: AbortSignal): Promise<bigint | null> {
+async function capacityAsQemuSees(file: File, format: string, signal: CancelSignal): Promise<bigint | null> {
   try {
     const { kind } = await file.facts({ signal });
     if (kind !== "file" && kind !== "block") return null;

@@ -1,5 +1,6 @@
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorDomain } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { CallOptions, Directory, Host, ScanEvidence, ScannedEntry, ScanRequest } from "../../host/host.js";
 import { SCAN_HEAD_BYTES, SCAN_WINDOWS } from "../../images/reading-plan.js";
 import type { FoundVolume, KnownVolumes, PoolScan } from "../driver.js";
@@ -33,7 +34,7 @@ export async function scanDirectory(
   pool: PoolDocument,
   host: Host,
   known: KnownVolumes,
-  signal: AbortSignal,
+  signal: CancelSignal,
   refused: RefusedEntries | null = null,
 ): Promise<PoolScan> {
   const path = targetPath(pool);

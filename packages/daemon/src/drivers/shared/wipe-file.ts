@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { File, FileFacts } from "../../host/host.js";
 import { EarlyWriteback, hostLimits } from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
@@ -127,7 +128,7 @@ async function rangesOf(
 }
 
 /** All blocks, also those that hold no data: they may hold what was there before. null: it cannot be told. */
-async function blocksOf(file: File, sizeBytes: bigint, signal: AbortSignal, detail: string): Promise<Range[] | null> {
+async function blocksOf(file: File, sizeBytes: bigint, signal: CancelSignal, detail: string): Promise<Range[] | null> {
   const ranges: Range[] = [];
   for (let atBytes = 0n; atBytes < sizeBytes; ) {
     if (ranges.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: sizeBytes }];
@@ -147,7 +148,7 @@ async function blocksOf(file: File, sizeBytes: bigint, signal: AbortSignal, deta
   return ranges;
 }
 
-async function dataOf(file: File, sizeBytes: bigint, signal: AbortSignal, detail: string): Promise<Range[]> {
+async function dataOf(file: File, sizeBytes: bigint, signal: CancelSignal, detail: string): Promise<Range[]> {
   const ranges: Range[] = [];
   for (let atBytes = 0n; atBytes < sizeBytes; ) {
     // A file in a million pieces is wiped as one: its holes are filled then, and given back afterwards.

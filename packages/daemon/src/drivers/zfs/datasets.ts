@@ -1,5 +1,6 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Command, Host, RunOptions } from "../../host/host.js";
 import { limits } from "../../limits.js";
 import { isDatasetName, parseZpoolProperties, type ZpoolFacts, zpoolOf, zpoolProperties } from "../../tools/zfs.js";
@@ -32,7 +33,7 @@ export function runZfs(host: Host, command: Command, options: RunOptions = {}): 
 }
 
 /** The zpool's sizes; a refusal when there is none, or its health is such that nothing can be kept in it. */
-export async function usableZpool(dataset: string, host: Host, signal?: AbortSignal): Promise<ZpoolFacts> {
+export async function usableZpool(dataset: string, host: Host, signal?: CancelSignal): Promise<ZpoolFacts> {
   const zpool = zpoolOf(dataset);
   const output = await runZfs(host, zpoolProperties(zpool), signal === undefined ? {} : { signal });
   const facts = parseZpoolProperties(output);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { limits } from "../../limits.js";
 import {
@@ -95,7 +96,7 @@ export async function unlessBusy<T>(host: Host, work: () => Promise<T>): Promise
 }
 
 /** Waits until udev has made the volume's device node. */
-export async function awaitDevice(path: string, host: Host, signal: AbortSignal): Promise<void> {
+export async function awaitDevice(path: string, host: Host, signal: CancelSignal): Promise<void> {
   const endMs = performance.now() + limits.zvolDeviceMs;
   await settle(host);
   for (;;) {

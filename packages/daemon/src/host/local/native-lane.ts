@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../../cancel-signal.js";
 import { hostError, hostErrorOfErrno } from "../errors.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
 import type { NativeAnswer, NativeQuestion } from "./native-messages.js";
@@ -38,7 +39,7 @@ export class NativeLane {
     name: Name,
     args: NativeArguments<Name>,
     what: string,
-    signal?: AbortSignal,
+    signal?: CancelSignal,
     guard: PathGuard | null = null,
   ): Promise<NativeResult<Name>> {
     // One name with its arguments; the compiler does not see which.
@@ -54,7 +55,7 @@ export class NativeLane {
     await Promise.all([...this.#all].map((thread) => thread.close()));
   }
 
-  #answerTo(question: NativeQuestion, what: string, signal: AbortSignal | undefined): Promise<NativeAnswer> {
+  #answerTo(question: NativeQuestion, what: string, signal: CancelSignal | undefined): Promise<NativeAnswer> {
     if (this.#closed) throw hostError("ECANCELED", `${what}: the daemon ends`);
     if (signal?.aborted) throw hostError("ECANCELED", `${what}: it was given up`, signal.reason);
     const idle = this.#idle.pop();

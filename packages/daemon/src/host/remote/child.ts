@@ -1,4 +1,5 @@
 import { open } from "node:fs/promises";
+import type { CancelSignal } from "../../cancel-signal.js";
 import { hostLimits } from "../../limits.js";
 import type { PreparedArgument } from "../command-line.js";
 import { hostError, hostErrorFrom } from "../errors.js";
@@ -74,7 +75,7 @@ interface RunningCall {
 interface CallContext {
   readonly id: number;
   readonly args: readonly unknown[];
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly timeoutMs: number;
   readonly running: RunningCall;
 }

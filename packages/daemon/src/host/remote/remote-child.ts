@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import type { CancelSignal } from "../../cancel-signal.js";
 import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
 import { HostError, type Identity, type ScannedEntry, type StartedProgram } from "../host.js";
@@ -13,7 +14,7 @@ export interface RemoteCall {
   readonly timeoutMs: number;
   /** For messages. */
   readonly what: string;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   readonly progress?: ((doneBytes: bigint, totalBytes: bigint) => void) | undefined;
   /** Of a command. */
   readonly started?: ((child: StartedProgram) => void) | undefined;

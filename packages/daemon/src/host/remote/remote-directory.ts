@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import { anyOf, JobSignal } from "../../cancel-signal.js";
 import { hostLimits } from "../../limits.js";
 import { hostError } from "../errors.js";
 import type {
@@ -68,7 +69,8 @@ export class RemoteDirectory implements Directory {
     let wake: () => void = () => undefined;
     let scanId = 0;
     let outcome: { readonly failure: unknown } | "done" | null = null;
-    const stop = new AbortController();
+    const stop = new JobSignal();
+    using either = anyOf(stop, ...(options?.signal === undefined ? [] : [options.signal]));
     const call = this.child.call(
       {
         target: this.#open(),
@@ -76,7 +78,7 @@ export class RemoteDirectory implements Directory {
         args: [sent],
         what: `Scanning "${this.path}"`,
         timeoutMs: options?.timeoutMs ?? this.host.slowCallMs,
-        signal: options?.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]),
+        signal: either.signal,
         batch: (entries) => {
           batches.push(entries);
           wake();
@@ -116,7 +118,7 @@ export class RemoteDirectory implements Directory {
         });
       }
     } finally {
-      stop.abort();
+      stop.abort(null);
     }
   }
 

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../../cancel-signal.js";
 import type { Host } from "../../../host/host.js";
 import { hostLimits } from "../../../host/index.js";
 import {
@@ -24,7 +25,7 @@ export async function checkDeviceLabel(
   format: string,
   use: DeviceUse,
   host: Host,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
 ): Promise<void> {
   const { superblock, partitionTable } = await signaturesOf(path, format, host, signal);
   const found = superblock ?? partitionTable;
@@ -44,7 +45,7 @@ export async function checkDeviceLabel(
   throw LibvirtError.of(ErrorCode.OPERATION_INVALID, ErrorDomain.STORAGE, text);
 }
 
-async function signaturesOf(path: string, format: string, host: Host, signal?: AbortSignal): Promise<Signatures> {
+async function signaturesOf(path: string, format: string, host: Host, signal?: CancelSignal): Promise<Signatures> {
   await using device = await openDevice(host, path, "read", {
     ...(signal === undefined ? {} : { signal }),
   }).catch((thrown: unknown) => {
@@ -70,7 +71,7 @@ function probeFailed(text: string, cause?: unknown): LibvirtError {
 const END_BYTES = 1_048_576n;
 
 /** Refuses a device that something else uses: 38 with EBUSY. Changes nothing. */
-export async function checkDeviceIsFree(path: string, host: Host, signal?: AbortSignal): Promise<void> {
+export async function checkDeviceIsFree(path: string, host: Host, signal?: CancelSignal): Promise<void> {
   const options = signal === undefined ? {} : { signal };
   await using _device = await openDevice(host, path, "exclusive", {
     ...options,
@@ -82,7 +83,7 @@ export async function checkDeviceIsFree(path: string, host: Host, signal?: Abort
  * Overwrites the first and the last MiB with zeros, where labels are. Of a smaller device, all of it. One that something else
  * uses is left alone: EBUSY.
  */
-export async function clearDeviceEnds(path: string, host: Host, signal?: AbortSignal): Promise<void> {
+export async function clearDeviceEnds(path: string, host: Host, signal?: CancelSignal): Promise<void> {
   const options = signal === undefined ? {} : { signal };
   const detail = `cannot clear the labels of device '${path}'`;
   await using device = await openDevice(host, path, "exclusive", { ...options, detail });

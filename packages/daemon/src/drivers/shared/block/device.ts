@@ -1,5 +1,6 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../../cancel-signal.js";
 import type { File, FileAccess, Host } from "../../../host/host.js";
 import { failingAs, isErrno } from "../failure.js";
 import { permissionsOf, timestampsOf } from "../volume-document.js";
@@ -36,14 +37,14 @@ export interface OpenDeviceOptions {
   /** What was being done, for the message. */
   readonly detail?: string;
   readonly domain?: ErrorDomain;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
 }
 
 /** A volume that is a device: its size, its node's times and who may use it, as they are now. */
 export async function withDeviceFacts(
   volume: VolumeDocument,
   host: Host,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
 ): Promise<VolumeDocument> {
   const options = signal === undefined ? {} : { signal };
   const path = volume.target.path ?? volume.name;

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { type CancelSignal, pause } from "../../../cancel-signal.js";
 import type { Host } from "../../../host/host.js";
 import { hostLimits } from "../../../host/index.js";
 import { failingAs, isErrno } from "../failure.js";
@@ -16,7 +16,7 @@ export async function stablePath(
   pool: PoolDocument,
   devicePath: string,
   host: Host,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<string | null> {
   const target = targetPath(pool);
   if (target !== "/dev" && !target.startsWith("/dev/")) {
@@ -27,13 +27,13 @@ export async function stablePath(
   for (let attempt = 1; ; attempt++) {
     const found = await linkTo(target, devicePath, host, signal);
     if (found !== null || attempt >= hostLimits.stablePathAttempts) return found;
-    await delay(hostLimits.stablePathPauseMs, undefined, { signal }).catch(() => {});
+    await pause(hostLimits.stablePathPauseMs, signal);
     if (signal.aborted) return null;
   }
 }
 
 /** Of several links the first by name, so that it is the same one each time. */
-async function linkTo(target: string, devicePath: string, host: Host, signal: AbortSignal): Promise<string | null> {
+async function linkTo(target: string, devicePath: string, host: Host, signal: CancelSignal): Promise<string | null> {
   const options = { signal };
   try {
     await using directory = await host.openDirectory(target, options);

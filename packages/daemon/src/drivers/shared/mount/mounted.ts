@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
+import type { CancelSignal } from "../../../cancel-signal.js";
 import type { Command, Host, MountFacts } from "../../../host/host.js";
 import { hostLimits } from "../../../host/index.js";
 import { unmount } from "../../../tools/mount.js";
@@ -30,7 +31,7 @@ export async function mountPool(
   pool: PoolDocument,
   host: Host,
   { command, isSource }: Mounting,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<Started> {
   if (await isMounted(pool, host, isSource)) return NOTHING_MADE;
   await host.letGo?.(targetPath(pool));
