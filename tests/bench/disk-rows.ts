@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Connection, Volume } from "@cistern/client";
 import { LibvirtError, procedures, type VolumeReference } from "@cistern/protocol";
+import { quietDisk } from "./quiet-disk.js";
 import type { Prepared, PreparedRow, Stage } from "./row.js";
 
 const MiB = 1024 * 1024;
@@ -220,6 +221,7 @@ async function remove(stage: Stage, vol: VolumeReference): Promise<void> {
 /** Writes out what is left of earlier samples, so that it is not this one's to pay. */
 async function quiet(stage: Stage): Promise<void> {
   await promisify(execFile)("sync", ["--file-system", stage.emptyPath], { timeout: SYNC_TIMEOUT_MS });
+  await quietDisk(stage.emptyPath);
 }
 
 async function sameSize(path: string, sizeBytes: number): Promise<void> {

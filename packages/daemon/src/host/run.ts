@@ -166,13 +166,20 @@ function exited(child: ChildProcess): Promise<{ readonly exitStatus: number | nu
 }
 
 /** Rejects when the command has to be ended: its caller says so, its time is over, or it stands still. */
-async function givenUp(
+async function givenUp(...command: Parameters<typeof watched>): Promise<never> {
+  await watched(...command);
+  // Nobody waits for this promise any more.
+  return new Promise<never>(() => undefined);
+}
+
+/** Until it is `over`. */
+async function watched(
   child: ChildProcess,
   line: string,
   options: RunOptions,
   surroundings: RunSurroundings,
   over: CancelSignal,
-): Promise<never> {
+): Promise<void> {
   const start = performance.now();
   let lastLife = start;
   let lastWork = "";
@@ -186,8 +193,7 @@ async function givenUp(
     const wait = Math.max(1, Math.min(untilTimeout, untilInactive, hostLimits.commandSampleMs));
     await pause(wait, either.signal, { ref: false });
     if (options.signal?.aborted) throw hostError("ECANCELED", `"${line}" was given up`, options.signal.reason);
-    // Nobody waits for this promise any more.
-    if (over.aborted) return new Promise<never>(() => undefined);
+    if (over.aborted) return;
     const work = await workOf(child.pid ?? 0);
     if (work !== lastWork) {
       lastWork = work;
