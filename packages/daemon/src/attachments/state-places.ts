@@ -1,8 +1,10 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, posix } from "node:path";
-import { resolveEndpoint } from "@cistern/client";
+import type { Endpoint } from "@cistern/client";
 import type { DiskSource, DomainDocument, DomainReference } from "@cistern/documents";
 import { LibvirtError } from "@cistern/protocol";
+import { sourceEndpoint } from "./sources/source-endpoint.js";
+import { isAtOrBelow } from "./volume-match.js";
 
 /** Whom the daemon runs as: a session's state lies in its user's home. */
 export interface OwnUser {
@@ -54,32 +56,36 @@ function placesOf(source: string, user: OwnUser): StatePlaces | null {
 }
 
 function placesByUri(uri: string, user: OwnUser): StatePlaces | null {
-  const { openName, way } = endpointOf(uri, user) ?? { openName: "", way: null };
-  if (way === null) return null;
+  const endpoint = endpointOf(uri, user);
+  if (endpoint === null) return null;
+  const { openName, way } = endpoint;
   if (!openName.endsWith("/session")) return SYSTEM;
   // Of another user's session it is not known where that user's home is.
-  const isOwn = way.transport === "unix" && isBelow(way.socketPath, runtimeDirectory(user));
-  return isOwn ? sessionPlaces(join(configDirectory(user), "libvirt/qemu")) : null;
+  return way.transport === "unix" ? ownSession(way.socketPath, user) : null;
 }
 
 /** Documents that lie elsewhere were written by somebody by hand, for the system's hypervisor more likely than not. */
 function placesByPath(path: string, user: OwnUser): StatePlaces | null {
   const directory = path.endsWith(".xml") ? posix.dirname(path) : posix.normalize(path).replace(/\/$/, "");
   if (SYSTEM_DOCUMENTS.includes(directory)) return SYSTEM;
-  if (directory.endsWith("/libvirt/qemu/run")) {
-    const isOwn = isBelow(directory, runtimeDirectory(user));
-    return isOwn ? sessionPlaces(join(configDirectory(user), "libvirt/qemu")) : null;
-  }
+  if (directory.endsWith("/libvirt/qemu/run")) return ownSession(directory, user);
   return directory.endsWith("/libvirt/qemu") ? sessionPlaces(directory) : SYSTEM;
+}
+
+/** By something in the runtime directory of the session. */
+function ownSession(path: string, user: OwnUser): StatePlaces | null {
+  const runtime = user.environment["XDG_RUNTIME_DIR"] || null;
+  const isOwn = runtime !== null && isAtOrBelow(path, posix.join(runtime, "/").slice(0, -1));
+  return isOwn ? sessionPlaces(join(configDirectory(user), "libvirt/qemu")) : null;
 }
 
 function sessionPlaces(directory: string): StatePlaces {
   return { tpm: `${directory}/swtpm`, variables: `${directory}/nvram` };
 }
 
-function endpointOf(uri: string, { environment }: OwnUser): ReturnType<typeof resolveEndpoint> | null {
+function endpointOf(uri: string, { environment }: OwnUser): Endpoint | null {
   try {
-    return resolveEndpoint(uri, { readOnly: true, libvirtOnly: true, exists: () => true, environment });
+    return sourceEndpoint(uri, environment);
   } catch (error) {
     if (error instanceof LibvirtError) return null;
     throw error;
@@ -89,12 +95,4 @@ function endpointOf(uri: string, { environment }: OwnUser): ReturnType<typeof re
 function configDirectory({ environment, homeDirectory }: OwnUser): string {
   const said = environment["XDG_CONFIG_HOME"];
   return said !== undefined && isAbsolute(said) ? said : join(homeDirectory, ".config");
-}
-
-function runtimeDirectory({ environment }: OwnUser): string | null {
-  return environment["XDG_RUNTIME_DIR"] || null;
-}
-
-function isBelow(path: string, directory: string | null): boolean {
-  return directory !== null && path.startsWith(`${posix.normalize(directory).replace(/\/$/, "")}/`);
 }

@@ -47,6 +47,7 @@ export function isInside(use: Use, pool: Pool, realTarget: string | null): boole
   );
 }
 
-function isAtOrBelow(path: string | null, directory: string): boolean {
+/** Both normal, without a slash at the end. */
+export function isAtOrBelow(path: string | null, directory: string): boolean {
   return path !== null && (path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`));
 }

@@ -1,10 +1,11 @@
-import { type Connection, resolveEndpoint } from "@cistern/client";
+import type { Connection, Endpoint } from "@cistern/client";
 import { LibvirtError } from "@cistern/protocol";
 import { type Directory, type Host, HostError, isOwnName } from "../../host/index.js";
 import { ConnectionSource } from "./connection-source.js";
 import { DirectoryOfDocuments, OneDocument } from "./document-files.js";
 import type { DomainSource } from "./domain-source.js";
 import { FileSource, type ReadDomain } from "./file-source.js";
+import { sourceEndpoint } from "./source-endpoint.js";
 import { SourceMemory } from "./source-memory.js";
 import { UnusableSource } from "./unusable-source.js";
 
@@ -50,9 +51,9 @@ function refuseByUri(uri: string, ownSockets: readonly string[]): void {
 }
 
 /** A hypervisor that has not made its socket yet is none to refuse: it does not answer. */
-function endpointOf(uri: string): ReturnType<typeof resolveEndpoint> {
+function endpointOf(uri: string): Endpoint {
   try {
-    return resolveEndpoint(uri, { readOnly: true, libvirtOnly: true, exists: () => true });
+    return sourceEndpoint(uri);
   } catch (error) {
     if (error instanceof LibvirtError) throw new UnusableSource(uri, error.message);
     throw error;
