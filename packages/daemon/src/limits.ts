@@ -286,6 +286,8 @@ export const hostLimits = {
 
   /** Symlinks followed in one path, as the kernel has it (MAXSYMLINKS). */
   symlinksInPath: 40,
+  /** Entries of a path that are looked at in one call: whether they are symlinks. */
+  entriesAtOnce: 64,
 
   /** Block of copies and of writing zeros: large enough for full disk speed, small enough to stop at once. */
   copyBlockBytes: 1_048_576,
@@ -317,6 +319,8 @@ export const hostLimits = {
 
   /** Bytes of /proc/self/mountinfo: about 100,000 mounts. */
   mountTableBytes: 16_777_216,
+  /** A kernel that should fail to tell of changes to its mount table is not trusted for longer. */
+  mountTableTrustMs: 10_000,
 
   /**
    * What was found out about a path is used again for so long: where it lies, and the directory that was opened there.

@@ -5,8 +5,8 @@ import { handleOf } from "./command-line.js";
 import type { Command, CommandResult, Host, RunOptions } from "./host.js";
 import { LocalHost } from "./local/local-host.js";
 import { localRun } from "./local/local-run.js";
-import { NativeLane } from "./local/native-lane.js";
-import { type Location, locate, type MountTable, MountTableReader, readLinkOrNull } from "./mounts.js";
+import { firstLinkBy, NativeLane } from "./local/native-lane.js";
+import { type Location, locate, type MountTable, MountTableReader, walked } from "./mounts.js";
 import { bytesOfPath } from "./names.js";
 import { MARKER_VARIABLE } from "./orphans.js";
 import { RemoteHosts } from "./remote/remote-hosts.js";
@@ -62,6 +62,7 @@ export class Hosts {
     this.#remotes = new RemoteHosts({
       callMs: options.remoteTimeoutMs ?? hostLimits.remoteCallMs,
       temporaryDirectory,
+      firstLink: firstLinkBy(this.#lanes),
       environment: this.#environment,
       run: (command, runOptions) => this.#run(command, runOptions),
     });
@@ -85,12 +86,10 @@ export class Hosts {
     const known = this.#locations.get(path);
     const nowMs = performance.now();
     if (known !== undefined && known.table === table && nowMs < known.untilMs) return known.location;
-    const walk = locate(table, path);
-    let step = walk.next();
-    while (!step.done) step = walk.next(await readLinkOrNull(step.value));
+    const location = await walked(locate(table, path), firstLinkBy(this.#lanes));
     if (this.#locations.size >= hostLimits.rememberedPaths) this.#locations.clear();
-    this.#locations.set(path, { location: step.value, table, untilMs: nowMs + hostLimits.pathMemoryMs });
-    return step.value;
+    this.#locations.set(path, { location, table, untilMs: nowMs + hostLimits.pathMemoryMs });
+    return location;
   }
 
   /** Ends all threads and children, those that hang too. Open directories and files are of no use after it. */

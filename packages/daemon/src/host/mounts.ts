@@ -1,14 +1,15 @@
-import { type FileHandle, open, readlink } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { posix } from "node:path";
 import { hostLimits } from "../limits.js";
 import { hostError } from "./errors.js";
 import { whyHangProne } from "./file-system-types.js";
-import { bytesOfText, textOfBytes, textOfLatin1 } from "./names.js";
+import type { Entries, FoundLink, LinkReader } from "./links.js";
+import { textOfLatin1 } from "./names.js";
 import * as native from "./native.js";
 
 /**
  * Which file system a path leads to, found without touching file systems that may hang. The kernel's mount table says
- * where each mount begins and of what type it is; reading it asks no server. The path is walked one component at a time:
+ * where each mount begins and of what type it is; reading it asks no server. The path is walked from mount to mount:
  * only components on local file systems are looked at (readlink), and the walk ends where a mount of a hang-prone type
  * begins.
  *
@@ -25,29 +26,20 @@ export interface Mount {
 }
 
 /** The mount that begins at `path`, by the table as it is now. */
-export async function readMountAt(path: string): Promise<Mount | null> {
-  return walked(mountPointAt(new MountTable(await readTable()), path));
+export async function readMountAt(path: string, firstLink: LinkReader): Promise<Mount | null> {
+  return walked(mountPointAt(new MountTable(await readTable()), path), firstLink);
 }
 
 /** See `Host.realPath`. */
-export async function readRealPath(path: string): Promise<string> {
-  const reached = await walked(follow(new MountTable(await readTable()), path));
+export async function readRealPath(path: string, firstLink: LinkReader): Promise<string> {
+  const reached = await walked(follow(new MountTable(await readTable()), path), firstLink);
   return reached === null ? path : posix.normalize(reached.path);
 }
 
-async function walked<Result>(walk: Walk<Result>): Promise<Result> {
+export async function walked<Result>(walk: Walk<Result>, firstLink: LinkReader): Promise<Result> {
   let step = walk.next();
-  while (!step.done) step = walk.next(await readLinkOrNull(step.value));
+  while (!step.done) step = walk.next(await firstLink(step.value));
   return step.value;
-}
-
-/** The content of a symlink; null where there is none. */
-export async function readLinkOrNull(path: string): Promise<string | null> {
-  try {
-    return textOfBytes(await readlink(bytesOfText(path), { encoding: "buffer" }));
-  } catch {
-    return null;
-  }
 }
 
 async function readTable(): Promise<string> {
@@ -103,8 +95,8 @@ export type Location =
   | { readonly home: "local" }
   | { readonly home: "remote"; readonly mount: Mount; readonly path: string };
 
-/** The walks are generators: they yield the local paths whose link content they want, and are sent it, or null. */
-type Walk<Result> = Generator<string, Result, string | null>;
+/** The walks are generators: they yield local entries, and are sent the first symlink among them. */
+type Walk<Result> = Generator<Entries, Result, FoundLink | null>;
 
 /** Which storage a path leads to. */
 export function* locate(table: MountTable, path: string): Walk<Location> {
@@ -141,34 +133,59 @@ function* follow(table: MountTable, path: string): Walk<Reached | null> {
   const pending = path.split("/").reverse();
   let links = 0;
   while (pending.length > 0) {
-    const component = pending.pop();
-    if (component === undefined || component === "" || component === ".") continue;
-    if (component === "..") {
-      if (current.length > 1) current.pop();
+    const component = pending.at(-1);
+    if (component === undefined || isNoName(component)) {
+      pending.pop();
+      if (component === ".." && current.length > 1) current.pop();
       continue;
     }
     const here = current.at(-1) ?? { path: "", mount: table.root };
     const next = `${here.path}/${component}`;
     mount = table.enter(here.mount, next);
     if (mount !== null) {
+      pending.pop();
       if (whyHangProne(mount.type) !== null)
         return { mount, isLocal: false, path: [next, ...pending.reverse()].join("/") };
       current.push({ path: next, mount });
       continue;
     }
-    const link = yield next;
-    if (link === null) {
-      current.push({ path: next, mount: here.mount });
-      continue;
-    }
+    const entries = upToNextMount(table, here, pending);
+    const link = yield entries;
+    const passed = entries.ends.slice(0, link?.index);
+    for (const end of passed) current.push({ path: entries.path.slice(0, end), mount: here.mount });
+    pending.length -= passed.length;
+    if (link === null) continue;
+    pending.pop();
     links += 1;
     // The real call will say ELOOP.
     if (links > hostLimits.symlinksInPath) return null;
-    if (link.startsWith("/")) current = [{ path: "", mount: table.root }];
-    pending.push(...link.split("/").reverse());
+    if (link.content.startsWith("/")) current = [{ path: "", mount: table.root }];
+    pending.push(...link.content.split("/").reverse());
   }
   const last = current.at(-1);
   return { mount: last?.mount ?? null, isLocal: true, path: last?.path || "/" };
+}
+
+/** Entries below `here`, by the names that are pending, as far as no other mount begins. */
+function upToNextMount(
+  table: MountTable,
+  here: { readonly path: string; readonly mount: Mount | null },
+  pending: readonly string[],
+): Entries {
+  let { path } = here;
+  const ends: number[] = [];
+  for (let index = pending.length - 1; index >= 0 && ends.length < hostLimits.entriesAtOnce; index -= 1) {
+    const name = pending[index] ?? "";
+    const next = `${path}/${name}`;
+    if (isNoName(name) || table.enter(here.mount, next) !== null) break;
+    path = next;
+    ends.push(path.length);
+  }
+  return { path, ends };
+}
+
+function isNoName(component: string): boolean {
+  return component === "" || component === "." || component === "..";
 }
 
 const mountInfoPath = "/proc/self/mountinfo";
@@ -181,7 +198,7 @@ export class MountTableReader {
   #text = "";
   #table = new MountTable("");
   #file: Promise<FileHandle> | null = null;
-  /** The table was read then; a kernel that should fail to tell of changes is not trusted for longer. */
+  /** The table was read then. */
   #readAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<MountTable> | null = null;
   #changes = 0;
@@ -197,7 +214,7 @@ export class MountTableReader {
       this.#readAtMs = Number.NEGATIVE_INFINITY;
       this.#reading = null;
     }
-    if (performance.now() - this.#readAtMs < hostLimits.pathMemoryMs) return this.#table;
+    if (performance.now() - this.#readAtMs < hostLimits.mountTableTrustMs) return this.#table;
     this.#reading ??= this.#readAll(file);
     return this.#reading;
   }

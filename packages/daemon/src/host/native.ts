@@ -25,7 +25,7 @@ const libcFcntl = libc.func("int fcntl(int, int, void *)");
 const libcGetsockopt = libc.func("int getsockopt(int, int, int, void *, void *)");
 const libcStatx = libc.func("int statx(int, const void *, int, unsigned int, void *)");
 const libcOpenat = libc.func("int openat64(int, const void *, int, int)");
-const libcReadlinkat = libc.func("int64_t readlinkat(int, const void *, void *, size_t)");
+const libcReadlink = libc.func("int64_t readlink(const void *, void *, size_t)");
 const libcPread = libc.func("int64_t pread64(int, void *, size_t, int64_t)");
 const libcClose = libc.func("int close(int)");
 const libcPoll = libc.func("int poll(void *, unsigned long, int)");
@@ -151,10 +151,10 @@ export function readAtSync(fd: number, into: Uint8Array, offsetBytes: number): n
   return length >= 0 ? length : -koffi.errno();
 }
 
-/** The link's content; null where it cannot be read. */
-export function readLinkAtSync(directory: number, name: Uint8Array): Buffer | null {
+/** The content of the symlink at a path that ends with a zero byte; null where it cannot be read. */
+export function readLinkSync(path: Uint8Array): Buffer | null {
   const buffer = Buffer.allocUnsafe(4_096);
-  const length = Number(libcReadlinkat(directory, name, buffer, buffer.length));
+  const length = Number(libcReadlink(path, buffer, buffer.length));
   return length < 0 ? null : buffer.subarray(0, length);
 }
 

@@ -4,8 +4,9 @@ import { setImmediate as turn } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
 import { hostLimits } from "../limits.js";
 import { hostErrorFrom } from "./errors.js";
+import { firstLinkSync } from "./links.js";
 import { locate, type MountTable, MountTableReader } from "./mounts.js";
-import { bytesOfText, joinPath, textOfBytes, textOfLatin1 } from "./names.js";
+import { joinPath, textOfBytes, textOfLatin1 } from "./names.js";
 import * as native from "./native.js";
 import { BatchWriter, keptStatxBytes, type ScanBatch } from "./scan-batch.js";
 import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
@@ -194,16 +195,8 @@ class Scan {
     );
     const walk = locate(this.#mounts, path);
     let step = walk.next();
-    while (!step.done) step = walk.next(readLinkOrNull(step.value));
+    while (!step.done) step = walk.next(firstLinkSync(step.value));
     return step.value.home === "remote" ? step.value.path : null;
-  }
-}
-
-function readLinkOrNull(path: string): string | null {
-  try {
-    return textOfBytes(readlinkSync(bytesOfText(path), { encoding: "buffer" }));
-  } catch {
-    return null;
   }
 }
 

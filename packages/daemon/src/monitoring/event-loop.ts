@@ -1,7 +1,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 
 /** How often the delay is measured. */
-const RESOLUTION_MS = 5;
+const RESOLUTION_MS = 20;
 const NANOSECONDS_PER_MILLISECOND = 1e6;
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { whyHangProne } from "../../dist/host/file-system-types.js";
+import type { Entries } from "../../dist/host/links.js";
 import { type Location, locate, type Mount, MountTable, mountPointAt } from "../../dist/host/mounts.js";
 
 /** The walk with symlinks from a table; `touched` lists what it looked at. */
@@ -12,17 +13,26 @@ function walk(
   const steps = locate(new MountTable(table), path);
   let step = steps.next();
   while (!step.done) {
-    touched.push(step.value);
-    step = steps.next(links[step.value] ?? null);
+    step = steps.next(firstLink(step.value, links, touched));
   }
   return { location: step.value, touched };
+}
+
+function firstLink({ path, ends }: Entries, links: Readonly<Record<string, string>>, touched: string[] = []) {
+  for (const [index, end] of ends.entries()) {
+    const entry = path.slice(0, end);
+    touched.push(entry);
+    const content = links[entry];
+    if (content !== undefined) return { index, content };
+  }
+  return null;
 }
 
 /** What is mounted just at a path. */
 function mountAt(path: string, links: Readonly<Record<string, string>> = {}): Mount | null {
   const steps = mountPointAt(new MountTable(table), path);
   let step = steps.next();
-  while (!step.done) step = steps.next(links[step.value] ?? null);
+  while (!step.done) step = steps.next(firstLink(step.value, links));
   return step.value;
 }
 

@@ -21,12 +21,11 @@ import type {
 import { readMountAt, readRealPath } from "../mounts.js";
 import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
-import { ownDescriptor } from "./descriptor.js";
 import { LocalDirectory, makeDirectoryWithMode } from "./local-directory.js";
 import { LocalFile } from "./local-file.js";
-import type { NativeLanes } from "./native-lane.js";
+import { firstLinkBy, type NativeLanes } from "./native-lane.js";
 import { accessFlags, safeFlags } from "./open-flags.js";
-import { type OpenedDirectory, openDirectory, RememberedDirectories } from "./remembered-directories.js";
+import { type OpenedDirectory, openForOne, RememberedDirectories } from "./remembered-directories.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 
 /** Chooses the home of a path, as `Hosts` does; null where everything is to be done here (in the child). */
@@ -156,11 +155,11 @@ export class LocalHost implements Host, LocalServices {
   }
 
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
-    return this.#call("Reading the mount table", options, () => readMountAt(path));
+    return this.#call("Reading the mount table", options, () => readMountAt(path, firstLinkBy(this.lanes)));
   }
 
   realPath(path: string, options?: CallOptions): Promise<string> {
-    return this.#call("Reading the mount table", options, () => readRealPath(path));
+    return this.#call("Reading the mount table", options, () => readRealPath(path, firstLinkBy(this.lanes)));
   }
 
   scan(
@@ -187,8 +186,7 @@ export class LocalHost implements Host, LocalServices {
   /** Storage that can hang is asked each time: its mount must not be held longer than it is used. */
   async #open(path: string, lazily?: boolean): Promise<OpenedDirectory> {
     if (this.#parts.router !== null) return this.#remembered.open(path, lazily);
-    const descriptor = ownDescriptor(await openDirectory(path, this.lanes), this.lanes);
-    return { descriptor, identity: null, isChecked: true };
+    return openForOne(path, this.lanes);
   }
 
   async #at<T>(

@@ -4,11 +4,12 @@ import { constants as osConstants } from "node:os";
 import { hostLimits } from "../../limits.js";
 import { copiesOnWrite } from "../file-system-types.js";
 import type { BlockRange, ContentPiece, FileFacts, HostStep } from "../host.js";
+import { type Entries, type FoundLink, firstLinkSync } from "../links.js";
 import { bytesOfName, bytesOfPath } from "../names.js";
 import * as native from "../native.js";
 import * as system from "../system-calls.js";
 import { factsOfStatx, kindOfMode } from "./facts.js";
-import { accessFlags, safeFlags } from "./open-flags.js";
+import { accessFlags, directoryFlags, safeFlags } from "./open-flags.js";
 import type { PathGuard } from "./path-guard.js";
 
 /**
@@ -17,6 +18,24 @@ import type { PathGuard } from "./path-guard.js";
  * descriptors are the process's own numbers, which whoever asks keeps open. A failure is a `NativeFailure`.
  */
 export const nativeCalls = {
+  /** See `firstLinkSync`. */
+  firstLink(entries: Entries): FoundLink | null {
+    return firstLinkSync(entries);
+  },
+
+  /** A directory, and which it is. */
+  openDirectory({ path }: { path: string }): { fd: number; device: bigint; inode: bigint } {
+    const fd = nativeCalls.openPath({ path, flags: directoryFlags });
+    try {
+      checked(system.statOpen(fd, statx));
+    } catch (failure) {
+      system.close(fd);
+      throw failure;
+    }
+    const { device, inode } = factsOfStatx(statxWords, statxQuads, 0, null);
+    return { fd, device, inode };
+  },
+
   openPath({ path, flags }: { path: string; flags: number }): number {
     return checked(system.openAt(0, terminated(bytesOfPath(path)), flags));
   },

@@ -81,6 +81,9 @@ const KEYS = [
   "startBytes",
   "endBytes",
   "deviceNumber",
+  "ends",
+  "index",
+  "content",
 ];
 const KEY_NUMBERS = new Map(KEYS.map((key, number) => [key, number]));
 const OTHER_KEY = 255;

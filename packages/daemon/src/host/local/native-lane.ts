@@ -1,5 +1,6 @@
 import type { CancelSignal } from "../../cancel-signal.js";
 import { hostError, hostErrorOfErrno } from "../errors.js";
+import type { LinkReader } from "../links.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
 import type { NativeAnswer, NativeQuestion } from "./native-messages.js";
 import { NativeThread } from "./native-thread.js";
@@ -105,6 +106,11 @@ export class NativeLane {
     if (waiting === undefined) this.#idle.push(thread);
     else waiting.settle(this.#ask(thread, waiting.question));
   }
+}
+
+/** For the entries on file systems that do not hang. */
+export function firstLinkBy({ quick }: NativeLanes): LinkReader {
+  return (entries) => quick.perform("firstLink", entries, `"${entries.path}" cannot be looked at`);
 }
 
 /** Short calls, and those that grow with the data: these never keep the others waiting. */

@@ -1,8 +1,8 @@
 import { hostLimits } from "../../limits.js";
 import type { DirectoryIdentity } from "../host.js";
 import { closeDescriptor, Descriptor, ownDescriptor } from "./descriptor.js";
+import type { NativeResult } from "./native-calls.js";
 import type { NativeLanes } from "./native-lane.js";
-import { directoryFlags } from "./open-flags.js";
 
 export interface OpenedDirectory {
   readonly descriptor: Descriptor;
@@ -43,8 +43,7 @@ export class RememberedDirectories {
       // It may have taken so long that its time is over.
       const lease = shared.lease();
       if (lease !== null) return lease;
-      const descriptor = ownDescriptor(await openDirectory(path, this.#lanes), this.#lanes);
-      return { descriptor, identity: null, isChecked: true };
+      return await openForOne(path, this.#lanes);
     } catch (failure) {
       if (this.#byPath.get(path) === opening) this.#byPath.delete(path);
       throw failure;
@@ -75,15 +74,8 @@ export class RememberedDirectories {
   }
 
   async #openShared(path: string): Promise<SharedDirectory> {
-    const fd = await openDirectory(path, this.#lanes);
-    const close = () => closeDescriptor(fd, this.#lanes);
-    try {
-      const { device, inode } = await this.#lanes.quick.perform("factsOfOpen", { fd }, `"${path}" cannot be looked at`);
-      return new SharedDirectory(fd, device, inode, close);
-    } catch (failure) {
-      await close();
-      throw failure;
-    }
+    const { fd, device, inode } = await openDirectory(path, this.#lanes);
+    return new SharedDirectory(fd, device, inode, () => closeDescriptor(fd, this.#lanes));
   }
 
   #identify(path: string): Promise<DirectoryIdentity> {
@@ -103,9 +95,14 @@ export class RememberedDirectories {
   }
 }
 
-/** What `path` leads to, following symlinks. */
-export function openDirectory(path: string, { quick }: NativeLanes): Promise<number> {
-  return quick.perform("openPath", { path, flags: directoryFlags }, `"${path}" cannot be opened`);
+/** What `path` leads to, following symlinks, for one user. */
+export async function openForOne(path: string, lanes: NativeLanes): Promise<OpenedDirectory> {
+  const { fd, device, inode } = await openDirectory(path, lanes);
+  return { descriptor: ownDescriptor(fd, lanes), identity: { device, inode }, isChecked: true };
+}
+
+function openDirectory(path: string, { quick }: NativeLanes): Promise<NativeResult<"openDirectory">> {
+  return quick.perform("openDirectory", { path }, `"${path}" cannot be opened`);
 }
 
 /** Never rejects: what was opened to be read only has nothing to say when it is closed, but that the daemon ends. */

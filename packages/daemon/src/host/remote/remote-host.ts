@@ -16,6 +16,7 @@ import type {
   MountFacts,
   RunOptions,
 } from "../host.js";
+import type { LinkReader } from "../links.js";
 import { LocalDirectory } from "../local/local-directory.js";
 import { LocalFile } from "../local/local-file.js";
 import { readMountAt, readRealPath } from "../mounts.js";
@@ -32,6 +33,7 @@ export interface RemoteHostOptions {
   readonly callMs: number;
   /** Where commands get their private directories. */
   readonly temporaryDirectory: () => Promise<string>;
+  readonly firstLink: LinkReader;
   /** Added to the children's, and so to that of the commands they run. */
   readonly environment: Readonly<Record<string, string>>;
   /** Runs a command that is handed nothing of this storage; absent: the child does. */
@@ -150,11 +152,11 @@ export class RemoteHost implements RemoteHome {
   }
 
   mountAt(path: string, options?: CallOptions): Promise<MountFacts | null> {
-    return withDeadline("Reading the mount table", readMountAt(path), this.callMs, options);
+    return withDeadline("Reading the mount table", readMountAt(path, this.#options.firstLink), this.callMs, options);
   }
 
   realPath(path: string, options?: CallOptions): Promise<string> {
-    return withDeadline("Reading the mount table", readRealPath(path), this.callMs, options);
+    return withDeadline("Reading the mount table", readRealPath(path, this.#options.firstLink), this.callMs, options);
   }
 
   #call<Method extends keyof HostResults>(
