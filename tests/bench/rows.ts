@@ -107,7 +107,7 @@ export const ROWS: readonly Row[] = [
     target: 10,
     unit: "µs",
     rounds: { normal: 12, quick: 3 },
-    operations: 10,
+    operations: 20,
     async run(stage, turn) {
       const xml = `<volume><name>image-${turn}.qcow2</name><capacity>1073741824</capacity><target><format type='qcow2'/></target></volume>`;
       const { vol } = await stage.connection.call(procedures.storageVolCreateXml, { pool: stage.empty, xml, flags: 0 });

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../cancel-signal.js";
 import type { Procedure, procedures } from "@cistern/protocol";
 import type { Caller } from "../access/caller.js";
 import type { Download } from "../volumes/download.js";
@@ -18,7 +19,7 @@ export interface ClientConnection {
   /** Of this client, in the log. */
   readonly id: number;
   /** Aborts when the connection ends, whoever ends it. */
-  readonly gone: AbortSignal;
+  readonly gone: CancelSignal;
   /** null before CONNECT_OPEN. */
   readonly opened: OpenedAs | null;
   readonly subscriptions: Subscriptions;

@@ -1,7 +1,10 @@
 import type { Socket } from "node:net";
 import { limits } from "../limits.js";
 
-/** What goes out to one client. Packets of one turn of the event loop leave in one system call. */
+/**
+ * What goes out to one client. The first packet of a turn of the event loop leaves at once, because mostly it is the only
+ * one and somebody waits for it; the others of the turn leave in one system call.
+ */
 export class Outbox {
   readonly #socket: Socket;
   readonly #overfull: () => void;
@@ -26,6 +29,7 @@ export class Outbox {
       else if (left !== undefined) this.#socket.once("close", left);
       return;
     }
+    this.#socket.write(bytes, left);
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();
@@ -34,7 +38,6 @@ export class Outbox {
         this.#socket.uncork();
       });
     }
-    this.#socket.write(bytes, left);
     if (this.#socket.writableLength > limits.clientBacklogBytes) this.#overfull();
   }
 }

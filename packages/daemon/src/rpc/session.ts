@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import type { Socket } from "node:net";
 import {
   type AnyProcedure,
@@ -19,6 +18,7 @@ import {
 } from "@cistern/protocol";
 import type { Caller, Identity } from "../access/caller.js";
 import type { Jobs } from "../jobs/jobs.js";
+import { type CancelSignal, JobSignal } from "../cancel-signal.js";
 import { limits } from "../limits.js";
 import type { Logger } from "../logging/index.js";
 import type { ClientConnection, OpenedAs } from "./call.js";
@@ -74,7 +74,7 @@ export class Session implements ClientConnection {
   readonly #decoder = new FrameDecoder(undefined, { splitStreamData: true });
   readonly #streams = new ClientStreams();
   readonly #keepalive: Keepalive;
-  readonly #gone = new AbortController();
+  readonly #gone = new JobSignal();
   #caller: Caller;
   #running = 0;
   /** Bodies of the running calls. */
@@ -96,8 +96,6 @@ export class Session implements ClientConnection {
     this.jobWatches = new JobWatches(options.jobs, (job, watchIds) =>
       this.emit(cisternEvents.jobEvent, { watchID: ANY_WATCH, job: toWireJob(job) }, watchIds),
     );
-    // Each call of the client may wait for it.
-    setMaxListeners(0, this.#gone.signal);
     this.#caller = { door: "rpc", readOnly: options.readOnly, identity: options.identity };
     this.#keepalive = new Keepalive({
       ...options.keepalive,
@@ -110,8 +108,8 @@ export class Session implements ClientConnection {
     socket.resume();
   }
 
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  get gone(): CancelSignal {
+    return this.#gone;
   }
 
   /** Sends an event to each callback that asked for it. */
@@ -325,7 +323,7 @@ export class Session implements ClientConnection {
     this.#keepalive.stop();
     this.#closing = true;
     this.jobWatches.close();
-    this.#gone.abort();
+    this.#gone.abort(new Error("the client went away"));
     for (const stream of this.#streams.clear()) this.#abandon(stream);
   }
 

@@ -106,9 +106,14 @@ export const nativeCalls = {
     pieces,
   }: Entry & { request: NewFile; pieces: readonly ContentPiece[] }): FileFacts {
     const bytes = nameBytes(name);
-    const fd = nativeCalls.createUnnamed({ directory, request });
+    const runs = runsOf(pieces);
+    const last = runs.at(-1);
+    const writtenBytes = last === undefined ? 0n : last.offsetBytes + BigInt(last.lengthBytes);
+    // Where the content ends with the file, writing it gives the file its size.
+    const sizeBytes = writtenBytes < request.sizeBytes ? request.sizeBytes : 0n;
+    const fd = nativeCalls.createUnnamed({ directory, request: { ...request, sizeBytes } });
     try {
-      for (const run of runsOf(pieces)) checked(system.writeAt(fd, wholeRun(run), run.offsetBytes), "write");
+      for (const run of runs) checked(system.writeAt(fd, wholeRun(run), run.offsetBytes), "write");
       checked(system.linkOpen(fd, directory, bytes), "link");
       const synced = system.sync(fd);
       // A name that could not be made durable is taken back.
