@@ -238,6 +238,8 @@ export const hostLimits = {
   bulkStepBytes: 67_108_864,
   /** The kernel is asked to begin writing to the disk each time so much has come: then little is left for the flush at the end. */
   writebackBytes: 8_388_608,
+  /** What a removed file holds, up to this much, is freed after the answer: it takes a tenth of a millisecond or two. */
+  freedBehindBytes: 262_144,
   /** Extents looked at for shared blocks; a file in more pieces is not looked at to its end. */
   extentsLookedAt: 65_536,
 

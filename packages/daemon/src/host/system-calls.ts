@@ -34,6 +34,8 @@ const libcIoctl = libc.func("ioctl", "int", ["int", "unsigned long", "void *"]);
 const O_CLOEXEC = 0o2000000;
 /** Node has no name for it. O_DIRECTORY, which it contains, differs between architectures. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+/** The same on every architecture. */
+const O_PATH = 0o10000000;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
@@ -72,6 +74,11 @@ export function openAt(directory: number, name: Uint8Array, flags: number, mode 
 /** A read-write file without a name, for `linkOpen`. */
 export function openUnnamed(directory: number, mode: number): number {
   return uninterrupted(() => libcOpenat(directory, here, O_TMPFILE | constants.O_RDWR | O_CLOEXEC, mode));
+}
+
+/** An entry by itself, whatever it is: neither read nor followed, only held. */
+export function holdEntry(directory: number, name: Uint8Array): number {
+  return openAt(directory, name, O_PATH | constants.O_NOFOLLOW);
 }
 
 /** Not repeated when interrupted: Linux has closed it by then. */

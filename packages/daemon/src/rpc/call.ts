@@ -1,6 +1,6 @@
-import type { CancelSignal } from "../cancel-signal.js";
 import type { Procedure, procedures } from "@cistern/protocol";
 import type { Caller } from "../access/caller.js";
+import type { CancelSignal } from "../cancel-signal.js";
 import type { Download } from "../volumes/download.js";
 import type { Upload } from "../volumes/upload.js";
 import type { JobWatches } from "./job-watches.js";

@@ -17,8 +17,8 @@ import {
   resolveCall,
 } from "@cistern/protocol";
 import type { Caller, Identity } from "../access/caller.js";
-import type { Jobs } from "../jobs/jobs.js";
 import { type CancelSignal, JobSignal } from "../cancel-signal.js";
+import type { Jobs } from "../jobs/jobs.js";
 import { limits } from "../limits.js";
 import type { Logger } from "../logging/index.js";
 import type { ClientConnection, OpenedAs } from "./call.js";

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll } from "vitest";
 import { type Directory, type File, type Host, HostError, Hosts, type HostsOptions } from "../../dist/host/index.js";
+import { firstLinkSync } from "../../dist/host/links.js";
 import { RemoteHosts } from "../../dist/host/remote/remote-hosts.js";
 
 /** A directory of the test file's own, removed after it. */
@@ -24,6 +25,7 @@ export function remoteHost(mountPoint: string): Host {
   const remotes = new RemoteHosts({
     callMs: 10_000,
     temporaryDirectory: () => Promise.resolve(temporaryDirectory),
+    firstLink: async (entries) => firstLinkSync(entries),
     environment: {},
   });
   afterAll(() => remotes.close());
@@ -64,7 +66,12 @@ export function timesOpen(path: string): number {
 
 /** How much this process has open of what lies below `path`, or is it; files without a name count. */
 export function openBelow(path: string): number {
-  return openPaths().filter((open) => open === path || open.startsWith(`${path}/`)).length;
+  return pathsOpenBelow(path).length;
+}
+
+/** What it has open there, each as often as it does. */
+export function pathsOpenBelow(path: string): string[] {
+  return openPaths().filter((open) => open === path || open.startsWith(`${path}/`));
 }
 
 function openPaths(): string[] {

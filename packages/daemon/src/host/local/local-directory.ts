@@ -197,8 +197,13 @@ export class LocalDirectory implements Directory {
     return this.#entryCall("Making", name, options, (path) => makeDirectoryWithMode(path, mode));
   }
 
-  removeFile(name: string, options?: CallOptions): Promise<void> {
-    return this.#native("Removing", options, "removeFile", (directory) => ({ directory, name }), name);
+  async removeFile(name: string, options?: CallOptions): Promise<void> {
+    const holds = this.#services.mayHoldRemoved;
+    const args = (directory: number) => ({ directory, name, holds });
+    const late = (held: number | null) => void (held === null ? null : this.#free(held, name).catch(() => undefined));
+    const held = await this.#native("Removing", options, "removeFile", args, name, late);
+    // The name is gone, whatever becomes of the caller's interest.
+    if (held !== null) await this.#free(held, name);
   }
 
   removeDirectory(name: string, options?: CallOptions): Promise<void> {
@@ -289,6 +294,13 @@ export class LocalDirectory implements Directory {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What a removed file holds: a large one's extents take long, and keep no short call waiting. */
+  #free(held: number, name: string): Promise<void> {
+    const what = `Removing "${joinPath(this.path, name)}"`;
+    const freed = this.#services.lanes.bulk.perform("close", { fd: held }, `${what} failed`);
+    return withDeadline(what, freed, hostLimits.localSlowCallMs, undefined);
   }
 
   #create(

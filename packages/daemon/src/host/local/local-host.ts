@@ -61,6 +61,10 @@ export class LocalHost implements Host, LocalServices {
     return this;
   }
 
+  get mayHoldRemoved(): boolean {
+    return this.#parts.router !== null;
+  }
+
   openDirectory(path: string, options?: OpenDirectoryOptions): Promise<Directory> {
     return this.#at<Directory>(
       path,

@@ -121,7 +121,7 @@ export const nativeCalls = {
       checked(synced, "sync");
       return factsOfOpen(fd);
     } finally {
-      system.close(fd);
+      leftToDo = () => system.close(fd);
     }
   },
 
@@ -139,8 +139,23 @@ export const nativeCalls = {
     return factsOfEntry(directory, name, false);
   },
 
-  removeFile({ directory, name }: Entry): void {
-    checked(system.removeFile(directory, nameBytes(name)));
+  /**
+   * Takes the name away. What the file holds is freed with its last user, which is this call; or, with `holds`, whoever closes the
+   * descriptor that is given, because to free much takes long. Little is freed by this thread, behind its answer: null.
+   */
+  removeFile({ directory, name, holds }: Entry & { holds: boolean }): number | null {
+    const bytes = nameBytes(name);
+    // What cannot be held is for the removal to name.
+    const held = holds ? system.holdEntry(directory, bytes) : -1;
+    const removed = system.removeFile(directory, bytes);
+    if (held < 0) {
+      checked(removed);
+      return null;
+    }
+    if (removed >= 0 && isLarge(held)) return held;
+    leftToDo = () => system.close(held);
+    checked(removed);
+    return null;
   },
 
   removeDirectory({ directory, name }: Entry): void {
@@ -255,6 +270,19 @@ interface Range {
   readonly fd: number;
   readonly offsetBytes: bigint;
   readonly lengthBytes: bigint;
+}
+
+let leftToDo: (() => void) | null = null;
+
+/** What the last call has left, because nobody waits for it. */
+export function doWhatIsLeft(): void {
+  leftToDo?.();
+  leftToDo = null;
+}
+
+function isLarge(fd: number): boolean {
+  if (system.statOpen(fd, statx) < 0) return true;
+  return factsOfStatx(statxWords, statxQuads, 0, null).allocatedBytes > hostLimits.freedBehindBytes;
 }
 
 interface CopiedRange {

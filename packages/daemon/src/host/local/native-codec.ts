@@ -84,6 +84,7 @@ const KEYS = [
   "ends",
   "index",
   "content",
+  "holds",
 ];
 const KEY_NUMBERS = new Map(KEYS.map((key, number) => [key, number]));
 const OTHER_KEY = 255;

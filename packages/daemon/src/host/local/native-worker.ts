@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { workerData } from "node:worker_threads";
 import { hostLimits } from "../../limits.js";
 import * as system from "../system-calls.js";
-import { leadsThere, NativeFailure, nativeCalls } from "./native-calls.js";
+import { doWhatIsLeft, leadsThere, NativeFailure, nativeCalls } from "./native-calls.js";
 import { MessageReader, MessageWriter } from "./native-codec.js";
 import { counter, type NativeAnswer, type NativeQuestion, type SharedMemory } from "./native-messages.js";
 
@@ -29,6 +29,7 @@ for (let asked = 0; ; asked += 1) {
   answeredAtMs = performance.now();
   Atomics.add(counters, counter.answered, 1);
   Atomics.notify(counters, counter.answered);
+  doWhatIsLeft();
 }
 
 function awaitQuestion(asked: number): void {

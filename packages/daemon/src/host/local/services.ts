@@ -7,6 +7,8 @@ import type { OpenedDirectory } from "./remembered-directories.js";
 export interface LocalServices {
   readonly host: Host;
   readonly lanes: NativeLanes;
+  /** Whether a file may stay open while its name is removed; NFS would give it another one for so long. */
+  readonly mayHoldRemoved: boolean;
   /** Another home the path belongs to; null when it belongs here. */
   elsewhere(path: string): Promise<Elsewhere | null>;
   /** The directory at a path as it is now. */
