@@ -49,7 +49,7 @@ export class Hosts {
     this.#options = options;
     const temporaryDirectory = () => this.#temporaryDirectory();
     this.#local = new LocalHost({
-      router: (path) => this.forPath(path),
+      router: { known: (path) => this.#knownHome(path), find: (path) => this.forPath(path) },
       lanes: this.#lanes,
       scans: this.#scans,
       run: (command, runOptions) => this.#run(command, runOptions),
@@ -75,17 +75,16 @@ export class Hosts {
 
   /** The home of a path. One that does not exist is judged by its nearest existing ancestor. EINVAL: not absolute. */
   async forPath(path: string): Promise<Host> {
-    const location = await this.locate(path);
-    return location.home === "local" ? this.#local : this.#remotes.at(location.mount);
+    return this.#knownHome(path) ?? this.#homeAt(await this.locate(path));
   }
 
   /** What `forPath` judges by. Remembered for a moment, at most until the mount table changes. */
   async locate(path: string): Promise<Location> {
     bytesOfPath(path);
     const table = await this.#mountTables.read();
-    const known = this.#locations.get(path);
+    const known = this.#remembered(path, table);
+    if (known !== null) return known;
     const nowMs = performance.now();
-    if (known !== undefined && known.table === table && nowMs < known.untilMs) return known.location;
     const location = await walked(locate(table, path), firstLinkBy(this.#lanes));
     if (this.#locations.size >= hostLimits.rememberedPaths) this.#locations.clear();
     this.#locations.set(path, { location, table, untilMs: nowMs + hostLimits.pathMemoryMs });
@@ -102,6 +101,22 @@ export class Hosts {
     const temporary = this.#temporary;
     this.#temporary = null;
     if (temporary !== null) await rm(await temporary, { recursive: true, force: true });
+  }
+
+  /** null: it has to be looked for. */
+  #knownHome(path: string): Host | null {
+    const table = this.#mountTables.known;
+    const location = table === null ? null : this.#remembered(path, table);
+    return location === null ? null : this.#homeAt(location);
+  }
+
+  #homeAt(location: Location): Host {
+    return location.home === "local" ? this.#local : this.#remotes.at(location.mount);
+  }
+
+  #remembered(path: string, table: MountTable): Location | null {
+    const known = this.#locations.get(path);
+    return known !== undefined && known.table === table && performance.now() < known.untilMs ? known.location : null;
   }
 
   async #run(command: Command, options: RunOptions | undefined): Promise<CommandResult> {

@@ -197,7 +197,8 @@ const mountInfoPath = "/proc/self/mountinfo";
 export class MountTableReader {
   #text = "";
   #table = new MountTable("");
-  #file: Promise<FileHandle> | null = null;
+  #opening: Promise<FileHandle> | null = null;
+  #file: FileHandle | null = null;
   /** The table was read then. */
   #readAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<MountTable> | null = null;
@@ -206,17 +207,25 @@ export class MountTableReader {
   #isAsked = false;
 
   async read(): Promise<MountTable> {
-    this.#file ??= open(mountInfoPath, "r");
-    const file = await this.#file;
-    if (!this.#isAsked && this.#ask(file)) {
+    this.#opening ??= open(mountInfoPath, "r");
+    const file = await this.#opening;
+    this.#file = file;
+    const { known } = this;
+    if (known !== null) return known;
+    this.#reading ??= this.#readAll(file);
+    return this.#reading;
+  }
+
+  /** The table as it is, where that is known without reading it. */
+  get known(): MountTable | null {
+    if (this.#file === null) return null;
+    if (!this.#isAsked && this.#ask(this.#file)) {
       // Whoever reads just now may have begun before the change.
       this.#changes += 1;
       this.#readAtMs = Number.NEGATIVE_INFINITY;
       this.#reading = null;
     }
-    if (performance.now() - this.#readAtMs < hostLimits.mountTableTrustMs) return this.#table;
-    this.#reading ??= this.#readAll(file);
-    return this.#reading;
+    return performance.now() - this.#readAtMs < hostLimits.mountTableTrustMs ? this.#table : null;
   }
 
   #ask(file: FileHandle): boolean {
@@ -228,9 +237,10 @@ export class MountTableReader {
   }
 
   async close(): Promise<void> {
-    const file = this.#file;
+    const opening = this.#opening;
+    this.#opening = null;
     this.#file = null;
-    await (await file)?.close();
+    await (await opening)?.close();
   }
 
   async #readAll(file: FileHandle): Promise<MountTable> {

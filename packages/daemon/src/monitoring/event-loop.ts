@@ -1,7 +1,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 
-/** How often the delay is measured. */
-const RESOLUTION_MS = 20;
+/** How often the delay is measured: each time wakes the processor, also of a daemon that has nothing to do. */
+const RESOLUTION_MS = 10;
 const NANOSECONDS_PER_MILLISECOND = 1e6;
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { whyHangProne } from "../../dist/host/file-system-types.js";
+import { hostLimits } from "../../dist/host/index.js";
 import type { Entries } from "../../dist/host/links.js";
 import { type Location, locate, type Mount, MountTable, mountPointAt } from "../../dist/host/mounts.js";
 
@@ -110,6 +111,13 @@ describe("the home of a path", () => {
   ])("follows %s", (_, path, links, lead) => {
     const { location } = walk(table, path, links);
     expect(location).toMatchObject({ home: "remote", path: lead });
+  });
+
+  it("is found however many components a path has, each looked at once", () => {
+    const deep = Array.from({ length: 3 * hostLimits.entriesAtOnce + 1 }, (_, depth) => "/d".repeat(depth + 1));
+    const last = deep.at(-1) ?? "";
+    expect(walk(table, last).touched).toEqual(deep);
+    expect(walk(table, last, { [last]: "/srv/nfs" }).location).toMatchObject({ home: "remote", path: "/srv/nfs" });
   });
 
   it("ends on symlinks that lead in circles", () => {

@@ -38,6 +38,12 @@ it("costs one look at the path, and one at the entry", async () => {
   expect(await hopsOf(look)).toBe(2);
 });
 
+it("is found anew after a pause in one trip for all of its path and one for itself", async () => {
+  await look();
+  await delay(hostLimits.pathMemoryMs + 100);
+  expect(await hopsOf(look)).toBe(3);
+});
+
 it("is one open directory, however many use it, and is closed when its time is over", async () => {
   const directories = [await open(), await open(), await open()];
   expect(openTimes()).toBe(1);

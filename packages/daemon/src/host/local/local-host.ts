@@ -28,10 +28,15 @@ import { accessFlags, safeFlags } from "./open-flags.js";
 import { type OpenedDirectory, openForOne, RememberedDirectories } from "./remembered-directories.js";
 import type { Elsewhere, LocalServices } from "./services.js";
 
-/** Chooses the home of a path, as `Hosts` does; null where everything is to be done here (in the child). */
-export type PathRouter = (path: string) => Promise<Host>;
+/** Chooses the home of a path, as `Hosts` does. */
+export interface PathRouter {
+  /** Where it is known already: to find it takes longer than many calls. */
+  known(path: string): Host | null;
+  find(path: string): Promise<Host>;
+}
 
 export interface LocalHostParts {
+  /** null where everything is to be done here (in the child). */
   readonly router: PathRouter | null;
   readonly lanes: NativeLanes;
   readonly scans: ScanThreads;
@@ -178,9 +183,8 @@ export class LocalHost implements Host, LocalServices {
   }
 
   async elsewhere(path: string): Promise<Elsewhere | null> {
-    if (this.#parts.router === null) return null;
-    const host = await this.#parts.router(path);
-    return host === this ? null : { host, path };
+    const host = await this.#parts.router?.find(path);
+    return host === undefined || host === this ? null : { host, path };
   }
 
   openAnew(path: string): Promise<OpenedDirectory> {
@@ -200,13 +204,13 @@ export class LocalHost implements Host, LocalServices {
     here: () => Promise<T>,
   ): Promise<T> {
     if (!path.startsWith("/")) throw hostError("EINVAL", `${JSON.stringify(path)} is not an absolute path`);
-    const elsewhere = await withDeadline(
-      `Looking for "${path}"`,
-      this.elsewhere(path),
-      hostLimits.localCallMs,
-      options,
-    );
-    return elsewhere === null ? here() : there(elsewhere.host);
+    const { router } = this.#parts;
+    const host = router === null ? this : (router.known(path) ?? (await this.#find(router, path, options)));
+    return host === this ? here() : there(host);
+  }
+
+  #find(router: PathRouter, path: string, options: CallOptions | undefined): Promise<Host> {
+    return withDeadline(`Looking for "${path}"`, router.find(path), hostLimits.localCallMs, options);
   }
 
   #call<T>(
