@@ -30,6 +30,11 @@ interface RowFacts {
   readonly usesImages?: true;
   /** Moves so much that it has to be a real disk's work. */
   readonly usesDisk?: true;
+  /**
+   * Each sample is the second of two runs. For what fills much memory: a virtual machine may give back to its host what
+   * runs before have freed, and gets it anew page by page, slower than it is copied. The first run pays for that.
+   */
+  readonly runsTwice?: true;
 }
 
 /** Does the operation once. `turn` never repeats. Returns milliseconds where not everything it does counts. */

@@ -92,7 +92,7 @@ export const ROWS: readonly Row[] = [
     title: () => "create and delete a sparse raw volume",
     target: 1,
     unit: "µs",
-    rounds: { normal: 20, quick: 6 },
+    rounds: { normal: 40, quick: 6 },
     operations: 20,
     async run(stage, turn) {
       const xml = `<volume><name>raw-${turn}.img</name><capacity>1073741824</capacity><allocation>0</allocation></volume>`;
@@ -106,7 +106,7 @@ export const ROWS: readonly Row[] = [
     title: () => "create and delete an empty qcow2 volume",
     target: 10,
     unit: "µs",
-    rounds: { normal: 12, quick: 3 },
+    rounds: { normal: 24, quick: 3 },
     operations: 20,
     async run(stage, turn) {
       const xml = `<volume><name>image-${turn}.qcow2</name><capacity>1073741824</capacity><target><format type='qcow2'/></target></volume>`;
