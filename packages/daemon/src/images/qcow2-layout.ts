@@ -82,8 +82,8 @@ function withSpace(geometry: Geometry, l1Cluster: number, clusters: Qcow2Cluster
   if (guestClusters / entriesPerL2 > MOST_RUNS) return null;
   const start = clusters.next;
   const l2Count = Math.ceil(guestClusters / entriesPerL2);
-  // qemu counts two L2 tables more, for a range that begins and ends within one.
-  const blockCount = refcountBlocksFor(start + guestClusters + l2Count + 2, geometry);
+  // qemu counts one L2 table more, for a range that begins within one.
+  const blockCount = refcountBlocksFor(start + guestClusters + l2Count + 1, geometry);
   const tableClusters = Math.ceil(blockCount / blocksPerTableCluster);
   if (tableClusters * clusterBytes > QCOW2_LIMITS.refcountTableBytes) return null;
   const refcountBlocks = [...clusters.blocks];

@@ -14,11 +14,11 @@ export function refcountTableBytes({ geometry, refcountBlocks }: Layout): Uint8A
   return bytes;
 }
 
-/** 1 for each cluster that is in use. */
+/** 1 for each cluster that is in use. Of a preallocated image, the last block may have no cluster to count. */
 export function refcountBlockBytes({ geometry, free, end }: Layout, block: number): Uint8Array {
   const { refcountsPerBlock } = geometry;
   const first = block * refcountsPerBlock;
-  const count = Math.min(end - first, refcountsPerBlock);
+  const count = Math.max(0, Math.min(end - first, refcountsPerBlock));
   const bytes = new Uint8Array(count * REFCOUNT_BYTES);
   for (let index = 0; index < count; index++) {
     if (first + index !== free) bytes[index * REFCOUNT_BYTES + 1] = 1;
