@@ -152,8 +152,6 @@ async function start(): Promise<Daemon> {
   const lock = await acquireLock(places.lockFile, "storage", places.mode, lockFile);
   await Promise.all([clearSocketFile(places.socketPath), clearSocketFile(places.readOnlySocketPath)]);
 
-  const eventLoop = new EventLoopDelay();
-  eventLoop.start();
   const stopping = new AbortController();
   const hosts = new Hosts({
     temporaryDirectory: places.privateDirectory,
@@ -190,6 +188,7 @@ async function start(): Promise<Daemon> {
   const journalDirectory = await open(places.journalDirectory);
   const journal = new FileJournal(journalDirectory, (text, error) => logger.warn({ err: error }, text));
   const jobs = new Jobs(journal, jobSettingsOf(configuration));
+  const eventLoop = new EventLoopDelay(() => jobs.list().length > 0);
   const interrupted = await recover(journalDirectory, {
     hostAt: (path) => hosts.forPath(path),
     undoUnit: (unit) => undoUnit(unit, hosts.local),
@@ -266,6 +265,7 @@ async function start(): Promise<Daemon> {
   const server = new RpcServer(
     {
       log: logger,
+      eventLoop,
       pools,
       poolEvents,
       commitments: backends.commitments,
@@ -301,8 +301,6 @@ async function start(): Promise<Daemon> {
   });
   await openDoors(server, places, configuration);
   metrics.start();
-  // What starting took is no delay of anybody's call.
-  eventLoop.reset();
   logger.info(
     { socket: places.socketPath, mode: places.mode, pid: process.pid, version: VERSION },
     "cisternd is ready",

@@ -49,13 +49,14 @@ export class RpcServer {
   readonly #sessions = new Set<Session>();
   readonly #servers: Server[] = [];
   readonly #stopListening: (() => void)[];
-  readonly #turn = new Turn();
+  readonly #turn: Turn;
   #nextClient = 1;
 
   constructor(services: Services, settings: ServerSettings) {
     this.settings = settings;
     this.#services = services;
     this.#log = services.log;
+    this.#turn = new Turn(() => services.eventLoop.needed());
     const handlers = {
       ...connectHandlers(services),
       ...otherHandlers(),

@@ -2,6 +2,7 @@ import type { AttachmentChanges } from "../attachments/changes.js";
 import type { Reports } from "../attachments/reports.js";
 import type { Jobs } from "../jobs/jobs.js";
 import type { Logger } from "../logging/index.js";
+import type { EventLoopDelay } from "../monitoring/event-loop.js";
 import type { PoolCommitments } from "../pools/commitment.js";
 import type { Discovery } from "../pools/discovery.js";
 import type { PoolEvents } from "../pools/events.js";
@@ -15,6 +16,8 @@ import type { Volumes } from "../volumes/volumes.js";
 /** What the door leads to. */
 export interface Services {
   readonly log: Logger;
+  /** Is told when somebody waits for an answer. */
+  readonly eventLoop: EventLoopDelay;
   readonly pools: Pools;
   readonly poolEvents: PoolEvents;
   readonly commitments: PoolCommitments;

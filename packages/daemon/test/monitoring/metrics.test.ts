@@ -26,22 +26,55 @@ function hold(ms: number): void {
 
 describe("the event loop's delay", () => {
   it("is what it was held for, until the measurement begins anew", async () => {
-    const delay = new EventLoopDelay();
-    delay.start();
+    const delay = new EventLoopDelay(() => false);
+    delay.needed();
     await sleep(50);
     hold(120);
     await sleep(20);
     expect(delay.maxMs).toBeGreaterThan(100);
+    expect(delay.percentileMs(99)).toBeGreaterThan(100);
+    expect(delay.percentileMs(10)).toBeLessThan(100);
     delay.reset();
+    expect(delay.maxMs).toBe(0);
     await sleep(50);
     expect(delay.maxMs).toBeLessThan(100);
+    delay.stop();
+  });
+
+  it("is measured from the first moment that somebody waits", async () => {
+    const delay = new EventLoopDelay(() => false);
+    hold(120);
+    delay.needed();
+    hold(60);
+    await sleep(30);
+    expect(delay.maxMs).toBeGreaterThan(40);
+    expect(delay.maxMs).toBeLessThan(110);
+    delay.stop();
+  });
+
+  it("is not measured while nobody waits and nothing is under way", async () => {
+    let isWorking = true;
+    const delay = new EventLoopDelay(() => isWorking);
+    expect(delay.isMeasuring).toBe(false);
+    delay.needed();
+    await sleep(1_200);
+    expect(delay.isMeasuring).toBe(true);
+    isWorking = false;
+    await expect.poll(() => delay.isMeasuring, { timeout: 5_000 }).toBe(false);
+    // The pause is no delay.
+    delay.reset();
+    await sleep(300);
+    delay.needed();
+    await sleep(50);
+    expect(delay.isMeasuring).toBe(true);
+    expect(delay.maxMs).toBeLessThan(200);
     delay.stop();
   });
 });
 
 describe("metrics", () => {
   it("are written in Prometheus' form, and gone when the daemon is", async () => {
-    const eventLoop = new EventLoopDelay();
+    const eventLoop = new EventLoopDelay(() => false);
     const metrics = new Metrics(await hosts.local.openDirectory(root), {
       eventLoop,
       clients: () => 7,

@@ -44,7 +44,7 @@ beforeEach(async () => {
         schemes: ["storage"],
         opensSession: false,
         maxRequests: 10,
-        turn: new Turn(),
+        turn: new Turn(() => {}),
         streamIdleMs: 60_000,
         keepalive: { intervalMs: 0, count: 0 },
       });
