@@ -116,6 +116,10 @@ describe("work that virsh began", () => {
       message: "operation forbidden: read only access prevents cisternJobSetBandwidth",
     });
     expect((await readOnly.lookupJob(job.id)).state).toBe("running");
+    await expect(connection.setJobBandwidth(job.id, 2n ** 63n)).rejects.toMatchObject({
+      code: 8,
+      message: `invalid argument: a bandwidth of ${2n ** 63n} bytes a second is above ${2n ** 63n - 1n}`,
+    });
     await connection.setJobBandwidth(job.id, 1_000_000n);
     expect((await readOnly.lookupJob(job.id)).bandwidthBytesPerSecond).toBe(1_000_000n);
     await connection.cancelJob(job.id);

@@ -119,6 +119,32 @@ describe("under an upload", () => {
     );
     expect(statSync(images("a")).size).toBe(2 * MIB);
   });
+
+  it("of little bandwidth, whose client is gone while it is not read, the volume is free again", async (context) => {
+    const reason = virshMissing();
+    context.skip(reason !== null, reason ?? "");
+    const volume = await create("a");
+    writeFileSync(join(daemon.root, "other"), Buffer.alloc(64 * MIB, "other"));
+    const started = await eventually("an upload that still runs when it is limited", async () => {
+      const client = startVirsh(daemon, "vol-upload", "--pool", "images", "a", join(daemon.root, "other"));
+      const job = await Promise.race([jobThat(connection, { kind: "upload", state: "running" }), client.ended]);
+      if (!("id" in job)) return undefined;
+      const limited = connection.setJobBandwidth(job.id, 1n).then(
+        () => true,
+        () => false,
+      );
+      return (await limited) ? { client, job } : undefined;
+    });
+    await eventually("it stands still", async () => {
+      const { doneBytes } = await connection.lookupJob(started.job.id);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return (await connection.lookupJob(started.job.id)).doneBytes === doneBytes;
+    });
+    process.kill(started.client.pid, "SIGKILL");
+    await started.client.ended;
+    await eventually("the upload is over", async () => (await connection.lookupJob(started.job.id)).state === "failed");
+    await volume.resize(BigInt(65 * MIB));
+  });
 });
 
 describe("under a download", () => {

@@ -44,6 +44,8 @@ export const limits = {
   uploadBuffers: 3,
   /** Bytes that came wait so long for more to be written with; then they are visible in the file. */
   uploadGatherMs: 20,
+  /** While a client is not read, it is looked so often whether it is still there. */
+  hangUpLookMs: 1_000,
   /** Zeros of an upload are looked for in blocks of this size, the block size of common file systems. */
   zeroBlockBytes: 4_096,
   /** A shorter run of zeros between data is written with it: a hole would cost more calls than it saves blocks. */

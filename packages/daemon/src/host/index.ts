@@ -7,7 +7,14 @@ export * from "./host.js";
 export { Hosts, type HostsOptions } from "./hosts.js";
 export { connectLocalSocket } from "./local-socket.js";
 export { textOfBytes } from "./names.js";
-export { lockFile, type PeerCredentials, peerCredentials, peerCredentialsOf, unlockFile } from "./native.js";
+export {
+  lockFile,
+  type PeerCredentials,
+  peerCredentials,
+  peerCredentialsOf,
+  peerHungUp,
+  unlockFile,
+} from "./native.js";
 export { killOrphans, MARKER_VARIABLE, type Orphans } from "./orphans.js";
 export { isOwnName } from "./own-names.js";
 export { clearPrivateDirectory, PASSPHRASE_SUFFIX } from "./private-directory.js";

@@ -199,17 +199,32 @@ export const statxOffsets = {
 // --- synchronous, never waiting ---------------------------------------------------------------------------------------
 
 const POLLPRI = 2;
+const POLLHUP = 16;
 /** struct pollfd: int fd, short events, short revents. Nothing else is called while it is used. */
 const pollQuestion = Buffer.alloc(8);
-pollQuestion.writeInt16LE(POLLPRI, 4);
 
 /**
  * Whether the mount table has changed since it was opened, or since the last such question of this descriptor: the kernel
  * notes it (proc(5), mountinfo), and telling takes no look at any file system.
  */
 export function mountTableChangedSync(fd: number): boolean {
+  return poll(fd, POLLPRI) !== 0;
+}
+
+/** Whether the other end of a connected socket is closed, also while there is something left to read. */
+export function peerHungUp(socket: Socket): boolean {
+  const fd = descriptorOf(socket);
+  // POLLHUP need not be asked for.
+  return fd === null || (poll(fd, 0) & POLLHUP) !== 0;
+}
+
+/** Which events have come to a descriptor; all that were asked for where that cannot be found out. */
+function poll(fd: number, events: number): number {
   pollQuestion.writeInt32LE(fd, 0);
-  return libcPoll(pollQuestion, 1, 0) !== 0;
+  pollQuestion.writeInt16LE(events, 4);
+  const ready = libcPoll(pollQuestion, 1, 0);
+  if (ready < 0) return events;
+  return ready === 0 ? 0 : pollQuestion.readInt16LE(6);
 }
 
 const F_GETLK = 5;
@@ -264,19 +279,18 @@ export function peerCredentials(fd: number): PeerCredentials {
   return { pid: credentials.readInt32LE(0), uid: credentials.readUInt32LE(4), gid: credentials.readUInt32LE(8) };
 }
 
-/** The same of a connected `net.Socket`. Node has no public way to its descriptor; `_handle.fd` has been there since 0.x. */
+/** The same of a connected `net.Socket`. */
 export function peerCredentialsOf(socket: Socket): PeerCredentials {
-  const handle: unknown = "_handle" in socket ? socket._handle : null;
-  if (
-    typeof handle === "object" &&
-    handle !== null &&
-    "fd" in handle &&
-    typeof handle.fd === "number" &&
-    handle.fd >= 0
-  ) {
-    return peerCredentials(handle.fd);
-  }
+  const fd = descriptorOf(socket);
+  if (fd !== null) return peerCredentials(fd);
   throw hostError("ENOTCONN", "The caller of a socket that is already closed cannot be identified");
+}
+
+/** null: it is closed. Node has no public way to a socket's descriptor; `_handle.fd` has been there since 0.x. */
+function descriptorOf(socket: Socket): number | null {
+  const handle: unknown = "_handle" in socket ? socket._handle : null;
+  if (typeof handle !== "object" || handle === null || !("fd" in handle)) return null;
+  return typeof handle.fd === "number" && handle.fd >= 0 ? handle.fd : null;
 }
 
 function labelFrom(buffer: Buffer, length: number): string | null {

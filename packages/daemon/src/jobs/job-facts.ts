@@ -15,9 +15,11 @@ export function isOver(state: JobState): boolean {
 }
 
 /** Who asked for it. */
+export const REQUESTER_DOORS = ["rpc", "http", "daemon"] as const;
+
 export interface Requester {
   /** "daemon": nobody, it is the daemon's own work (autostart, the scan after an upload). */
-  readonly door: "rpc" | "http" | "daemon";
+  readonly door: (typeof REQUESTER_DOORS)[number];
   /** By the socket; null where it cannot tell. */
   readonly userId: number | null;
   readonly processId: number | null;

@@ -6,6 +6,8 @@ export interface Job {
   progress(doneBytes: bigint, totalBytes: bigint): void;
   /** Waits until so many more bytes may be moved, where the job's bandwidth is limited. To be called before each step. */
   pace(bytes: bigint): Promise<void>;
+  /** What is left is little, and its end is waited for: it is not paced any more. */
+  hurry(): void;
   /** null: not limited. For programs that limit themselves; what they move is not paced. */
   readonly bandwidthBytesPerSecond: bigint | null;
   /** By which way it is done, where there are several: "reflink", "copy of data extents in the kernel". */
@@ -66,6 +68,7 @@ export const QUICK_JOB: Job = {
   signal: new AbortController().signal,
   progress: () => {},
   pace: async () => {},
+  hurry: () => {},
   bandwidthBytesPerSecond: null,
   way: () => {},
   remark: () => {},

@@ -1,7 +1,7 @@
 import { JOB_KINDS } from "@cistern/protocol";
 import { isTemporaryName } from "../host/index.js";
 import type { ChildProcessIdentity, Trace } from "./job.js";
-import type { JobFacts, JobKind, Requester } from "./job-facts.js";
+import { type JobFacts, type JobKind, REQUESTER_DOORS, type Requester } from "./job-facts.js";
 
 export type JournalTrace = Trace | ({ readonly kind: "child" } & ChildProcessIdentity);
 
@@ -68,11 +68,29 @@ export function decodeRecord(bytes: Uint8Array): JournalRecord | "cut off" | "fo
 
 /** Throws, or gives null, where the file says something else. */
 function recordIn({ format, job, trace }: Content): JournalRecord | null {
-  if (format !== FORMAT || !JOB_KINDS.includes(job.kind)) return null;
-  const startedAt = new Date(job.startedAt);
-  if (Number.isNaN(startedAt.getTime())) return null;
-  const read = traceIn(trace);
-  return read === null ? null : { job: { ...job, startedAt }, trace: read };
+  if (format !== FORMAT) return null;
+  const [work, read] = [jobIn(job), traceIn(trace)];
+  return work === null || read === null ? null : { job: work, trace: read };
+}
+
+/** Every field is looked at: what is recovered is shown to clients, who cannot be told of half a job. */
+function jobIn({ id, kind, pool, volume, title, requester, startedAt }: Content["job"]): JournalRecord["job"] | null {
+  const { door, userId, processId, client } = requester;
+  const time = new Date(startedAt);
+  const isWhole =
+    [id, client].every(isNumber) &&
+    [userId, processId].every((number) => number === null || isNumber(number)) &&
+    [pool, title, volume ?? ""].every((text) => typeof text === "string") &&
+    JOB_KINDS.includes(kind) &&
+    REQUESTER_DOORS.includes(door) &&
+    !Number.isNaN(time.getTime());
+  return isWhole
+    ? { id, kind, pool, volume, title, requester: { door, userId, processId, client }, startedAt: time }
+    : null;
+}
+
+function isNumber(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 function traceIn(trace: Content["trace"]): JournalTrace | null {

@@ -10,6 +10,7 @@ export class Pace {
   #bytesPerSecond: bigint | null;
   /** When all that was moved so far is paid for. */
   #paidAtMs = 0;
+  #isOver = false;
 
   constructor(bytesPerSecond: bigint | null) {
     this.#bytesPerSecond = bytesPerSecond;
@@ -25,14 +26,19 @@ export class Pace {
     this.#paidAtMs = 0;
   }
 
+  /** Nobody waits any more, whatever is not paid for. */
+  end(): void {
+    this.#isOver = true;
+  }
+
   /** Rejects with the signal's reason. */
   async wait(bytes: bigint, signal: CancelSignal): Promise<void> {
-    if (this.bytesPerSecond === null) return;
+    if (this.bytesPerSecond === null || this.#isOver) return;
     this.#paidAtMs = Math.max(this.#paidAtMs, performance.now() - BURST_MS);
     this.#paidAtMs += (Number(bytes) / Number(this.bytesPerSecond)) * 1000;
     for (;;) {
       const missingMs = this.#paidAtMs - performance.now();
-      if (missingMs <= 0 || this.bytesPerSecond === null) return;
+      if (missingMs <= 0 || this.bytesPerSecond === null || this.#isOver) return;
       await pause(Math.min(missingMs, LONGEST_SLEEP_MS), signal);
       signal.throwIfAborted();
     }

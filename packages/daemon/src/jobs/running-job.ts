@@ -93,6 +93,10 @@ export class RunningJob implements Job {
     return this.#pace.wait(bytes, this.signal);
   }
 
+  hurry(): void {
+    this.#pace.end();
+  }
+
   way(text: string): void {
     this.#way = text;
     this.#changed(false);
@@ -134,6 +138,8 @@ export class RunningJob implements Job {
     if (this.isOver) return;
     this.#error = error;
     this.#endedAt = new Date();
+    // A download that was given up may wait for its next part.
+    this.#pace.end();
     this.#state = error === null ? "done" : this.signal.aborted ? "cancelled" : "failed";
     if (error === null && this.#totalBytes > 0n) this.#doneBytes = this.#totalBytes;
     this.#changed(false);

@@ -24,6 +24,7 @@ import type { Logger } from "../logging/index.js";
 import type { ClientConnection, OpenedAs } from "./call.js";
 import type { Dispatcher, Outcome } from "./dispatch.js";
 import { encodeForCallbacks, type Numbered } from "./event-packets.js";
+import { HangUpWatch } from "./hang-up-watch.js";
 import { readIntoOneBuffer } from "./incoming.js";
 import { JobWatches } from "./job-watches.js";
 import { Keepalive } from "./keepalive.js";
@@ -74,6 +75,7 @@ export class Session implements ClientConnection {
   readonly #decoder = new FrameDecoder(undefined, { splitStreamData: true });
   readonly #streams = new ClientStreams();
   readonly #keepalive: Keepalive;
+  readonly #hangUp: HangUpWatch;
   readonly #gone = new JobSignal();
   #caller: Caller;
   #running = 0;
@@ -102,6 +104,7 @@ export class Session implements ClientConnection {
       ping: () => this.#ping(),
       giveUp: () => this.#disconnect("the client did not answer keepalive requests"),
     });
+    this.#hangUp = new HangUpWatch(socket, () => socket.destroy());
     socket.on("drain", () => this.#onDrain());
     socket.on("error", (error) => options.log.debug({ client: options.id, err: error }, "client socket failed"));
     socket.on("close", () => this.#ended());
@@ -309,8 +312,10 @@ export class Session implements ClientConnection {
    */
   #balance(): void {
     const isFull = this.#untaken.length > 0 || !this.#mayTake;
-    if (isFull && !this.#closing) this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    if (isFull && !this.#closing) {
+      this.#socket.pause();
+      this.#hangUp.paused();
+    } else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   #disconnect(reason: string): void {

@@ -119,6 +119,11 @@ export class Upload {
     if (this.#failure !== null) throw this.#failure;
   }
 
+  /** Nobody is there any more: what came is taken at once, whatever the job's bandwidth. */
+  hurry(): void {
+    this.#transfer.job.hurry();
+  }
+
   /** What came stays, as far as it was written. `reason`: what is said of it, where it is not the client's wish. */
   async abort(reason?: Error): Promise<void> {
     await this.#close(false, reason);

@@ -111,6 +111,7 @@ class RecordedJob implements Job {
     this.#laboratory.progress.push([doneBytes, totalBytes]);
   }
   async pace(): Promise<void> {}
+  hurry(): void {}
   way(text: string): void {
     this.#laboratory.ways.push(text);
   }

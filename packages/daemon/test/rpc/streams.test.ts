@@ -13,6 +13,8 @@ import {
 } from "@cistern/protocol";
 import { describe, expect, it } from "vitest";
 import { QUICK_JOB } from "../../dist/jobs/job.js";
+import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
+import { Jobs, STANDARD_JOB_SETTINGS } from "../../dist/jobs/jobs.js";
 import { Outbox } from "../../dist/rpc/outbox.js";
 import { DownloadStream } from "../../dist/rpc/streams/download-stream.js";
 import { packetWire } from "../../dist/rpc/streams/packet-wire.js";
@@ -107,6 +109,48 @@ async function connected() {
 
 const IDLE = "Timed out during operation: nothing moved on the stream for 0.15 seconds";
 const CANCELLED = LibvirtError.of(78, 18, "the job was cancelled");
+
+describe("a stream of little bandwidth whose client goes away", () => {
+  /** A transfer as `transfer`, in a job that may move one byte a second. */
+  async function limited() {
+    const jobs = new Jobs(undefined, { ...STANDARD_JOB_SETTINGS, bandwidthBytesPerSecond: 1n });
+    const description = { pool: "p", volume: "v", requester: DAEMON_REQUESTER, isHeavy: false };
+    const job = jobs.open({ ...description, kind: "upload" });
+    await job.begin();
+    const { file, endings, path } = await opened(4 * MIB);
+    const end = async (error: Error | null): Promise<void> => {
+      endings.push(error?.message ?? null);
+      await job.end(error);
+    };
+    return { jobs, job, file, endings, path, transfer: { job, end } };
+  }
+  const GONE = "The client is gone";
+
+  it("upwards, is over at once, and what came of it stays", async () => {
+    const { jobs, file, transfer, endings, path } = await limited();
+    const range = { offsetBytes: 0n, lengthBytes: 0n, sizeBytes: 0n, growable: true, preallocated: false };
+    const { wire } = clientEnd();
+    const stream = new UploadStream(new Upload(file, range, transfer), wire, 0, () => {});
+    const content = randomBytes(300_000);
+    for (let at = 0; at < content.length; at += 100_000) stream.receive(dataPacket(content.subarray(at, at + 100_000)));
+    expect(stream.keepsPackets).toBe(true);
+    await stream.abandon();
+    expect(endings).toEqual([GONE]);
+    expect(jobs.list()).toEqual([]);
+    expect(readFileSync(path).subarray(0, content.length).equals(content)).toBe(true);
+  });
+
+  it("downwards, waits for nothing any more", async () => {
+    const { job, file, transfer, endings } = await limited();
+    const download = new Download(file, { offsetBytes: 0n, lengthBytes: 0n, sparse: false }, transfer);
+    const stream = new DownloadStream(download, clientEnd().wire);
+    const waiting = job.pace(100_000n);
+    stream.start();
+    await stream.abandon();
+    expect(endings).toEqual([GONE]);
+    await waiting;
+  });
+});
 
 describe("a stream on which nothing moves", () => {
   it("is given up where its client sends nothing, and what came stays", async () => {

@@ -8,6 +8,7 @@ import { microseconds, toWireJob, wireError } from "../wire-job.js";
 import { refuseTooMany } from "./pools.js";
 
 const PER_MILLE = 1000;
+const MOST_BYTES_PER_SECOND = 2n ** 63n - 1n;
 
 /** Cistern's own program: jobs, and what libvirt's protocol has no words for. */
 export function cisternHandlers({ log, jobs, pools, commitments, inspection }: Services): Handlers {
@@ -28,7 +29,7 @@ export function cisternHandlers({ log, jobs, pools, commitments, inspection }: S
       log.info({ call: call.id, job: jobs.get(jobNumber(id)).title }, "a client cancels a job");
     },
     jobSetBandwidth: ({ id, bytesPerSecond }, call) => {
-      jobs.setBandwidth(jobNumber(id), bytesPerSecond === 0n ? null : bytesPerSecond);
+      jobs.setBandwidth(jobNumber(id), bandwidth(bytesPerSecond));
       log.info({ call: call.id, job: jobs.get(jobNumber(id)).title, bytesPerSecond }, "a client limits a job");
     },
     poolGetCommitment: ({ pool }) => {
@@ -64,6 +65,15 @@ function jobNumber(id: bigint): number {
     throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, `no job with id ${id}`);
   }
   return Number(id);
+}
+
+/** 0 lifts the limit. What qemu-img cannot count is refused, for every job alike. */
+function bandwidth(bytesPerSecond: bigint): bigint | null {
+  if (bytesPerSecond > MOST_BYTES_PER_SECOND) {
+    const detail = `a bandwidth of ${bytesPerSecond} bytes a second is above ${MOST_BYTES_PER_SECOND}`;
+    throw LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, detail);
+  }
+  return bytesPerSecond === 0n ? null : bytesPerSecond;
 }
 
 function perMille(ratio: number | null): number {

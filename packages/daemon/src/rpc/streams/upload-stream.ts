@@ -81,6 +81,7 @@ export class UploadStream implements ServerStream {
   async abandon(): Promise<void> {
     this.#dead = true;
     this.#idle.stop();
+    this.#upload.hurry();
     await this.#working;
     await this.#upload.abort(new LibvirtError(ErrorCode.OPERATION_ABORTED, ErrorDomain.STREAMS, "The client is gone"));
   }
