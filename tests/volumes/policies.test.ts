@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Connection, Pool, Volume } from "@cistern/client";
 import { afterEach, describe, expect, it } from "vitest";
@@ -112,6 +112,14 @@ describe("promising more than there is", () => {
     expect(promised.promisedBytes).toBe(capacityBytes * 3n);
     expect(promised).toMatchObject({ warnRatio: 1.5, refuseRatio: null });
     expect(await connection.poolCommitment(pool)).toMatchObject({ warnRatio: 1.5, refuseRatio: 2 });
+    // Guests can write into their images that they are larger than anything that can be told.
+    for (const name of ["huge", "huger", "hugest"]) {
+      const huge = readFileSync(images("a"));
+      huge.writeBigUInt64BE(2n ** 64n - 512n, 24);
+      writeFileSync(images(name), huge);
+    }
+    await pool.refresh();
+    expect((await connection.poolCommitment(pool)).promisedBytes).toBe(2n ** 64n - 1n);
   });
 
   it("is libvirt's way where nothing is said", async () => {

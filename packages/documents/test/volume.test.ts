@@ -27,6 +27,13 @@ describe("what a volume document says", () => {
     expect(read(sized(capacity)).capacityBytes).toBe(bytes);
   });
 
+  it("is written without the characters that XML cannot hold", () => {
+    const said = read(sized("<capacity>5</capacity>"));
+    const path = "/a\u0001\uFFFE\uFFFFb";
+    const written = writeVolume({ ...said, target: { ...said.target, path } }, "dir");
+    expect(written).toContain("<path>/ab</path>");
+  });
+
   it("takes the capacity for an allocation that is not said", () => {
     expect(read(sized("<capacity>5</capacity>"))).toMatchObject({ allocationBytes: 5n, hasAllocation: false });
     expect(read(volume("<allocation>0</allocation>"))).toMatchObject({ allocationBytes: 0n, hasAllocation: true });

@@ -20,4 +20,4 @@ export { isOwnName } from "./own-names.js";
 export { clearPrivateDirectory, PASSPHRASE_SUFFIX } from "./private-directory.js";
 export { findProgram } from "./programs.js";
 export { removeTree } from "./remove-tree.js";
-export { isLeftoverOfAtomicWrite, isTemporaryName, temporaryName } from "./temporary-names.js";
+export { isLeftoverOfAtomicWrite, isReservedName, isTemporaryName, temporaryName } from "./temporary-names.js";

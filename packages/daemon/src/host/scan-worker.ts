@@ -10,7 +10,7 @@ import { joinPath, textOfBytes, textOfLatin1 } from "./names.js";
 import * as native from "./native.js";
 import { BatchWriter, keptStatxBytes, type ScanBatch } from "./scan-batch.js";
 import type { ScanAnswer, ScanJob, ScanOrder } from "./scan-messages.js";
-import { isLeftoverOfAtomicWrite, isTemporaryName } from "./temporary-names.js";
+import { isReservedName } from "./temporary-names.js";
 
 /** Entry of a scan thread: looks at every entry of a directory with synchronous system calls, which cost a microsecond each. */
 
@@ -51,7 +51,7 @@ class Scan {
 
   async run(): Promise<void> {
     const listed = readdirSync(`/proc/self/fd/${this.#job.directory}/`, { encoding: "latin1" });
-    const names = listed.filter((name) => !isTemporaryName(name) && !isLeftoverOfAtomicWrite(name));
+    const names = listed.filter((name) => !isReservedName(name));
     let next = 0;
     let number = 0;
     while (!this.#stopped && next < names.length) {

@@ -23,6 +23,11 @@ export function atomicWriteName(): string {
   return atomicWritePrefix + randomBytes(8).toString("hex");
 }
 
+/** Whether nobody else may give a file this name. */
+export function isReservedName(name: string): boolean {
+  return isTemporaryName(name) || isLeftoverOfAtomicWrite(name);
+}
+
 /** Whether an entry is what a `writeFileAtomically` left behind that a power cut ended. */
 export function isLeftoverOfAtomicWrite(name: string): boolean {
   return atomicWrite.test(name);

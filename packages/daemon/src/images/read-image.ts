@@ -21,7 +21,21 @@ export async function readImage(
   if (read === undefined) return { ...NOTHING_SAID, format };
   const bounded = new BoundedSource(source);
   const facts = await bounded.attempt<HeaderFacts | null>({}, () => read(bounded));
-  return facts === null ? null : { ...NOTHING_SAID, format, ...facts, problems: bounded.problems };
+  return facts === null ? null : { ...NOTHING_SAID, format, ...countable(facts, bounded), problems: bounded.problems };
+}
+
+/** Headers that count in sectors can say more bytes than any file has, and than clients can be told of. */
+function countable(facts: HeaderFacts, bounded: BoundedSource): HeaderFacts {
+  const isCountable = (what: string, bytes: bigint | null | undefined): boolean => {
+    if (bytes === null || bytes === undefined || bytes <= MOST_BYTES) return true;
+    bounded.problem(`The ${what} of ${bytes} bytes is more than can be.`);
+    return false;
+  };
+  return {
+    ...facts,
+    ...(isCountable("capacity", facts.capacityBytes) ? {} : { capacityBytes: null }),
+    ...(isCountable("cluster size", facts.clusterSizeBytes) ? {} : { clusterSizeBytes: null }),
+  };
 }
 
 /** Whether anything is known of how a format's header looks. */
@@ -37,6 +51,8 @@ export async function recognise(source: ImageSource): Promise<string> {
   const { facts } = probe({ head, headBytes: PROBE_BYTES, sizeBytes: source.sizeBytes });
   return facts.format === "raw" && facts.encryption === "luks" ? "luks" : facts.format;
 }
+
+const MOST_BYTES = 2n ** 64n - 1n;
 
 /** Before any header was read. */
 const NOTHING_SAID: ImageDetails = {

@@ -272,6 +272,11 @@ describe("refusals, as recorded", () => {
     expect(await errorOf(make("a/b", {}))).toBe(
       "55/18 Requested operation is not valid: volume name 'a/b' cannot contain '/'",
     );
+    for (const name of [".cistern-0123456789abcdef.part", ".cistern-new-0123456789abcdef"]) {
+      expect(await errorOf(make(name, {}))).toBe(
+        `55/18 Requested operation is not valid: volume name '${name}' is one of files that are being made`,
+      );
+    }
     writeFileSync(at("ondisk"), "");
     for (const name of ["ondisk", ".", ".."]) {
       const text = `volume target path '${images}/${name}' already exists`;

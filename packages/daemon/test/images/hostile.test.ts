@@ -302,12 +302,20 @@ function* fieldsOf(image: Buffer): Generator<{ offset: number; bytes: 4 | 8 }> {
   }
 }
 
+/** Clients are told of numbers that have 64 bits and no sign. */
+function mustBeTellable(value: unknown): void {
+  if (typeof value === "bigint" && (value < 0n || value >= 1n << 64n))
+    throw new Error(`a client cannot be told ${value}`);
+  if (typeof value === "object" && value !== null) Object.values(value).forEach(mustBeTellable);
+}
+
 /** Reads an image as its name says, and checks what is promised of any. */
 async function look(name: string, image: Uint8Array): Promise<ImageDetails | null> {
   const source = countedSource(image);
   const startedAtMs = performance.now();
   const details = await readImage(source, formatOf(name), { lists: true });
   const tookMs = performance.now() - startedAtMs;
+  mustBeTellable(details);
   if (tookMs > LONGEST_LOOK_MS) throw new Error(`a look took ${tookMs} ms`);
   mustBeBounded(source);
   if (details !== null) mustBePlain(details);

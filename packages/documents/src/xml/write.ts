@@ -61,9 +61,9 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
   ["'", "&apos;"],
 ]);
 
-/** libvirt's escapes, the same in text and attributes; control characters that XML cannot hold are dropped. */
+/** libvirt's escapes, the same in text and attributes; characters that XML cannot hold are dropped. */
 export function escapeXml(text: string): string {
-  return text.replace(/[<>&"'\x00-\x08\x0b\x0c\x0e-\x1f]/g, (character) => ESCAPES.get(character) ?? "");
+  return text.replace(/[<>&"'\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, (character) => ESCAPES.get(character) ?? "");
 }
 
 function formatAttributes(attributes: XmlAttributes): string {

@@ -1,5 +1,6 @@
 import type { PoolDocument, VolumeDocument, VolumeType } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { isReservedName } from "../../host/index.js";
 import { alreadyExists } from "./existing-entry.js";
 import { volumePath } from "./target-directory.js";
 
@@ -11,6 +12,11 @@ export async function allocateFile(pool: PoolDocument, wanted: VolumeDocument): 
   const { name } = wanted;
   if (name.includes("/")) {
     const text = `volume name '${name}' cannot contain '/'`;
+    throw LibvirtError.of(ErrorCode.OPERATION_INVALID, ErrorDomain.STORAGE, text);
+  }
+  if (isReservedName(name)) {
+    // Scans leave it out, and recovery may remove it.
+    const text = `volume name '${name}' is one of files that are being made`;
     throw LibvirtError.of(ErrorCode.OPERATION_INVALID, ErrorDomain.STORAGE, text);
   }
   const path = volumePath(pool, name);

@@ -9,6 +9,7 @@ import { refuseTooMany } from "./pools.js";
 
 const PER_MILLE = 1000;
 const MOST_BYTES_PER_SECOND = 2n ** 63n - 1n;
+const MOST_BYTES = 2n ** 64n - 1n;
 
 /** Cistern's own program: jobs, and what libvirt's protocol has no words for. */
 export function cisternHandlers({ log, jobs, pools, commitments, inspection }: Services): Handlers {
@@ -36,7 +37,8 @@ export function cisternHandlers({ log, jobs, pools, commitments, inspection }: S
       const facts = commitments.of(pools.registry.resolve(pool));
       return {
         capacity: facts.capacityBytes,
-        promised: facts.promisedBytes,
+        // Whatever images claim to hold: the sum of a few can be more than a client can be told.
+        promised: facts.promisedBytes < MOST_BYTES ? facts.promisedBytes : MOST_BYTES,
         available: facts.availableBytes,
         warnRatio: perMille(facts.warnRatio),
         refuseRatio: perMille(facts.refuseRatio),
