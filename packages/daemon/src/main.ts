@@ -1,6 +1,7 @@
 import { cpus, homedir, hostname, totalmem } from "node:os";
 import { connect } from "@cistern/client";
 import { POOL_TYPES, writeConnectCapabilities, writePoolCapabilities } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { atMost } from "./attachments/at-most.js";
 import { AttachmentChanges } from "./attachments/changes.js";
 import { attachmentsOf } from "./attachments/open-attachments.js";
@@ -332,7 +333,8 @@ async function start(): Promise<Daemon> {
     },
     stop: async () => {
       stopping.abort();
-      await jobs.cancelAll(new Error("the daemon is stopping"), limits.shutdownJobsMs);
+      const reason = LibvirtError.of(ErrorCode.OPERATION_ABORTED, ErrorDomain.STORAGE, "the daemon is stopping");
+      await jobs.cancelAll(reason, limits.shutdownJobsMs);
       await server.close();
       await metrics.stop();
       await guests.close();

@@ -42,6 +42,8 @@ export class Jobs {
   readonly #moved = new Set<RunningJob>();
   #tick: NodeJS.Timeout | null = null;
   #settings: JobSettings;
+  /** Why no work is begun any more. */
+  #stopped: Error | null = null;
   #nextId = 1;
 
   constructor(journal: Journal = NO_JOURNAL, settings: JobSettings = STANDARD_JOB_SETTINGS) {
@@ -88,7 +90,7 @@ export class Jobs {
     return () => this.#watchers.delete(listener);
   }
 
-  /** Announces a job: it can be seen and cancelled from now on. */
+  /** Announces a job: it can be seen and cancelled from now on. After `cancelAll` it is cancelled before it begins. */
   open(description: JobDescription): OpenJob {
     const job = new RunningJob(this.#nextId++, description, {
       journal: this.#journal,
@@ -98,6 +100,7 @@ export class Jobs {
     this.#running.set(job.id, job);
     this.#changed(job, false);
     const stopListening = this.#cancelWithClient(job);
+    if (this.#stopped !== null) job.cancel(this.#stopped);
     let release = (): void => {};
     return Object.assign(job, {
       begin: async (): Promise<void> => {
@@ -134,8 +137,9 @@ export class Jobs {
     this.#remember({ ...facts, id: this.#nextId++ });
   }
 
-  /** Asks all work to stop and waits until it has undone what it made, at most `timeoutMs`. */
+  /** Asks all work to stop, also what comes from now on, and waits until it has undone what it made, at most `timeoutMs`. */
   async cancelAll(reason: Error, timeoutMs: number): Promise<void> {
+    this.#stopped = reason;
     const running = [...this.#running.values()];
     const over = Promise.all(running.map((job) => this.#over(job)));
     for (const job of running) job.cancel(reason);

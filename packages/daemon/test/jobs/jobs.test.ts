@@ -97,6 +97,23 @@ describe("jobs", () => {
     await failed;
   });
 
+  it("that come while the daemon stops are cancelled before they begin", async () => {
+    const jobs = new Jobs();
+    let letGo = (): void => {};
+    const deaf = jobs.run(wipe, () => new Promise<void>((resolve) => (letGo = resolve)));
+    await sleep(1);
+    const stopped = jobs.cancelAll(new Error("the daemon is stopping"), 60_000);
+    let begun = 0;
+    for (const isHeavy of [true, false]) {
+      const late = jobs.run({ ...wipe, isHeavy }, async () => void begun++);
+      await expect(late).rejects.toThrow("the daemon is stopping");
+    }
+    expect(begun).toBe(0);
+    expect(jobs.list({ ended: true }).map(({ state }) => state)).toEqual(["cancelled", "cancelled", "cancelling"]);
+    letGo();
+    await Promise.all([deaf, stopped]);
+  });
+
   it("that do not listen are not waited for beyond the deadline", async () => {
     const jobs = new Jobs();
     const deaf = jobs.run(wipe, () => sleep(400, "ended by itself"));
