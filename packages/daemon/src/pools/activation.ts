@@ -172,15 +172,14 @@ export async function hostForChanges(pool: Pool, backends: PoolBackends): Promis
   return anchoredHost(pool.live, pool.anchor, await backends.hostOf(pool.live));
 }
 
-/** A storage that did not answer in time may answer again: its pool stays, with what was known. */
-export function isTimeout(error: unknown): boolean {
+/**
+ * A look that ended without an answer: the storage gave none in time and may answer again, somebody cancelled it, or the
+ * daemon stops. Nothing is known to be wrong, and the pool stays, with what was known.
+ */
+export function isUnanswered(error: unknown, { stopping }: Pick<PoolBackends, "stopping">): boolean {
   const ETIMEDOUT = 110;
-  return error instanceof LibvirtError && error.int1 === ETIMEDOUT;
-}
-
-/** Somebody cancelled it: nothing is known to be wrong. */
-export function isCalledOff(error: unknown): boolean {
-  return error instanceof LibvirtError && error.code === ErrorCode.OPERATION_ABORTED;
+  if (stopping.aborted) return true;
+  return error instanceof LibvirtError && (error.int1 === ETIMEDOUT || error.code === ErrorCode.OPERATION_ABORTED);
 }
 
 /** Another directory lies where the pool's was. What the pool knows is still true of the one it was. */

@@ -1,5 +1,5 @@
 import type { PoolDocument } from "@cistern/documents";
-import { abandon, isTimeout, type PoolBackends, scanInto } from "./activation.js";
+import { abandon, isUnanswered, type PoolBackends, scanInto } from "./activation.js";
 import type { Autostart } from "./autostart.js";
 import { Pool } from "./pool.js";
 import type { PoolRegistry } from "./registry.js";
@@ -103,7 +103,7 @@ async function findOutWhetherActive(pool: Pool, registry: PoolRegistry, backends
     if (pool.active) await scanInto(pool, backends);
   } catch (error) {
     backends.report.problem("look at the storage of", pool.name, error);
-    if (isTimeout(error)) pool.isUnseen = true;
+    if (isUnanswered(error, backends)) pool.isUnseen = true;
     else await abandon(pool, backends);
   }
   if (pool.active) return;
