@@ -34,6 +34,8 @@ export interface PoolBackends {
   /** Secrets of sources. */
   readonly poolSecret: PoolSecretLookup;
   readonly uses: UseGuard;
+  /** Undoes what an earlier daemon left in storage that was not there when this one began. Never rejects. */
+  undoInterrupted(pool: PoolDocument): Promise<void>;
   /** Ends when the daemon stops. */
   readonly stopping: CancelSignal;
 }
@@ -106,8 +108,12 @@ function contextOf({ poolSecret }: PoolBackends, signal: CancelSignal): PoolCont
   return { signal, secret: poolSecret };
 }
 
-/** Looks at the storage and replaces sizes and volumes in one step; readers see the old ones until then. */
+/**
+ * Looks at the storage and replaces sizes and volumes in one step; readers see the old ones until then. Before the first look,
+ * while nobody can use a volume, what an interrupted job left there is undone.
+ */
 export async function scanInto(pool: Pool, backends: PoolBackends, signal = backends.stopping): Promise<void> {
+  if (!pool.active || pool.isUnseen) await backends.undoInterrupted(pool.live);
   let anchor: DirectoryIdentity | null = null;
   const host = anchoringHost(pool.live, await backends.hostOf(pool.live), (identity) => {
     anchor = identity;

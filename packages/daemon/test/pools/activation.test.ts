@@ -42,6 +42,25 @@ it("what a start made is told to the stop, and the document that it gave is show
   expect(await storage.backends.store.loadStates()).toEqual([]);
 });
 
+it("what an earlier daemon left in a pool is undone when its storage is there, before anybody can use it", async () => {
+  const pool = await define("p");
+  const steps: string[] = [];
+  storage.starting = async () => void steps.push("start");
+  storage.scanning = (...args) => {
+    steps.push("scan");
+    return directoryDriver.scan(...args);
+  };
+  storage.undoInterrupted = async ({ name }) => void steps.push(`undo in ${name}, active: ${pool.active}`);
+  await storage.pools.create(pool, 0, DAEMON_REQUESTER);
+  expect(steps.splice(0)).toEqual(["start", "undo in p, active: false", "scan"]);
+  await storage.pools.refresh(pool, 0, DAEMON_REQUESTER);
+  expect(steps.splice(0)).toEqual(["scan"]);
+  // Its storage answers at last.
+  pool.isUnseen = true;
+  await storage.pools.refresh(pool, 0, DAEMON_REQUESTER);
+  expect(steps.splice(0)).toEqual(["undo in p, active: true", "scan"]);
+});
+
 describe("a daemon that stops leaves a pool as it is", () => {
   let stopped: string[];
   beforeEach(() => {
