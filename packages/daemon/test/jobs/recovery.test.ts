@@ -398,6 +398,18 @@ describe("the journal", () => {
     expect(records()).toEqual([name]);
   });
 
+  it("has a record on disk with its name when the work begins; of a program nothing has to outlive the machine", async () => {
+    const steps: string[] = [];
+    const watched = watching(journal, (call) => steps.push(call), {
+      open: (file: object) => watching(file, (call) => steps.push(`file.${call}`), {}),
+    });
+    const writer = new FileJournal(watched, () => {});
+    await writer.add(factsOf(), { kind: "device", path: "/dev/a" });
+    expect(steps.splice(0)).toEqual(["open", "file.write", "file.sync", "sync", "file.close"]);
+    await writer.add(factsOf(), { kind: "child", pid: 1, startTime: "1" });
+    expect(steps).toEqual(["open", "file.write", "file.close"]);
+  });
+
   it("that cannot be written refuses the work, and leaves no half record", async () => {
     const writer = new FileJournal(journal, () => {});
     rmSync(join(root, "journal"), { recursive: true });
@@ -405,3 +417,22 @@ describe("the journal", () => {
     await expect(writer.add(factsOf(), trace)).rejects.toMatchObject({ code: "ENOENT" });
   });
 });
+
+/** The same object, whose calls are told by name; `results`: what is made of what a call gives. */
+function watching<T extends object>(
+  of: T,
+  called: (name: string) => void,
+  results: Readonly<Record<string, (result: object) => object>>,
+): T {
+  return new Proxy(of, {
+    get: (target, property) => {
+      const value = Reflect.get(target, property, target);
+      if (typeof value !== "function") return value;
+      return async (...args: unknown[]) => {
+        called(String(property));
+        const result = await value.apply(target, args);
+        return results[String(property)]?.(result) ?? result;
+      };
+    },
+  });
+}
