@@ -1,7 +1,6 @@
 import { cpus, homedir, hostname, totalmem } from "node:os";
 import { connect } from "@cistern/client";
 import { POOL_TYPES, writeConnectCapabilities, writePoolCapabilities } from "@cistern/documents";
-import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { atMost } from "./attachments/at-most.js";
 import { AttachmentChanges } from "./attachments/changes.js";
 import { attachmentsOf } from "./attachments/open-attachments.js";
@@ -335,8 +334,7 @@ async function start(): Promise<Daemon> {
     },
     stop: async () => {
       stopping.abort();
-      const reason = LibvirtError.of(ErrorCode.OPERATION_ABORTED, ErrorDomain.STORAGE, "the daemon is stopping");
-      await jobs.cancelAll(reason, limits.shutdownJobsMs);
+      await jobs.cancelAll("the daemon is stopping", limits.shutdownJobsMs);
       await server.close();
       await metrics.stop();
       await guests.close();

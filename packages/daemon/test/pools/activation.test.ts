@@ -45,7 +45,10 @@ it("what a start made is told to the stop, and the document that it gave is show
 it("what an earlier daemon left in a pool is undone when its storage is there, before anybody can use it", async () => {
   const pool = await define("p");
   const steps: string[] = [];
-  storage.starting = async () => void steps.push("start");
+  storage.starting = async () => {
+    steps.push("start");
+    return { made: [] };
+  };
   storage.scanning = (...args) => {
     steps.push("scan");
     return directoryDriver.scan(...args);
