@@ -82,8 +82,8 @@ export const limits = {
   remarksPerJob: 16,
   /** One record of the journal: names of at most 4 KiB each, six bytes for each of theirs at worst. */
   journalRecordBytes: 131_072,
-  /** A record of storage that has not come back after a month is given up: 30 days. */
-  journalRecordMs: 2_592_000_000,
+  /** Of storage that has not come back after a month it is not told any more that something is to be undone there: 30 days. */
+  journalRecordToldMs: 2_592_000_000,
   /** Overlays named in the refusal to delete what they are built on. */
   shownChain: 16,
   /** How long a stopping daemon waits for work to undo what it made. */

@@ -37,7 +37,7 @@ import { clearPrivateDirectory, type Directory, Hosts, killOrphans, lockFile } f
 import { DAEMON_REQUESTER } from "./jobs/job-facts.js";
 import { Jobs } from "./jobs/jobs.js";
 import { FileJournal } from "./jobs/journal.js";
-import { recover } from "./jobs/recovery.js";
+import { Recovery } from "./jobs/recovery.js";
 import { limits } from "./limits.js";
 import { createLogger, type DaemonLogger } from "./logging/index.js";
 import { EventLoopDelay } from "./monitoring/event-loop.js";
@@ -189,13 +189,14 @@ async function start(): Promise<Daemon> {
   const journal = new FileJournal(journalDirectory, (text, error) => logger.warn({ err: error }, text));
   const jobs = new Jobs(journal, jobSettingsOf(configuration));
   const eventLoop = new EventLoopDelay(() => jobs.list().length > 0);
-  const interrupted = await recover(journalDirectory, {
+  const recovery = new Recovery(journalDirectory, {
     hostAt: (path) => hosts.forPath(path),
     undoUnit: (unit) => undoUnit(unit, hosts.local),
     endOrphans: () => killOrphans(places.journalDirectory),
+    recall: (job) => jobs.recall(job),
     report: (text, facts) => logger.warn(facts, text),
   });
-  for (const job of interrupted) jobs.recall(job);
+  await recovery.atStart();
   jobs.watch(({ id, title, state, way, remarks }) => {
     // Who asked by libvirt's calls is told nowhere else.
     if (state === "done" && remarks.length > 0) logger.warn({ job: id, way, remarks }, `${title}: done, but`);
@@ -240,6 +241,7 @@ async function start(): Promise<Daemon> {
       pool.target.path?.startsWith("/") ? hosts.forPath(pool.target.path) : Promise.resolve(hosts.local),
     secret: (lookup) => secrets.passphrase(lookup, "volume"),
     poolSecret: (lookup, usage) => secrets.passphrase(lookup, usage),
+    undoInterrupted: (pool) => recovery.at(pool),
     privateDirectory,
     uses: guests.guard,
   };
@@ -332,7 +334,7 @@ async function start(): Promise<Daemon> {
     },
     stop: async () => {
       stopping.abort();
-      await jobs.cancelAll(new Error("the daemon is stopping"), limits.shutdownJobsMs);
+      await jobs.cancelAll("the daemon is stopping", limits.shutdownJobsMs);
       await server.close();
       await metrics.stop();
       await guests.close();

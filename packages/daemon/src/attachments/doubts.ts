@@ -1,3 +1,4 @@
+import type { Pool } from "../pools/pool.js";
 import type { Attachments } from "./model.js";
 
 /**
@@ -7,6 +8,12 @@ import type { Attachments } from "./model.js";
 export function doubtsOf(attachments: Pick<Attachments, "sources" | "unknowns">): readonly string[] {
   if (isAnybodyAsked(attachments)) return attachments.unknowns();
   return ["no domain source is configured, so nobody was asked who uses volumes"];
+}
+
+/** The same of overlays, which need what they are built on. */
+export function doubtsAboutOverlays(pools: Iterable<Pool>): string[] {
+  const unseen = [...pools].filter((pool) => pool.active && pool.isUnseen);
+  return unseen.map(({ name }) => `what is in pool '${name}' is not known: it was not seen since the daemon began`);
 }
 
 /** Whether there is a domain source, be it one that does not answer. */

@@ -1,6 +1,7 @@
+import type { Pool } from "../pools/pool.js";
 import type { PlacedVolume } from "../volumes/work.js";
 import { isAtNextBoot, isNow } from "./attachment.js";
-import { doubtsOf, isAnybodyAsked } from "./doubts.js";
+import { doubtsAboutOverlays, doubtsOf, isAnybodyAsked } from "./doubts.js";
 import type { Attachment, Attachments } from "./model.js";
 
 /**
@@ -21,7 +22,7 @@ export interface Explanation {
   readonly obstacles: readonly string[];
   /** What would break if it were gone, one sentence each. */
   readonly losses: readonly string[];
-  /** See `doubtsOf`. */
+  /** See `doubtsOf` and `doubtsAboutOverlays`. */
   readonly doubts: readonly string[];
   /** See `isAnybodyAsked`. */
   readonly isAnybodyAsked: boolean;
@@ -36,6 +37,8 @@ export interface WorkFacts {
 export interface Surroundings {
   /** Built on it, directly. */
   readonly overlays: readonly PlacedVolume[];
+  /** All of them. */
+  readonly pools: Iterable<Pool>;
   readonly jobs: readonly WorkFacts[];
   /** The administrator wants libvirt's way: a volume goes, whatever is built on it. */
   readonly deletesBackingStores: boolean;
@@ -46,10 +49,11 @@ export interface Surroundings {
 export function explain(
   { pool, volume }: PlacedVolume,
   attachments: Pick<Attachments, "ofVolume" | "sources" | "unknowns">,
-  { overlays, jobs, deletesBackingStores, refusesDefinedUses }: Surroundings,
+  { overlays, pools, jobs, deletesBackingStores, refusesDefinedUses }: Surroundings,
 ): Explanation {
   const users = attachments.ofVolume(pool.name, volume.name);
-  const doubts = doubtsOf(attachments);
+  const unseen = doubtsAboutOverlays(pools);
+  const doubts = [...doubtsOf(attachments), ...unseen];
   const names = overlays.map((overlay) => ({ pool: overlay.pool.name, volume: overlay.volume.name }));
   const work = workOn({ pool, volume }, jobs);
   const isInUse = users.some(({ when }) => isNow(when)) || names.length > 0 || work.length > 0;
@@ -61,6 +65,7 @@ export function explain(
     obstacles: [
       ...users.filter(({ when }) => refusesDefinedUses || isNow(when)).map(inUseBy),
       ...(deletesBackingStores ? [] : names.map((name) => `volume '${name.pool}/${name.volume}' is built on it`)),
+      ...(deletesBackingStores ? [] : unseen),
       ...work,
     ],
     losses: [

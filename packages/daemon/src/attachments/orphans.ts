@@ -1,7 +1,7 @@
 import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
 import type { Volume } from "../pools/volume.js";
-import { doubtsOf } from "./doubts.js";
+import { doubtsAboutOverlays, doubtsOf } from "./doubts.js";
 import type { Attachments, SourceFacts } from "./model.js";
 
 /** A volume that no known guest uses and no known volume is built on. */
@@ -56,7 +56,8 @@ export function findOrphans(
       total++;
     }
   }
-  return { doubts: doubtsOf(attachments), sources: attachments.sources(), total, orphans };
+  const doubts = [...doubtsOf(attachments), ...doubtsAboutOverlays(registry)];
+  return { doubts, sources: attachments.sources(), total, orphans };
 }
 
 function isBusy({ building, removing, lease }: Volume): boolean {

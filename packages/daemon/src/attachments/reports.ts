@@ -75,7 +75,8 @@ export class Reports {
     const overlays = await this.#parts.backingUsers.overlaysOn(placed);
     const { deletesBackingStores } = this.#parts.backends.policy;
     const refusesDefinedUses = this.#parts.refusesDefinedUses();
-    return explain(placed, this.attachments, { overlays, jobs, deletesBackingStores, refusesDefinedUses });
+    const pools = this.#parts.registry;
+    return explain(placed, this.attachments, { overlays, pools, jobs, deletesBackingStores, refusesDefinedUses });
   }
 
   async conflicts(): Promise<readonly Conflict[]> {

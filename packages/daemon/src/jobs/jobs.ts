@@ -42,6 +42,8 @@ export class Jobs {
   readonly #moved = new Set<RunningJob>();
   #tick: NodeJS.Timeout | null = null;
   #settings: JobSettings;
+  /** Why no work is begun any more. */
+  #stopped: Error | null = null;
   #nextId = 1;
 
   constructor(journal: Journal = NO_JOURNAL, settings: JobSettings = STANDARD_JOB_SETTINGS) {
@@ -72,9 +74,7 @@ export class Jobs {
 
   /** Asks a job to stop and undo what it made; it is over when its state says so. 55 for one that has ended. */
   cancel(id: number): void {
-    this.#runningJob(id).cancel(
-      LibvirtError.of(ErrorCode.OPERATION_ABORTED, ErrorDomain.STORAGE, "the job was cancelled"),
-    );
+    this.#runningJob(id).cancel(calledOff("the job was cancelled"));
   }
 
   /** null: no limit. 55 for a job that has ended. */
@@ -88,7 +88,7 @@ export class Jobs {
     return () => this.#watchers.delete(listener);
   }
 
-  /** Announces a job: it can be seen and cancelled from now on. */
+  /** Announces a job: it can be seen and cancelled from now on. After `cancelAll` it is cancelled before it begins. */
   open(description: JobDescription): OpenJob {
     const job = new RunningJob(this.#nextId++, description, {
       journal: this.#journal,
@@ -98,6 +98,7 @@ export class Jobs {
     this.#running.set(job.id, job);
     this.#changed(job, false);
     const stopListening = this.#cancelWithClient(job);
+    if (this.#stopped !== null) job.cancel(this.#stopped);
     let release = (): void => {};
     return Object.assign(job, {
       begin: async (): Promise<void> => {
@@ -134,11 +135,13 @@ export class Jobs {
     this.#remember({ ...facts, id: this.#nextId++ });
   }
 
-  /** Asks all work to stop and waits until it has undone what it made, at most `timeoutMs`. */
-  async cancelAll(reason: Error, timeoutMs: number): Promise<void> {
+  /** Asks all work to stop, also what comes from now on, and waits until it has undone what it made, at most `timeoutMs`. */
+  async cancelAll(reason: string, timeoutMs: number): Promise<void> {
+    const stopped = calledOff(reason);
+    this.#stopped = stopped;
     const running = [...this.#running.values()];
     const over = Promise.all(running.map((job) => this.#over(job)));
-    for (const job of running) job.cancel(reason);
+    for (const job of running) job.cancel(stopped);
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
@@ -171,7 +174,7 @@ export class Jobs {
     if (gone === undefined) return () => {};
     const leave = (): void => {
       if (this.#settings.onDisconnect !== "cancel") return;
-      job.cancel(LibvirtError.of(ErrorCode.OPERATION_ABORTED, ErrorDomain.STORAGE, "the client went away"));
+      job.cancel(calledOff("the client went away"));
     };
     if (gone.aborted) leave();
     gone.addEventListener("abort", leave, { once: true });
@@ -212,6 +215,10 @@ export class Jobs {
       this.#ended.delete(id);
     }
   }
+}
+
+function calledOff(why: string): LibvirtError {
+  return LibvirtError.of(ErrorCode.OPERATION_ABORTED, ErrorDomain.STORAGE, why);
 }
 
 function noJob(id: number): LibvirtError {

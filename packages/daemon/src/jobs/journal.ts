@@ -20,7 +20,8 @@ const PRIVATE = 0o600;
  *     <random>.json     what is being done, by whom it was asked for, and what it leaves (journal-record.ts)
  *
  * A record is complete on disk before what it tells of is made, and is removed when that is gone or complete. A record
- * that cannot be read was cut off while it was written: then nothing had been made.
+ * that cannot be read was cut off while it was written: then nothing had been made. That one was removed is not flushed:
+ * a power cut may bring it back, which makes a finished job an interrupted one, and never the other way round.
  */
 export class FileJournal implements Journal {
   readonly #directory: Directory;
@@ -37,7 +38,11 @@ export class FileJournal implements Journal {
     try {
       await file.write(0n, encodeRecord(job, trace));
       // A program dies with the daemon or with the machine: of the latter nothing has to be known.
-      if (trace.kind !== "child") await file.sync();
+      if (trace.kind !== "child") {
+        await file.sync();
+        // Its name too: most file systems have written it by now, and then this costs next to nothing.
+        await this.#directory.sync();
+      }
     } catch (error) {
       await this.#directory.removeFile(name).catch(() => {});
       throw error;

@@ -1,3 +1,4 @@
+import type { PoolDocument } from "@cistern/documents";
 import { type Directory, type Host, HostError, removeTree } from "../host/index.js";
 import { limits } from "../limits.js";
 import type { UnitTrace } from "./job.js";
@@ -12,59 +13,122 @@ export interface RecoverySurroundings {
   endOrphans(): Promise<{ readonly killed: readonly string[]; readonly stuck: readonly string[] }>;
   /** Undoes what is no file; gives what was done, as the end of a sentence. */
   undoUnit(unit: UnitTrace): Promise<string>;
+  /** A job that was interrupted, for those who ask what became of it. */
+  recall(job: Omit<JobFacts, "id">): void;
   /** For the log. */
   report(text: string, facts: Readonly<Record<string, unknown>>): void;
 }
 
 type Place = Exclude<JournalTrace, { kind: "child" | "unit" | "device" }>;
 
+/** Of a pool whose storage is there now, and perhaps was not when the daemon began. */
+export type ArrivedPool = Pick<PoolDocument, "name" | "type" | "target">;
+
 /**
- * Undoes, or at least names, what an earlier daemon was doing when it died, by the records of its journal. To be done before
- * anything else looks at the storage. First the programs that it had started are made sure to be gone: nobody else may
- * work on what is undone. A record that cannot be dealt with now (its storage is not there) is kept for the next start.
- *
- * Gives one entry for each job that was interrupted, for those who ask what became of it.
+ * Undoes, or at least names, what an earlier daemon was doing when it died, by the records of its journal. A record that cannot
+ * be dealt with now (its storage is not there: at boot nothing is mounted yet) is kept, and tried again when its pool starts.
  */
-export async function recover(
-  journal: Directory,
-  { hostAt, endOrphans, undoUnit, report }: RecoverySurroundings,
-): Promise<Omit<JobFacts, "id">[]> {
-  const { killed, stuck } = await endOrphans();
-  for (const program of killed) report("a program of an earlier daemon was ended", { program });
-  for (const program of stuck) report("a program of an earlier daemon cannot be ended", { program });
-  const interrupted = new Map<string, { readonly record: JournalRecord; readonly remarks: string[] }>();
-  /** Directories on storage that did not answer: it is waited for once, however many records there are. */
-  const silent = new Set<string>();
-  const outcomeOf = (record: JournalRecord, trace: Exclude<JournalTrace, { kind: "child" }>): Promise<Outcome> => {
-    if (trace.kind === "unit") return undoUnitOf(record, trace, undoUnit);
-    if (trace.kind === "device") return Promise.resolve(incompleteDevice(record, trace.path));
-    return undo(record, trace, hostAt, silent);
-  };
-  for (const name of (await journal.names()).filter((each) => each.endsWith(".json")).sort()) {
-    const record = await readRecord(journal, name, report);
-    if (record === null) continue;
-    if (record === "cut off") {
-      report("a record that was cut off was removed: what it was for had not begun", { record: name });
-    } else if (record.trace.kind !== "child") {
-      if (stuck.length > 0) {
-        report("work of an earlier daemon is not undone while its program is stuck", {
-          record: name,
-          ...factsOf(record),
-        });
-        continue;
+export class Recovery {
+  readonly #journal: Directory;
+  readonly #surroundings: RecoverySurroundings;
+  /** Those that wait for their storage. What running jobs write is never among them. */
+  #kept: readonly KeptRecord[] = [];
+
+  constructor(journal: Directory, surroundings: RecoverySurroundings) {
+    this.#journal = journal;
+    this.#surroundings = surroundings;
+  }
+
+  /**
+   * To be done before anything else looks at the storage. First the programs that the earlier daemon had started are made sure
+   * to be gone: nobody else may work on what is undone.
+   */
+  async atStart(): Promise<void> {
+    const { endOrphans, report } = this.#surroundings;
+    const { killed, stuck } = await endOrphans();
+    for (const program of killed) report("a program of an earlier daemon was ended", { program });
+    for (const program of stuck) report("a program of an earlier daemon cannot be ended", { program });
+    const found: KeptRecord[] = [];
+    for (const name of (await this.#journal.names()).filter((each) => each.endsWith(".json")).sort()) {
+      const record = await readRecord(this.#journal, name, report);
+      if (record === null) continue;
+      if (record === "cut off") {
+        report("a record that was cut off was removed: what it was for had not begun", { record: name });
+        await this.#remove(name);
+      } else if (record.trace.kind === "child") {
+        await this.#remove(name);
+      } else if (stuck.length > 0) {
+        const facts = { record: name, ...factsOf(record) };
+        report("work of an earlier daemon is not undone while its program is stuck", facts);
+      } else {
+        found.push({ name, job: record.job, trace: record.trace, told: null });
       }
-      const remark = await outcomeOf(record, record.trace);
-      report(remark.text, { ...factsOf(record), ...(remark.error === undefined ? {} : { err: remark.error }) });
+    }
+    await this.#undo(found);
+  }
+
+  /** To be done before the pool's volumes are used. Never rejects. */
+  async at(pool: ArrivedPool): Promise<void> {
+    const due = this.#kept.filter((record) => isIn(pool, record));
+    // Whoever comes meanwhile does not do it a second time.
+    this.#kept = this.#kept.filter((record) => !due.includes(record));
+    await this.#undo(due);
+  }
+
+  async #undo(records: readonly KeptRecord[]): Promise<void> {
+    const interrupted = new Map<string, { readonly record: KeptRecord; readonly remarks: string[] }>();
+    /** Directories on storage that did not answer: it is waited for once, however many records there are. */
+    const silent = new Set<string>();
+    for (const record of records) {
+      const { text, error } = await this.#outcomeOf(record, silent);
+      if (error === undefined) await this.#remove(record.name);
+      else this.#kept = [...this.#kept, { ...record, told: text }];
+      if (error !== undefined && !isWorthTelling(record, text)) continue;
+      this.#surroundings.report(text, { ...factsOf(record), ...(error === undefined ? {} : { err: error }) });
       // Several traces of one job are one story.
       const key = `${record.job.id} ${record.job.startedAt.getTime()}`;
       const known = interrupted.get(key);
-      if (known === undefined) interrupted.set(key, { record, remarks: [remark.text] });
-      else known.remarks.push(remark.text);
-      if (remark.error !== undefined) continue;
+      if (known === undefined) interrupted.set(key, { record, remarks: [text] });
+      else known.remarks.push(text);
     }
-    await journal.removeFile(name).catch((error: unknown) => report("a record could not be removed", { err: error }));
+    for (const { record, remarks } of interrupted.values()) {
+      this.#surroundings.recall(interruptedJob(record, remarks));
+    }
   }
-  return [...interrupted.values()].map(({ record, remarks }) => interruptedJob(record, remarks));
+
+  async #outcomeOf(record: KeptRecord, silent: Set<string>): Promise<Outcome> {
+    const { trace } = record;
+    const { hostAt, undoUnit } = this.#surroundings;
+    if (trace.kind === "unit") return undoUnitOf(record, trace, undoUnit);
+    if (trace.kind === "device") return incompleteDevice(record, trace.path);
+    return undo(record, trace, hostAt, silent);
+  }
+
+  async #remove(name: string): Promise<void> {
+    await this.#journal.removeFile(name).catch((error: unknown) => {
+      this.#surroundings.report("a record could not be removed", { err: error });
+    });
+  }
+}
+
+interface KeptRecord {
+  readonly name: string;
+  readonly job: JournalRecord["job"];
+  readonly trace: Exclude<JournalTrace, { kind: "child" }>;
+  /** Why it could not be dealt with so far. */
+  readonly told: string | null;
+}
+
+/** Files by where they lie: a pool may lie in what another one mounts. */
+function isIn({ name, type, target }: ArrivedPool, { job, trace }: KeptRecord): boolean {
+  if (trace.kind === "unit") return trace.poolType === type && job.pool === name;
+  if (trace.kind === "device" || target.path === null) return false;
+  return `${trace.directory.path}/`.startsWith(`${target.path}/`);
+}
+
+/** That something still cannot be done is told once by each daemon, and not for ever. */
+function isWorthTelling({ job, told }: KeptRecord, text: string): boolean {
+  return text !== told && Date.now() - job.startedAt.getTime() <= limits.journalRecordToldMs;
 }
 
 /** null: it cannot be read, or not be understood; it is kept, for what it tells of may lie there. */
@@ -85,12 +149,12 @@ async function readRecord(
 
 interface Outcome {
   readonly text: string;
-  /** It could not be done. */
+  /** It could not be done: it is tried again. */
   readonly error?: unknown;
 }
 
 async function undo(
-  { job }: JournalRecord,
+  { job }: KeptRecord,
   trace: Place,
   hostAt: RecoverySurroundings["hostAt"],
   silent: Set<string>,
@@ -104,7 +168,8 @@ async function undo(
       const { inode } = await directory.facts();
       if (inode !== trace.directory.inode) {
         // What was there may be mounted later.
-        return notYet(job, `${what}; '${path}' is another directory now`, new Error("not the directory of the record"));
+        const error = new Error("not the directory of the record");
+        return { text: `${what}; '${path}' is another directory now`, error };
       }
       try {
         return { text: `${what}; ${await undoIn(directory, trace)}` };
@@ -115,7 +180,7 @@ async function undo(
     });
   } catch (error) {
     if (error instanceof HostError && error.code === "ETIMEDOUT") silent.add(path);
-    return notYet(job, `${what}; what it left in '${path}' could not be undone`, error);
+    return { text: `${what}; what it left in '${path}' could not be undone`, error };
   }
 }
 
@@ -137,7 +202,7 @@ async function asWhoMay<T>(
   }
 }
 
-function incompleteDevice({ job }: JournalRecord, path: string): Outcome {
+function incompleteDevice({ job }: KeptRecord, path: string): Outcome {
   const what = `${job.title}: interrupted by the end of the daemon`;
   return { text: `${what}; ${incompleteContent(path)}` };
 }
@@ -147,7 +212,7 @@ function incompleteContent(path: string): string {
 }
 
 async function undoUnitOf(
-  { job }: JournalRecord,
+  { job }: KeptRecord,
   unit: UnitTrace,
   undoUnit: RecoverySurroundings["undoUnit"],
 ): Promise<Outcome> {
@@ -155,13 +220,8 @@ async function undoUnitOf(
   try {
     return { text: `${what}; ${await undoUnit(unit)}` };
   } catch (error) {
-    return notYet(job, `${what}; '${unit.name}' in '${unit.place}' could not be undone`, error);
+    return { text: `${what}; '${unit.name}' in '${unit.place}' could not be undone`, error };
   }
-}
-
-/** Kept for the next start, but not for ever. */
-function notYet({ startedAt }: JournalRecord["job"], text: string, error: unknown): Outcome {
-  return Date.now() - startedAt.getTime() > limits.journalRecordMs ? { text } : { text, error };
 }
 
 async function undoIn(directory: Directory, trace: Place): Promise<string> {
@@ -194,11 +254,11 @@ function isGone(error: unknown): boolean {
   return error instanceof HostError && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }
 
-function factsOf({ job, trace }: JournalRecord): Readonly<Record<string, unknown>> {
+function factsOf({ job, trace }: Pick<JournalRecord, "job" | "trace">): Readonly<Record<string, unknown>> {
   return { job: job.kind, pool: job.pool, volume: job.volume, left: trace.kind, startedAt: job.startedAt };
 }
 
-function interruptedJob({ job }: JournalRecord, remarks: readonly string[]): Omit<JobFacts, "id"> {
+function interruptedJob({ job }: KeptRecord, remarks: readonly string[]): Omit<JobFacts, "id"> {
   return {
     kind: job.kind,
     pool: job.pool,

@@ -34,6 +34,8 @@ export interface PoolBackends {
   /** Secrets of sources. */
   readonly poolSecret: PoolSecretLookup;
   readonly uses: UseGuard;
+  /** Undoes what an earlier daemon left in storage that was not there when this one began. Never rejects. */
+  undoInterrupted(pool: PoolDocument): Promise<void>;
   /** Ends when the daemon stops. */
   readonly stopping: CancelSignal;
 }
@@ -106,8 +108,12 @@ function contextOf({ poolSecret }: PoolBackends, signal: CancelSignal): PoolCont
   return { signal, secret: poolSecret };
 }
 
-/** Looks at the storage and replaces sizes and volumes in one step; readers see the old ones until then. */
+/**
+ * Looks at the storage and replaces sizes and volumes in one step; readers see the old ones until then. Before the first look,
+ * while nobody can use a volume, what an interrupted job left there is undone.
+ */
 export async function scanInto(pool: Pool, backends: PoolBackends, signal = backends.stopping): Promise<void> {
+  if (!pool.active || pool.isUnseen) await backends.undoInterrupted(pool.live);
   let anchor: DirectoryIdentity | null = null;
   const host = anchoringHost(pool.live, await backends.hostOf(pool.live), (identity) => {
     anchor = identity;
@@ -172,15 +178,14 @@ export async function hostForChanges(pool: Pool, backends: PoolBackends): Promis
   return anchoredHost(pool.live, pool.anchor, await backends.hostOf(pool.live));
 }
 
-/** A storage that did not answer in time may answer again: its pool stays, with what was known. */
-export function isTimeout(error: unknown): boolean {
+/**
+ * A look that ended without an answer: the storage gave none in time and may answer again, somebody cancelled it, or the
+ * daemon stops. Nothing is known to be wrong, and the pool stays, with what was known.
+ */
+export function isUnanswered(error: unknown, { stopping }: Pick<PoolBackends, "stopping">): boolean {
   const ETIMEDOUT = 110;
-  return error instanceof LibvirtError && error.int1 === ETIMEDOUT;
-}
-
-/** Somebody cancelled it: nothing is known to be wrong. */
-export function isCalledOff(error: unknown): boolean {
-  return error instanceof LibvirtError && error.code === ErrorCode.OPERATION_ABORTED;
+  if (stopping.aborted) return true;
+  return error instanceof LibvirtError && (error.int1 === ETIMEDOUT || error.code === ErrorCode.OPERATION_ABORTED);
 }
 
 /** Another directory lies where the pool's was. What the pool knows is still true of the one it was. */

@@ -36,7 +36,7 @@ export class Pool {
   /** What its start has made in the system and its stop is to take away. */
   made: readonly string[] = [];
   volumes = new VolumeTable();
-  /** Active since before this daemon, and nothing is known of what is in it: its storage gave no answer yet. */
+  /** Active since before this daemon, and nothing is known yet of what is in it: it was not looked at, or gave no answer. */
   isUnseen = false;
   /** The directory of the last scan; null: none was opened, or it is not for us to insist on it. */
   anchor: DirectoryIdentity | null = null;

@@ -9,9 +9,8 @@ import {
   abandon,
   activate,
   deactivate,
-  isCalledOff,
   isReplaced,
-  isTimeout,
+  isUnanswered,
   type PoolBackends,
   scanAgain,
   scanInto,
@@ -205,7 +204,7 @@ export class Pools {
       try {
         await this.#asJob("refresh", pool, requester, ({ signal }) => scanInto(pool, this.#backends, signal));
       } catch (error) {
-        if (!isTimeout(error) && !isCalledOff(error) && !isBusy(pool)) {
+        if (!isUnanswered(error, this.#backends) && !isBusy(pool)) {
           await abandon(pool, this.#backends);
           this.#events.emit("stopped", pool);
           this.#settleInactive(pool);
@@ -225,11 +224,11 @@ export class Pools {
 
   async #refreshUnwatched(pool: Pool): Promise<void> {
     await pool.lock.run(async () => {
-      if (!pool.active) return;
+      if (!pool.active || this.#backends.stopping.aborted) return;
       await scanAgain(pool, this.#backends).catch(async (error: unknown) => {
         this.#backends.report.problem("refresh, after an upload,", pool.name, error);
         // Others are at work in the pool: it is not taken away under them.
-        if (isTimeout(error) || isReplaced(error) || isBusy(pool)) return;
+        if (isUnanswered(error, this.#backends) || isReplaced(error) || isBusy(pool)) return;
         await abandon(pool, this.#backends);
         this.#settleInactive(pool);
       });

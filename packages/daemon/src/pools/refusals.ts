@@ -1,5 +1,6 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Pool } from "./pool.js";
+import type { Volume } from "./volume.js";
 import { volumeInUse } from "./volume-refusals.js";
 
 /** libvirt's refusals that more than one call gives. Each function names the fact that the caller found to be so. */
@@ -42,6 +43,21 @@ export function refuseWhileBusy(pool: Pool): void {
 
 export function isBusy(pool: Pool): boolean {
   return pool.jobs > 0 || pool.transfers.length > 0;
+}
+
+/**
+ * An overlay keeps what it is built on from being deleted. Of an active pool that was not looked at yet nobody knows which it
+ * has: none is no answer. `except`: its volumes are wanted to go.
+ */
+export function refuseWhileUnseen(volume: Volume, pools: Iterable<Pool>, except: Pool | null): void {
+  for (const pool of pools) {
+    if (!pool.active || !pool.isUnseen || pool === except) continue;
+    throw storage(
+      ErrorCode.OPERATION_INVALID,
+      `volume '${volume.name}' may be the backing store of volumes in pool '${pool.name}', ` +
+        "whose storage has given no answer since the daemon began",
+    );
+  }
 }
 
 export const noVolumeWithName = (name: string): LibvirtError =>

@@ -1,5 +1,5 @@
 import type { PoolDocument } from "@cistern/documents";
-import { abandon, isTimeout, type PoolBackends, scanInto } from "./activation.js";
+import { abandon, isUnanswered, type PoolBackends, scanInto } from "./activation.js";
 import type { Autostart } from "./autostart.js";
 import { Pool } from "./pool.js";
 import type { PoolRegistry } from "./registry.js";
@@ -69,6 +69,7 @@ async function loadStates(registry: PoolRegistry, backends: PoolBackends): Promi
       const existing = registry.admit(document);
       const pool = existing ?? new Pool(document);
       pool.active = true;
+      pool.isUnseen = true;
       pool.made = made;
       if (existing === undefined) registry.add(pool);
     } catch (error) {
@@ -100,11 +101,11 @@ function takeDefinition(registry: PoolRegistry, document: PoolDocument, autostar
 async function findOutWhetherActive(pool: Pool, registry: PoolRegistry, backends: PoolBackends): Promise<void> {
   try {
     pool.active = await isUsable(pool, backends);
+    pool.isUnseen = pool.active;
     if (pool.active) await scanInto(pool, backends);
   } catch (error) {
     backends.report.problem("look at the storage of", pool.name, error);
-    if (isTimeout(error)) pool.isUnseen = true;
-    else await abandon(pool, backends);
+    if (!isUnanswered(error, backends)) await abandon(pool, backends);
   }
   if (pool.active) return;
   if (pool.persistent) pool.applyPending();

@@ -6,7 +6,7 @@ import type { Requester } from "../jobs/job-facts.js";
 import { scanAfterChange } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
-import { checkFlags, noVolumeWithName, poolNotActive } from "../pools/refusals.js";
+import { checkFlags, noVolumeWithName, poolNotActive, refuseWhileUnseen } from "../pools/refusals.js";
 import type { Volume } from "../pools/volume.js";
 import { volumeBuilding, volumeInUse } from "../pools/volume-refusals.js";
 import { BackingUsers } from "./backing-users.js";
@@ -113,7 +113,9 @@ export class Volumes {
           await this.#backends.uses.volume(pool, volume, "delete", requester);
           if (!this.#backends.policy.deletesBackingStores) {
             const takesAlong = (wantedFlags & DELETE_WITH_SNAPSHOTS) !== 0 && this.#removesSnapshots(pool);
-            await this.#backingUsers.refuseIfAny(placed, takesAlong ? pool : null);
+            const except = takesAlong ? pool : null;
+            await this.#backingUsers.refuseIfAny(placed, except);
+            refuseWhileUnseen(volume, this.#pools.registry, except);
           }
           const { document } = volume;
           await asJob(this.#backends, pool, { kind: "delete", volume, requester, isHeavy: false }, (context) =>

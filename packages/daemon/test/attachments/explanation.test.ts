@@ -15,7 +15,13 @@ beforeEach(async () => {
 });
 afterEach(() => storage.close());
 
-const ALONE: Surroundings = { overlays: [], jobs: [], deletesBackingStores: false, refusesDefinedUses: false };
+const ALONE: Surroundings = {
+  overlays: [],
+  pools: [],
+  jobs: [],
+  deletesBackingStores: false,
+  refusesDefinedUses: false,
+};
 const SILENT = source({ answers: false, reason: "Connection refused" });
 
 /** An image of the pool's directory on something that is not read. */
@@ -93,6 +99,23 @@ describe("explain", () => {
   });
 });
 
+/** It was active before the daemon, and does not answer. */
+async function unseenPool(): Promise<void> {
+  storage.directory("silent");
+  (await storage.started("silent")).isUnseen = true;
+}
+const UNSEEN = "what is in pool 'silent' is not known: it was not seen since the daemon began";
+
+it("a pool that was not seen yet may have overlays: nothing is called unused, nor deleted", async () => {
+  await storage.started("p");
+  await unseenPool();
+  const placed = storage.volumes.resolve({ pool: "p", name: "a" });
+  const of = { ...ALONE, pools: storage.registry };
+  expect(explain(placed, known([]), of)).toMatchObject({ verdict: "unknown", obstacles: [UNSEEN], doubts: [UNSEEN] });
+  expect(explain(placed, known([]), { ...of, deletesBackingStores: true }).obstacles).toEqual([]);
+  await expect(storage.remove("p", "a")).rejects.toMatchObject({ code: 55 });
+});
+
 describe("orphans", () => {
   const orphans = async (about: ReturnType<typeof known>, offset = 0, count = 10) => {
     const bases = await new BackingUsers(storage.registry, storage.backends).bases();
@@ -115,9 +138,10 @@ describe("orphans", () => {
     expect(pages.flatMap(names).sort()).toEqual(["a", "b"]);
   });
 
-  it("are in doubt where a source does not answer", async () => {
+  it("are in doubt where a source does not answer, or a pool was not seen", async () => {
     await storage.started("p");
-    expect((await orphans(known([], [], [SILENT], ["it is silent"]))).doubts).toEqual(["it is silent"]);
+    await unseenPool();
+    expect((await orphans(known([], [], [SILENT], ["it is silent"]))).doubts).toEqual(["it is silent", UNSEEN]);
   });
 
   it("are not what other volumes are built on, by whatever path", async () => {

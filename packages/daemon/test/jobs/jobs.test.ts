@@ -92,9 +92,29 @@ describe("jobs", () => {
     const log: string[] = [];
     const failed = expect(jobs.run(wipe, endless(log))).rejects.toThrow("the daemon is stopping");
     await sleep(1);
-    await jobs.cancelAll(new Error("the daemon is stopping"), 5_000);
+    await jobs.cancelAll("the daemon is stopping", 5_000);
     expect(log).toEqual(["cleaned up"]);
     await failed;
+  });
+
+  it("that come while the daemon stops are cancelled before they begin", async () => {
+    const jobs = new Jobs();
+    let letGo = (): void => {};
+    const deaf = jobs.run(wipe, () => new Promise<void>((resolve) => (letGo = resolve)));
+    await sleep(1);
+    const stopped = jobs.cancelAll("the daemon is stopping", 60_000);
+    let begun = 0;
+    for (const isHeavy of [true, false]) {
+      const late = jobs.run({ ...wipe, isHeavy }, async () => void begun++);
+      await expect(late).rejects.toMatchObject({
+        code: 78,
+        message: expect.stringContaining("the daemon is stopping"),
+      });
+    }
+    expect(begun).toBe(0);
+    expect(jobs.list({ ended: true }).map(({ state }) => state)).toEqual(["cancelled", "cancelled", "cancelling"]);
+    letGo();
+    await Promise.all([deaf, stopped]);
   });
 
   it("that do not listen are not waited for beyond the deadline", async () => {
@@ -102,7 +122,7 @@ describe("jobs", () => {
     const deaf = jobs.run(wipe, () => sleep(400, "ended by itself"));
     await sleep(1);
     const startedAt = performance.now();
-    await jobs.cancelAll(new Error("stop"), 50);
+    await jobs.cancelAll("stop", 50);
     expect(performance.now() - startedAt).toBeLessThan(300);
     expect(await deaf).toBe("ended by itself");
   });

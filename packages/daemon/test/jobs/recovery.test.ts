@@ -12,13 +12,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { PoolType } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Directory, type Host, HostError, Hosts } from "../../dist/host/index.js";
 import type { UnitTrace } from "../../dist/jobs/job.js";
 import type { JobFacts } from "../../dist/jobs/job-facts.js";
 import { FileJournal } from "../../dist/jobs/journal.js";
-import { recover } from "../../dist/jobs/recovery.js";
+import { Recovery } from "../../dist/jobs/recovery.js";
 import { limits } from "../../dist/limits.js";
+import { pool as poolDocument } from "../drivers/documents.js";
 import { factsOf } from "./interrupted.js";
 
 const TEMPORARY = ".cistern-0123456789abcdef.part";
@@ -75,13 +77,35 @@ const undoUnit = async ({ name, identity }: UnitTrace): Promise<string> => {
   return `'${name}' was removed`;
 };
 
-const recoverNow = () =>
-  recover(journal, {
-    hostAt,
+/** By which the pool's arrival is told, and what it gives those who ask. */
+let recovery: Recovery;
+const recalled: Omit<JobFacts, "id">[] = [];
+function begin(of = journal): void {
+  recovery = new Recovery(of, {
+    hostAt: (path) => hostAt(path),
     undoUnit,
     endOrphans: async () => orphans,
+    recall: (job) => void recalled.push(job),
     report: (text, facts) => reports.push({ text, facts }),
   });
+}
+
+/** What a daemon that begins does. */
+async function recoverNow(of = journal): Promise<readonly Omit<JobFacts, "id">[]> {
+  begin(of);
+  await recovery.atStart();
+  return recalled.splice(0);
+}
+
+/** A pool starts, whose files lie there. */
+async function arrives(
+  path: string,
+  type: PoolType = "dir",
+  name = "images",
+): Promise<readonly Omit<JobFacts, "id">[]> {
+  await recovery.at(poolDocument(type, path, { name }));
+  return recalled.splice(0);
+}
 
 describe("recovery", () => {
   it("removes a temporary file, and nothing else", async () => {
@@ -185,14 +209,21 @@ describe("a record is kept for the next start", () => {
     expect(records()).toHaveLength(1);
   });
 
-  it("but not for ever", async () => {
-    const startedAt = new Date(Date.now() - limits.journalRecordMs - 1_000);
+  it("of which nothing is said any more after a month, but which is not forgotten", async () => {
+    writeFileSync(images(TEMPORARY), "x");
+    const startedAt = new Date(Date.now() - limits.journalRecordToldMs - 1_000);
     await record("temporary", TEMPORARY, { startedAt });
-    await record("temporary", OTHER_TEMPORARY, { startedAt: new Date(Date.now() - limits.journalRecordMs + 60_000) });
+    const later = new Date(Date.now() - limits.journalRecordToldMs + 60_000);
+    await record("temporary", OTHER_TEMPORARY, { startedAt: later });
     renameSync(images(), join(root, "elsewhere"));
-    await recoverNow();
-    expect(records()).toHaveLength(1);
-    expect(readFileSync(join(root, "journal", records()[0] ?? ""), "utf8")).toContain(OTHER_TEMPORARY);
+    expect(await recoverNow()).toMatchObject([{ startedAt: later }]);
+    expect(records()).toHaveLength(2);
+
+    renameSync(join(root, "elsewhere"), images());
+    expect(await recoverNow()).toHaveLength(2);
+    expect(texts()).toContainEqual(expect.stringContaining(`'${images(TEMPORARY)}' was removed`));
+    expect(records()).toEqual([]);
+    expect(readdirSync(images())).toEqual([]);
   });
 
   it("while a program of the earlier daemon cannot be ended, and so may still work on it", async () => {
@@ -223,8 +254,7 @@ describe("a record is kept for the next start", () => {
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
-    const report = (text: string, facts: Readonly<Record<string, unknown>>): void => void reports.push({ text, facts });
-    await recover(unreadable, { hostAt, undoUnit, endOrphans: async () => orphans, report });
+    await recoverNow(unreadable);
     expect(records()).toEqual([name]);
     expect(texts()).toEqual(["a record could not be read"]);
   });
@@ -234,6 +264,59 @@ describe("a record is kept for the next start", () => {
     expect(await recoverNow()).toEqual([]);
     expect(records()).toEqual(["later.json"]);
     expect(texts()).toEqual(["a record that is not understood was left alone"]);
+  });
+});
+
+describe("a pool whose storage was not there when the daemon began", () => {
+  const away = () => join(root, "elsewhere");
+  /** Below the place where it will be mounted lies another directory. */
+  beforeEach(async () => {
+    writeFileSync(images(TEMPORARY), "x");
+    await record("temporary", TEMPORARY);
+    renameSync(images(), away());
+    mkdirSync(images());
+    await recoverNow();
+    reports = [];
+  });
+  function mount(): void {
+    rmSync(images(), { recursive: true });
+    renameSync(away(), images());
+  }
+
+  it.each(["images", "."])("is recovered when it starts, once (target: %s)", async (target) => {
+    mount();
+    const path = join(root, target);
+    const both = (await Promise.all([arrives(path), arrives(path)])).flat();
+    expect(both).toMatchObject([{ state: "interrupted", volume: "a.img" }]);
+    expect(texts()).toEqual([expect.stringContaining(`'${images(TEMPORARY)}' was removed`)]);
+    expect([readdirSync(images()), records()]).toEqual([[], []]);
+  });
+
+  it("is left alone while others start", async () => {
+    mount();
+    for (const path of [images("deeper"), `${images()}2`, join(root, "other")]) await arrives(path);
+    expect([readdirSync(images()), records().length, reports]).toEqual([[TEMPORARY], 1, []]);
+  });
+
+  it("is tried again as often as it starts, and what still cannot be done is told once", async () => {
+    expect(await arrives(images())).toEqual([]);
+    expect([reports, records().length]).toEqual([[], 1]);
+    rmSync(images(), { recursive: true });
+    expect(await arrives(images())).toHaveLength(1);
+    expect(texts()).toEqual([expect.stringContaining("could not be undone")]);
+    renameSync(away(), images());
+    await arrives(images());
+    expect([readdirSync(images()), records()]).toEqual([[], []]);
+  });
+
+  it("keeps what this daemon is making there now", async () => {
+    mount();
+    await arrives(images());
+    writeFileSync(images(OTHER_TEMPORARY), "of a job that runs");
+    await record("temporary", OTHER_TEMPORARY);
+    await arrives(images());
+    expect(readdirSync(images())).toEqual([OTHER_TEMPORARY]);
+    expect(records()).toHaveLength(1);
   });
 });
 
@@ -274,6 +357,11 @@ describe("recovery of what is no file", () => {
     const [job] = await recoverNow();
     expect(job?.remarks).toEqual([expect.stringMatching(/; 'new' in 'vg0' could not be undone$/)]);
     expect(records()).toHaveLength(1);
+
+    units.set("new", "1");
+    expect(await arrives("/dev/vg0", "logical", "another")).toEqual([]);
+    expect(await arrives("/dev/vg0", "logical", "images")).toHaveLength(1);
+    expect([units.size, records()]).toEqual([0, []]);
   });
 
   it("says of a device that its content is not whole", async () => {
@@ -296,24 +384,4 @@ it("storage that does not answer is waited for once, however many records it has
   await recoverNow();
   expect(asked).toBe(1);
   expect(records()).toHaveLength(4);
-});
-
-describe("the journal", () => {
-  it("has a record for its owner's eyes until it is released", async () => {
-    await record("content", "a.img");
-    const [name = ""] = records();
-    expect(statSync(join(root, "journal", name)).mode & 0o777).toBe(0o600);
-    const recorded = await new FileJournal(journal, () => {}).add(factsOf(), { kind: "child", pid: 1, startTime: "1" });
-    expect(records()).toHaveLength(2);
-    await recorded.release();
-    await recorded.release();
-    expect(records()).toEqual([name]);
-  });
-
-  it("that cannot be written refuses the work, and leaves no half record", async () => {
-    const writer = new FileJournal(journal, () => {});
-    rmSync(join(root, "journal"), { recursive: true });
-    const trace = { kind: "content", directory: { path: images(), inode: 1n }, name: "a" } as const;
-    await expect(writer.add(factsOf(), trace)).rejects.toMatchObject({ code: "ENOENT" });
-  });
 });

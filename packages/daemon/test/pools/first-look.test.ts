@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -60,6 +60,46 @@ describe("a pool that was running, of a storage that gives no answer when the da
     silent = false;
     await Promise.all(looks);
     expect([pool.active, pool.isUnseen, names(pool), events]).toEqual([true, false, ["a.img"], ["refresh"]]);
+  });
+
+  it("keeps what its volumes may be built on from being deleted, until it was looked at or is stopped", async () => {
+    const pool = await restored();
+    mkdirSync(storage.path("bases"));
+    for (const name of ["b.img", "c.img", "d.img"]) writeFileSync(storage.path("bases", name), "content");
+    silent = false;
+    await storage.started("bases");
+    silent = true;
+    const refused = {
+      code: 55,
+      message: expect.stringContaining("may be the backing store of volumes in pool 'images'"),
+    };
+    await expect(storage.remove("bases", "b.img")).rejects.toMatchObject(refused);
+    expect(storage.registry.findByName("bases")?.volumes.get("b.img")?.lease.isHeld).toBe(false);
+    storage.deletesBackingStores = true;
+    await storage.remove("bases", "b.img");
+    storage.deletesBackingStores = false;
+
+    silent = false;
+    await storage.pools.refresh(pool, 0, DAEMON_REQUESTER);
+    await storage.remove("bases", "c.img");
+    pool.isUnseen = true;
+    await storage.pools.destroy(pool, DAEMON_REQUESTER);
+    await storage.remove("bases", "d.img");
+    expect(existsSync(storage.path("bases/d.img"))).toBe(false);
+  });
+
+  it("is unknown from the daemon's beginning, and not only when it gave no answer", async () => {
+    let restoring: Promise<void> = Promise.resolve();
+    const looking = new Promise<boolean | undefined>((seen) => {
+      storage.scanning = (...args) => {
+        seen(storage.registry.findByName("images")?.isUnseen);
+        return directoryDriver.scan(...args);
+      };
+      restoring = restorePools(storage.registry, storage.backends, storage.autostart, () => {});
+    });
+    expect(await looking).toBe(true);
+    await restoring;
+    expect(storage.registry.findByName("images")).toMatchObject({ active: true, isUnseen: false });
   });
 
   it("is left alone when an administrator has looked, or has stopped it", async () => {

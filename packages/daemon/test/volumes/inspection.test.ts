@@ -40,6 +40,7 @@ beforeEach(async () => {
     hasDriver: () => true,
     poolSecret: (lookup) => secret(lookup),
     uses: UNGUARDED,
+    undoInterrupted: async () => {},
     hostOf: async () => laboratory.host,
     hostAt: async () => laboratory.host,
     policy: {

@@ -36,6 +36,8 @@ export class Storage {
   readonly log: string[] = [];
   /** Ends when the daemon does. */
   readonly stoppingDaemon = new AbortController();
+  /** What is done for an earlier daemon's interrupted jobs. */
+  undoInterrupted: VolumeBackends["undoInterrupted"] = async () => {};
   #driver: StorageDriver = directoryDriver;
 
   private constructor(laboratory: Laboratory, backends: (storage: Storage) => VolumeBackends) {
@@ -67,6 +69,7 @@ export class Storage {
         hasDriver: () => true,
         poolSecret: (lookup) => secret(lookup),
         uses: UNGUARDED,
+        undoInterrupted: (pool) => own.undoInterrupted(pool),
         hostOf: async () => host,
         hostAt: async () => host,
         policy: {
