@@ -1,4 +1,5 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { backingPathOf } from "../drivers/index.js";
 import { limits } from "../limits.js";
 import type { PoolBackends } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
@@ -44,7 +45,7 @@ export class BackingUsers {
     const found: PlacedVolume[] = [];
     await this.#forEach(this.#overlays(null), async (overlay) => {
       if (overlay.volume === placed.volume) return;
-      const backing = backingPathOf(overlay);
+      const backing = backingPathOf(overlay.volume.document);
       const isOn = backing === path || (own !== null && (await this.#identityOf(backing, backing)) === own);
       if (isOn) found.push(overlay);
     });
@@ -53,7 +54,7 @@ export class BackingUsers {
 
   /** All volumes of active pools that overlays are built on, as `overlaysOn` would say of each. */
   async bases(): Promise<ReadonlySet<Volume>> {
-    const paths = new Set([...this.#overlays(null)].flatMap((overlay) => backingPathOf(overlay) ?? []));
+    const paths = new Set([...this.#overlays(null)].flatMap((overlay) => backingPathOf(overlay.volume.document) ?? []));
     const identities = new Set<string>();
     await this.#forEach(paths, async (path) => {
       const identity = await this.#identityOf(path, path);
@@ -100,7 +101,7 @@ export class BackingUsers {
   #byPath(path: string | null, except: Pool | null = null): PlacedVolume | null {
     if (path === null) return null;
     for (const overlay of this.#overlays(except)) {
-      if (backingPathOf(overlay) === path) return overlay;
+      if (backingPathOf(overlay.volume.document) === path) return overlay;
     }
     return null;
   }
@@ -119,7 +120,7 @@ export class BackingUsers {
   async #byIdentity({ pool, volume }: PlacedVolume, except: Pool | null): Promise<PlacedVolume | null> {
     const byPath = new Map<string, PlacedVolume>();
     for (const overlay of this.#overlays(except)) {
-      const path = backingPathOf(overlay);
+      const path = backingPathOf(overlay.volume.document);
       // What is another volume's own path leads there, unless two pools overlap.
       if (path !== null && overlay.volume !== volume) byPath.set(path, overlay);
     }
@@ -144,10 +145,6 @@ export class BackingUsers {
       return null;
     }
   }
-}
-
-function backingPathOf({ volume }: PlacedVolume): string | null {
-  return volume.document.backingStore?.path ?? null;
 }
 
 function nameOf({ pool, volume }: PlacedVolume): string {

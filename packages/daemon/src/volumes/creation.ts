@@ -1,7 +1,7 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeContext, VolumeOperations } from "../drivers/driver.js";
-import { unsupported } from "../drivers/index.js";
+import { backingPathOf, unsupported } from "../drivers/index.js";
 import { QUICK_JOB } from "../jobs/job.js";
 import type { Requester } from "../jobs/job-facts.js";
 import type { DocumentParser } from "../parsing/parser.js";
@@ -218,19 +218,19 @@ export class VolumeCreation {
   /** The volumes that a copy of this one reads as well. */
   #backingOf({ volume }: PlacedVolume): PlacedVolume[] {
     const chain: PlacedVolume[] = [];
-    let path = volume.document.backingStore?.path ?? null;
+    let path = backingPathOf(volume.document);
     while (path !== null && chain.length < LONGEST_CHAIN) {
       const found = this.#volumes.findByPath(path);
       if (found === null || found.volume === volume || chain.some((link) => link.volume === found.volume)) break;
       chain.push(found);
-      path = found.volume.document.backingStore?.path ?? null;
+      path = backingPathOf(found.volume.document);
     }
     return chain;
   }
 
   /** Its backing store is being deleted: whichever of the two came first is seen by the other. */
   #mustNotBeGoing(overlay: Volume): void {
-    const path = overlay.document.backingStore?.path ?? null;
+    const path = backingPathOf(overlay.document);
     const backing = path === null ? null : this.#volumes.findByPath(path);
     if (backing?.volume.removing !== true) return;
     throw LibvirtError.of(

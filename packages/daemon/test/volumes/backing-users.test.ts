@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { missing } from "../../../../tests/support/requirements.js";
+import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import { qemuImg } from "../images/shared.js";
 import { Storage } from "./storage.js";
 
@@ -14,6 +15,11 @@ afterEach(() => storage.close());
 function image(path: string, backing?: string): void {
   const on = backing === undefined ? [] : ["-u", "-b", backing, "-F", "qcow2"];
   qemuImg("create", "-q", "-f", "qcow2", ...on, path, "1M");
+}
+
+function overlayXml(name: string, backing: string): string {
+  return `<volume><name>${name}</name><capacity unit='M'>1</capacity><target><format type='qcow2'/></target>
+    <backingStore><path>${backing}</path><format type='qcow2'/></backingStore></volume>`;
 }
 
 const refusal = (volume: string, chain: readonly string[]) => {
@@ -52,6 +58,24 @@ describe("deleting what others are built on is refused, with the chain,", () => 
     const work = storage.directory("work");
     image(`${work}/base`);
     image(`${work}/disk`, "base");
+    await storage.started("work");
+    await expect(storage.remove("work", "base")).rejects.toMatchObject(refusal("base", ["work/disk", "work/base"]));
+  });
+
+  it("that were made with a relative name, before a scan has looked at them", async () => {
+    const work = storage.directory("work");
+    image(`${work}/base`);
+    const pool = await storage.started("work");
+    const { volume } = await storage.create(pool, overlayXml("disk", "base"));
+    expect(volume.document.backingStore?.path).toBe("base");
+    await expect(storage.remove("work", "base")).rejects.toMatchObject(refusal("base", ["work/disk", "work/base"]));
+    expect(existsSync(`${work}/base`)).toBe(true);
+  });
+
+  it("that name it with qemu's prefix for files", async () => {
+    const work = storage.directory("work");
+    image(`${work}/base`);
+    image(`${work}/disk`, `file:${work}/base`);
     await storage.started("work");
     await expect(storage.remove("work", "base")).rejects.toMatchObject(refusal("base", ["work/disk", "work/base"]));
   });
@@ -123,6 +147,40 @@ describe("deleting is not held up by", () => {
     await storage.remove("work", "base");
     expect(existsSync(`${work}/base`)).toBe(false);
     expect([...pool.volumes].map(({ name }) => name)).toEqual(["disk"]);
+  });
+});
+
+describe("an overlay made with a relative name", () => {
+  it("is not built on what is being deleted", async () => {
+    const work = storage.directory("work");
+    image(`${work}/base`);
+    const pool = await storage.started("work");
+    const base = pool.volumes.get("base");
+    if (base !== undefined) base.removing = true;
+    await expect(storage.create(pool, overlayXml("disk", "base"))).rejects.toMatchObject({
+      code: 55,
+      message: expect.stringContaining("volume 'base' is being deleted"),
+    });
+    expect(readdirSync(work)).toEqual(["base"]);
+  });
+
+  it("is read by a clone together with what it is built on", async () => {
+    const work = storage.directory("work");
+    image(`${work}/base`);
+    const pool = await storage.started("work");
+    await storage.create(pool, overlayXml("disk", "base"));
+    let heldMeanwhile = false;
+    storage.operations = {
+      fill: async () => {
+        heldMeanwhile = pool.volumes.get("base")?.lease.isHeld === true;
+        throw new Error("seen enough");
+      },
+    };
+    const handle = { name: pool.name, uuid: pool.uuid };
+    const xml = "<volume><name>copy</name><capacity>1</capacity></volume>";
+    const cloning = storage.creation.createFrom(handle, xml, { pool: "work", name: "disk" }, 0, DAEMON_REQUESTER);
+    await expect(cloning).rejects.toThrow("seen enough");
+    expect(heldMeanwhile).toBe(true);
   });
 });
 
