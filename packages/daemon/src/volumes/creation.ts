@@ -9,7 +9,7 @@ import { scanAfterChange } from "../pools/activation.js";
 import { promisedOf } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolHandle, Pools } from "../pools/pools.js";
-import { checkFlags, noPoolWithName, poolNotActive } from "../pools/refusals.js";
+import { checkFlags, noPoolWithName, noVolumeWithName, poolNotActive } from "../pools/refusals.js";
 import { Volume } from "../pools/volume.js";
 import { volumeBuilding } from "../pools/volume-refusals.js";
 import { withDefaults } from "./policy.js";
@@ -84,18 +84,26 @@ export class VolumeCreation {
   ): Promise<PlacedVolume> {
     checkFlags(flags, PREALLOCATE_METADATA | REFLINK | VALIDATE, "storageVolCreateXMLFrom");
     const pool = this.#pools.registry.resolve(into);
-    const sourcePool = source.pool === pool.name ? pool : this.#pools.registry.findByName(source.pool);
-    if (sourcePool === undefined) throw noPoolWithName(source.pool);
-    if (!pool.active) throw poolNotActive(pool);
-    const original = this.#volumes.inPool(sourcePool, source.name);
+    const findSource = (): PlacedVolume => {
+      const sourcePool = source.pool === pool.name ? pool : this.#pools.registry.findByName(source.pool);
+      if (sourcePool === undefined) throw noPoolWithName(source.pool);
+      if (!pool.active) throw poolNotActive(pool);
+      return { pool: sourcePool, volume: this.#volumes.inPool(sourcePool, source.name) };
+    };
+    // Before the document is read, because that it is missing comes first.
+    findSource();
     const parsed = await this.#parser.volume(xml, pool.live.type, {
       validate: (flags & VALIDATE) !== 0,
       capacity: "optional",
     });
-    const placed = { pool: sourcePool, volume: original };
+    // What had the name then may be gone, and another volume have it: from here to its lease nothing is awaited.
+    const placed = findSource();
     const uses = [placed, ...this.#backingOf(placed)].map((each) => ({ ...each, as: "reader" }) as const);
+    const original = placed.volume;
     const begin = async (): Promise<Volume> => {
       this.#mustStillRun(pool);
+      // Its lease keeps clients away; a scan may have found that somebody else took it away.
+      if (findSource().volume !== original) throw noVolumeWithName(source.name);
       if (pool.volumes.get(parsed.name) !== undefined) {
         throw LibvirtError.of(
           ErrorCode.INTERNAL_ERROR,

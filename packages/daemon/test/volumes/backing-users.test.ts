@@ -2,7 +2,6 @@ import { execFileSync } from "node:child_process";
 import { existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { missing } from "../../../../tests/support/requirements.js";
-import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import { qemuImg } from "../images/shared.js";
 import { Storage } from "./storage.js";
 
@@ -176,10 +175,8 @@ describe("an overlay made with a relative name", () => {
         throw new Error("seen enough");
       },
     };
-    const handle = { name: pool.name, uuid: pool.uuid };
     const xml = "<volume><name>copy</name><capacity>1</capacity></volume>";
-    const cloning = storage.creation.createFrom(handle, xml, { pool: "work", name: "disk" }, 0, DAEMON_REQUESTER);
-    await expect(cloning).rejects.toThrow("seen enough");
+    await expect(storage.clone(pool, "disk", xml)).rejects.toThrow("seen enough");
     expect(heldMeanwhile).toBe(true);
   });
 });

@@ -27,6 +27,7 @@ export class Storage {
   readonly laboratory: Laboratory;
   readonly registry = new PoolRegistry();
   readonly events = new PoolEvents();
+  readonly parser = new DocumentParser();
   readonly autostart: Autostart;
   readonly pools: Pools;
   readonly volumes: Volumes;
@@ -46,10 +47,9 @@ export class Storage {
     this.laboratory = laboratory;
     this.backends = backends(this);
     this.autostart = new Autostart(this.registry, this.backends, this.events, () => this.pauses);
-    const parser = new DocumentParser();
-    this.pools = new Pools(this.registry, this.backends, parser, this.events, this.autostart);
+    this.pools = new Pools(this.registry, this.backends, this.parser, this.events, this.autostart);
     this.volumes = new Volumes(this.pools, this.backends);
-    this.creation = new VolumeCreation(this.pools, this.volumes, this.backends, parser);
+    this.creation = new VolumeCreation(this.pools, this.volumes, this.backends, this.parser);
     this.transfers = new Transfers(this.pools, this.volumes, this.backends);
   }
 
@@ -134,6 +134,11 @@ export class Storage {
   /** `xml`: the volume's document. */
   create(pool: Pool, xml: string): Promise<PlacedVolume> {
     return this.creation.create({ name: pool.name, uuid: pool.uuid }, xml, 0, DAEMON_REQUESTER);
+  }
+
+  clone(pool: Pool, source: string, xml: string): Promise<PlacedVolume> {
+    const from = { pool: pool.name, name: source };
+    return this.creation.createFrom({ name: pool.name, uuid: pool.uuid }, xml, from, 0, DAEMON_REQUESTER);
   }
 
   remove(pool: string, name: string): Promise<void> {
