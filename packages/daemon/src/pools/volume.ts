@@ -13,6 +13,8 @@ export class Volume implements FoundVolume {
   identity: string | null;
   /** What it leads to is the volume. Of others, a symlink that appears in their place is not followed. */
   isSymlink: boolean;
+  /** See `FoundVolume`. */
+  dataFile: string | null;
   /** Its first content is being written: it is listed, but nothing may be done with it. */
   building = false;
   /** While it is built: a look at what grows, which has no name yet. */
@@ -21,11 +23,12 @@ export class Volume implements FoundVolume {
   removing = false;
   readonly lease = new VolumeLease();
 
-  constructor({ document, evidence, isSymlink = false }: FoundVolume) {
+  constructor({ document, evidence, isSymlink = false, dataFile = null }: FoundVolume) {
     this.document = document;
     this.evidence = evidence;
     this.identity = evidence === null ? null : fileIdentity(evidence);
     this.isSymlink = isSymlink;
+    this.dataFile = dataFile;
   }
 
   get name(): string {
@@ -33,10 +36,11 @@ export class Volume implements FoundVolume {
   }
 
   /** Takes over what was found. */
-  update({ document, evidence, isSymlink = false }: FoundVolume): void {
+  update({ document, evidence, isSymlink = false, dataFile }: FoundVolume): void {
     this.document = document;
     this.evidence = evidence;
     if (evidence !== null) this.identity = fileIdentity(evidence);
     this.isSymlink = isSymlink;
+    if (dataFile !== undefined) this.dataFile = dataFile;
   }
 }

@@ -19,7 +19,12 @@ export function backingPathOf({ target, backingStore }: VolumeDocument): string 
   // Most are absolute, and all overlays are asked at each deletion.
   if (name === null || name.startsWith("/")) return name;
   if (target.path === null) return null;
-  const leads = linkTarget(name, posix.dirname(target.path));
+  return localPathOf(name, posix.dirname(target.path));
+}
+
+/** Where the name of a file that an image rests on leads on this machine; null: elsewhere, or nowhere. */
+export function localPathOf(name: string, imageDirectory: string): string | null {
+  const leads = linkTarget(name, imageDirectory);
   return leads.kind === "path" ? leads.path : null;
 }
 

@@ -24,9 +24,10 @@ export async function refreshFile(
   const path = pathOf(found.document);
   try {
     await using directory = await openTargetLazily(pool, host);
-    if (probe) return { document: await probed(directory, pool, found.document, host), evidence: null };
+    const isSymlink = found.isSymlink ?? false;
+    if (probe) return { ...(await probed(directory, pool, found.document, host)), isSymlink };
     const { document, evidence } = await restated(directory, found);
-    return { document: await refreshBacking(document, host), evidence };
+    return { document: await refreshBacking(document, host), evidence, isSymlink };
   } catch (thrown) {
     const isGone = isErrno(thrown, "ENOENT", "ENOTDIR") && !(await isDangling(pool, found.document, host));
     throw isGone ? noSuchPath(path) : failure(thrown, `cannot open volume '${path}'`);
@@ -48,14 +49,18 @@ async function probed(
   pool: PoolDocument,
   volume: VolumeDocument,
   host: Host,
-): Promise<VolumeDocument> {
+): Promise<FoundVolume> {
   const seen = await lookedAt(directory, volume.name, targetPath(pool), null, {});
   if (seen === null) throw noSuchPath(pathOf(volume));
-  const { document, backingFormatIsUnknown } = seen;
+  const { backingFormatIsUnknown, ...found } = seen;
+  const { document } = found;
   const { backingStore } = document;
-  if (backingStore === null || backingStore.path === null) return document;
+  if (backingStore === null || backingStore.path === null) return found;
   const file = await readBackingFile(backingStore.path, host);
-  return { ...document, backingStore: withBackingFile(backingStore, file, backingFormatIsUnknown) };
+  return {
+    ...found,
+    document: { ...document, backingStore: withBackingFile(backingStore, file, backingFormatIsUnknown) },
+  };
 }
 
 async function restated(directory: Directory, { document: volume, evidence }: FoundVolume): Promise<FoundVolume> {

@@ -5,7 +5,7 @@ import type { ImageFacts } from "../../images/image-facts.js";
 import { probe } from "../../images/probe.js";
 import { SCAN_HEAD_BYTES, SCAN_WINDOWS } from "../../images/reading-plan.js";
 import type { FoundVolume, KnownVolumes } from "../driver.js";
-import { describeBacking } from "./backing-stores.js";
+import { describeBacking, localPathOf } from "./backing-stores.js";
 import { failure } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { ploopVolume } from "./ploop.js";
@@ -102,13 +102,15 @@ function seenFile(
 ): SeenVolume {
   const document = fileVolume(name, path, facts, sizeBytes, image);
   // A data file is not in the document, nor whether the format of a backing file was said by the image or found out: look again.
-  const whole = image.hasDataFile ? null : evidence;
-  if (image.backing === null) return { document, evidence: whole, backingFormatIsUnknown: false };
+  const whole = image.dataFile === null ? evidence : null;
+  const dataFile = image.dataFile?.name == null ? null : localPathOf(image.dataFile.name, poolPath);
+  if (image.backing === null) return { document, evidence: whole, dataFile, backingFormatIsUnknown: false };
   const { target, formatIsUnknown } = describeBacking(image.backing, poolPath);
   const trusted = formatIsUnknown ? null : whole;
   return {
     document: { ...document, backingStore: target },
     evidence: trusted,
+    dataFile,
     backingFormatIsUnknown: formatIsUnknown,
   };
 }
@@ -126,5 +128,5 @@ function unchanged(before: FoundVolume, { evidence }: ScannedEntry, facts: FileF
 }
 
 function plainly(document: VolumeDocument): SeenVolume {
-  return { document, evidence: null, backingFormatIsUnknown: false };
+  return { document, evidence: null, dataFile: null, backingFormatIsUnknown: false };
 }
