@@ -8,6 +8,8 @@ import type { VolumeTable } from "./volume-table.js";
  */
 export class VolumeChanges {
   readonly #building = new Set<Volume>();
+  /** Uploaded to, and not scanned since: what their images rest on, nobody has read. */
+  readonly #unread = new Set<Volume>();
   /** By name, since the scan began; null: removed. */
   #since: Map<string, Volume | null> | null = null;
 
@@ -26,7 +28,11 @@ export class VolumeChanges {
   changed(volume: Volume): void {
     this.#since?.set(volume.name, volume);
   }
+  uploading(volume: Volume): void {
+    this.#unread.add(volume);
+  }
   removed(volume: Volume): void {
+    this.#unread.delete(volume);
     this.#since?.set(volume.name, null);
   }
 
@@ -43,8 +49,16 @@ export class VolumeChanges {
     return volume.building || volume.lease.isWritten || this.#since?.has(volume.name) === true;
   }
 
+  /** They may be of a time before the pool was stopped. */
+  get unread(): ReadonlySet<Volume> {
+    return this.#unread;
+  }
+
   /** Puts what is newer into the table of what the scan found. */
   applyTo(table: VolumeTable): void {
+    for (const volume of this.#unread) {
+      if (!this.isNewer(volume)) this.#unread.delete(volume);
+    }
     for (const [name, volume] of this.#since ?? []) {
       const found = table.get(name);
       if (found !== undefined && found !== volume) table.remove(found);

@@ -225,15 +225,16 @@ export class VolumeCreation {
 
   /** The volumes that a copy of this one reads as well. */
   #backingOf({ volume }: PlacedVolume): PlacedVolume[] {
-    const chain: PlacedVolume[] = [];
-    let path = backingPathOf(volume.document);
-    while (path !== null && chain.length < LONGEST_CHAIN) {
-      const found = this.#volumes.findByPath(path);
-      if (found === null || found.volume === volume || chain.some((link) => link.volume === found.volume)) break;
-      chain.push(found);
-      path = backingPathOf(found.volume.document);
+    const below: PlacedVolume[] = [];
+    const paths = [backingPathOf(volume.document), volume.dataFile];
+    // What is found adds what it rests on itself.
+    for (const path of paths) {
+      const found = path === null ? null : this.#volumes.findByPath(path);
+      if (found === null || found.volume === volume || below.some((link) => link.volume === found.volume)) continue;
+      if (below.push(found) === LONGEST_CHAIN) break;
+      paths.push(backingPathOf(found.volume.document), found.volume.dataFile);
     }
-    return chain;
+    return below;
   }
 
   /** Its backing store is being deleted: whichever of the two came first is seen by the other. */

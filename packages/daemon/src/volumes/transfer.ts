@@ -79,6 +79,7 @@ export class Transfers {
       try {
         await this.#checkOffset(file, placed, offsetBytes);
         const range = { offsetBytes, lengthBytes, ...(await spaceForUpload(file)) };
+        pool.changes.uploading(volume);
         return new Upload(file, range, { job, end: ended, ...(freeBytes === undefined ? {} : { freeBytes }) });
       } catch (error) {
         await recorded.release();

@@ -13,6 +13,7 @@ import { BackingUsers } from "./backing-users.js";
 import { refuseZeroCapacity, resizedCapacity } from "./resize.js";
 import {
   asJob,
+  lookAt,
   moveAllocation,
   type PlacedVolume,
   type VolumeBackends,
@@ -195,20 +196,16 @@ export class Volumes {
     await this.#lookAgain(placed, true).catch(() => {});
   }
 
-  async #lookAgain({ pool, volume }: PlacedVolume, probe: boolean): Promise<void> {
-    const refresh = this.#operationsOf(pool)?.refresh;
-    if (refresh === undefined) return;
+  async #lookAgain(placed: PlacedVolume, probe: boolean): Promise<void> {
+    const { pool, volume } = placed;
     if (volume.building) {
       await showGrowth(volume);
       return;
     }
     // What an upload put there is seen by the scan that follows it.
     await pool.settling;
-    const { writes } = volume.lease;
     try {
-      const seen = await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live));
-      // A writer that came or went meanwhile knows better: a resize has set the new capacity by now.
-      if (volume.lease.writes === writes) pool.volumes.update(volume, seen);
+      await lookAt(placed, probe, this.#backends);
     } catch (error) {
       // Deleted while it was looked at.
       if (volume.removing || pool.volumes.get(volume.name) !== volume) throw noVolumeWithName(volume.name);

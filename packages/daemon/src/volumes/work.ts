@@ -90,6 +90,20 @@ export async function contextOf(
   };
 }
 
+/**
+ * Looks at a volume again; `probe`: also at what its content is. False: a writer that came or went meanwhile knows better (a
+ * resize has set the new capacity by now), and what was seen was not taken over.
+ */
+export async function lookAt({ pool, volume }: PlacedVolume, probe: boolean, backends: PoolBackends): Promise<boolean> {
+  const refresh = backends.driverOf(pool.live).volumes?.refresh;
+  if (refresh === undefined) return true;
+  const { writes } = volume.lease;
+  const seen = await refresh(pool.live, volume, probe, await backends.hostOf(pool.live));
+  if (volume.lease.writes !== writes) return false;
+  pool.volumes.update(volume, seen);
+  return true;
+}
+
 /** Space that volumes took (or gave back, negative) since the last scan. */
 export function moveAllocation(pool: Pool, takenBytes: bigint): void {
   if (takenBytes === 0n) return;

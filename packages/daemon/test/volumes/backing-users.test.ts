@@ -1,8 +1,21 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { missing } from "../../../../tests/support/requirements.js";
+import { directoryDriver } from "../../dist/drivers/directory.js";
+import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import { qemuImg } from "../images/shared.js";
+import { gate } from "./gate.js";
 import { Storage } from "./storage.js";
 
 let storage: Storage;
@@ -77,6 +90,96 @@ describe("deleting what others are built on is refused, with the chain,", () => 
     image(`${work}/disk`, `file:${work}/base`);
     await storage.started("work");
     await expect(storage.remove("work", "base")).rejects.toMatchObject(refusal("base", ["work/disk", "work/base"]));
+  });
+
+  it("that keep their data in it", async () => {
+    const [bases, work] = [storage.directory("bases"), storage.directory("work")];
+    for (const name of ["near", "far"]) {
+      const data = name === "near" ? `${work}/data` : `${bases}/data`;
+      qemuImg("create", "-q", "-f", "qcow2", "-o", `data_file=${data}`, `${work}/${name}`, "1M");
+    }
+    renameSync(`${work}/near`, `${work}/near-old`);
+    qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", `${work}/far`, "-F", "qcow2", `${work}/top`, "1M");
+    await storage.started("bases");
+    const pool = await storage.started("work");
+    for (const [place, user] of [
+      ["work", "work/near-old"],
+      ["bases", "work/far"],
+    ] as const) {
+      const chain = user === "work/far" ? "'work/top' -> 'work/far' -> 'bases/data'" : `'${user}' -> 'work/data'`;
+      await expect(storage.remove(place, "data")).rejects.toMatchObject({
+        code: 55,
+        message: expect.stringContaining(`volume 'data' is still in use. It is the data file of '${user}' (${chain})`),
+      });
+    }
+    // A look at it does not forget it.
+    await storage.volumes.info({ pool: "work", name: "far" }, 0);
+    await storage.scan(pool);
+    await expect(storage.remove("bases", "data")).rejects.toMatchObject({ code: 55 });
+    await storage.remove("work", "near-old");
+    await storage.remove("work", "data");
+    expect(readdirSync(work).sort()).toEqual(["far", "top"]);
+  });
+
+  it("that an upload has brought, before a scan has seen them", async () => {
+    const [bases, work] = [storage.directory("bases"), storage.directory("work")];
+    for (const name of ["base", "other"]) image(`${bases}/${name}`);
+    writeFileSync(`${work}/disk`, "");
+    await storage.started("bases");
+    const pool = await storage.started("work");
+    const overlay = storage.path("overlay");
+    image(overlay, `${bases}/base`);
+    const content = readFileSync(overlay);
+    const upload = await storage.transfers.upload({ pool: "work", name: "disk" }, 0n, 0n, 0, DAEMON_REQUESTER);
+    // Of what has not come yet nobody knows what it will be built on.
+    await storage.remove("bases", "other");
+    const { reached, open, pass } = gate();
+    const scan = directoryDriver.scan;
+    storage.scanning = async (...args) => {
+      await pass();
+      return await scan(...args);
+    };
+    await upload.write(content);
+    await upload.finish();
+    await reached;
+    const refused = refusal("base", ["work/disk", "bases/base"]);
+    await expect(storage.remove("bases", "base")).rejects.toMatchObject(refused);
+    open();
+    await pool.settling;
+    expect([...pool.changes.unread]).toEqual([]);
+    await expect(storage.remove("bases", "base")).rejects.toMatchObject(refused);
+  });
+
+  it("that an upload is bringing", async () => {
+    const [bases, work] = [storage.directory("bases"), storage.directory("work")];
+    image(`${bases}/base`);
+    writeFileSync(`${work}/disk`, "");
+    await storage.started("bases");
+    const pool = await storage.started("work");
+    image(storage.path("overlay"), `${bases}/base`);
+    const upload = await storage.transfers.upload({ pool: "work", name: "disk" }, 0n, 0n, 0, DAEMON_REQUESTER);
+    await upload.write(readFileSync(storage.path("overlay")));
+    await vi.waitFor(() => expect(statSync(`${work}/disk`).size).toBeGreaterThan(0));
+    await expect(storage.remove("bases", "base")).rejects.toMatchObject(refusal("base", ["work/disk", "bases/base"]));
+    await upload.finish();
+    await pool.settling;
+  });
+
+  it("that an upload has made of something else are none any more", async () => {
+    const work = storage.directory("work");
+    image(`${work}/base`);
+    image(`${work}/disk`, `${work}/base`);
+    const pool = await storage.started("work");
+    const upload = await storage.transfers.upload({ pool: "work", name: "disk" }, 0n, 0n, 0, DAEMON_REQUESTER);
+    await upload.write(Buffer.alloc(1_048_576, "raw"));
+    let deleting: Promise<void> = Promise.resolve();
+    await pool.lock.run(async () => {
+      // Its turn comes before that of the scan after the upload.
+      deleting = storage.remove("work", "base");
+      await upload.finish();
+    });
+    await deleting;
+    expect(existsSync(`${work}/base`)).toBe(false);
   });
 
   it("that name it by a symlink, or by another hard link", async () => {
