@@ -170,11 +170,29 @@ export class VolumeCreation {
       return { pool, volume };
     } catch (error) {
       pool.volumes.remove(volume);
-      pool.changes.abandoned(volume);
+      if (pool.changes.abandoned(volume)) await this.#showHidden(pool, volume);
       throw error;
     } finally {
       volume.growing = null;
       pool.jobs--;
+    }
+  }
+
+  /** What a scan found where a volume could not be made was left out of its result: it is there, and is listed now. */
+  async #showHidden(pool: Pool, { document }: Volume): Promise<void> {
+    try {
+      const wanted = { document, evidence: null };
+      const found = await this.#operationsOf(pool)?.refresh?.(
+        pool.live,
+        wanted,
+        true,
+        await this.#backends.hostOf(pool.live),
+      );
+      if (found === undefined || !pool.active) return;
+      const volume = new Volume(found);
+      if (pool.volumes.add(volume)) pool.changes.changed(volume);
+    } catch {
+      // Nothing is there, or nothing that is a volume.
     }
   }
 

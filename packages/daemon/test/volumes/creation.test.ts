@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { directoryDriver } from "../../dist/drivers/directory.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import { gate } from "./gate.js";
 import { Storage } from "./storage.js";
@@ -12,6 +13,55 @@ afterEach(() => storage.close());
 
 const xmlOf = (name: string): string => `<volume><name>${name}</name><capacity>4096</capacity></volume>`;
 const emptyXmlOf = (name: string): string => xmlOf(name).replace("</volume>", "<allocation>0</allocation></volume>");
+
+describe("a creation that fails because its name was taken meanwhile", () => {
+  it.each(["ended", "is under way"])("shows what took it, when a scan that saw it %s", async (which) => {
+    const images = storage.directory("images");
+    const pool = await storage.started("images");
+    const [filling, scanning] = [gate(), gate()];
+    storage.operations = {
+      fill: async (...args) => {
+        await filling.pass();
+        return await directoryDriver.volumes?.fill?.(...args);
+      },
+    };
+    const creating = storage.create(pool, emptyXmlOf("a"));
+    await filling.reached;
+    writeFileSync(`${images}/a`, "somebody else's");
+    storage.scanning = async (...args) => {
+      const seen = await directoryDriver.scan(...args);
+      await scanning.pass();
+      return seen;
+    };
+    const scan = storage.scan(pool);
+    await scanning.reached;
+    const endScan = async (): Promise<void> => {
+      scanning.open();
+      await scan;
+    };
+    if (which === "ended") await endScan();
+    filling.open();
+    await expect(creating).rejects.toMatchObject({ message: expect.stringContaining("already exists") });
+    await endScan();
+    expect([...pool.volumes]).toMatchObject([{ name: "a", building: false, document: { capacityBytes: 15n } }]);
+    await storage.remove("images", "a");
+  });
+
+  it("shows nothing of its own that a scan saw", async () => {
+    const images = storage.directory("images");
+    const pool = await storage.started("images");
+    storage.operations = {
+      fill: async () => {
+        writeFileSync(`${images}/a`, "half");
+        await storage.scan(pool);
+        rmSync(`${images}/a`);
+        throw new Error("the disk is full");
+      },
+    };
+    await expect(storage.create(pool, emptyXmlOf("a"))).rejects.toThrow("full");
+    expect(pool.volumes.size).toBe(0);
+  });
+});
 
 describe("of its source, a clone", () => {
   it("takes what has the name when its document was read, and is refused when that is being written", async () => {
