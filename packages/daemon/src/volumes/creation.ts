@@ -118,7 +118,7 @@ export class VolumeCreation {
       if (original.building) throw volumeBuilding(original.name);
       return this.#allocate(pool, wanted, operations);
     };
-    return whileUsing(uses, async () =>
+    return whileUsing(this.#backends.leases, uses, async () =>
       this.#fill(pool, await pool.lock.run(begin), placed, flags & ~VALIDATE, requester),
     );
   }
@@ -226,7 +226,7 @@ export class VolumeCreation {
     }
     if (operations?.refresh === undefined) return;
     try {
-      volume.update(await operations.refresh(pool.live, volume, false, context.host));
+      pool.volumes.update(volume, await operations.refresh(pool.live, volume, false, context.host));
     } catch (error) {
       await operations.remove?.(pool.live, volume.document, 0, context).catch(() => {});
       throw error;
@@ -237,7 +237,7 @@ export class VolumeCreation {
   async #current({ pool, volume }: PlacedVolume): Promise<VolumeDocument> {
     const refresh = this.#operationsOf(pool)?.refresh;
     if (refresh === undefined) return volume.document;
-    volume.update(await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live)));
+    pool.volumes.update(volume, await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live)));
     return volume.document;
   }
 
@@ -259,7 +259,7 @@ export class VolumeCreation {
   #mustNotBeGoing(overlay: Volume): void {
     const path = backingPathOf(overlay.document);
     const backing = path === null ? null : this.#volumes.findByPath(path);
-    if (backing?.volume.removing !== true) return;
+    if (backing === null || !this.#backends.leases.isGoing(backing.volume)) return;
     throw LibvirtError.of(
       ErrorCode.OPERATION_INVALID,
       ErrorDomain.STORAGE,

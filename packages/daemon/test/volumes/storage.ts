@@ -14,6 +14,7 @@ import { Pools } from "../../dist/pools/pools.js";
 import { PoolRegistry } from "../../dist/pools/registry.js";
 import { PoolStore } from "../../dist/pools/store.js";
 import { UNGUARDED } from "../../dist/pools/use-guard.js";
+import { VolumeLeases } from "../../dist/pools/volume-leases.js";
 import { VolumeCreation } from "../../dist/volumes/creation.js";
 import { NO_DEFAULTS } from "../../dist/volumes/policy.js";
 import { Transfers } from "../../dist/volumes/transfer.js";
@@ -83,6 +84,7 @@ export class Storage {
           },
           sharesBlocks: true,
         },
+        leases: new VolumeLeases(),
         commitments: new PoolCommitments({ warnRatio: () => null, refuseRatio: () => null }, () => {}),
         expectedSpace: new ExpectedSpace(),
         secret,

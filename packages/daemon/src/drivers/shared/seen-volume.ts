@@ -1,6 +1,7 @@
 import type { VolumeDocument } from "@cistern/documents";
 import type { CallOptions, Directory, FileFacts, ScanEvidence, ScannedEntry } from "../../host/host.js";
 import { HostError } from "../../host/host.js";
+import { identityOf } from "../../host/index.js";
 import type { ImageFacts } from "../../images/image-facts.js";
 import { probe } from "../../images/probe.js";
 import { SCAN_HEAD_BYTES, SCAN_WINDOWS } from "../../images/reading-plan.js";
@@ -83,7 +84,7 @@ export async function lookedAt(
   const path = `${poolPath}/${name}`;
   const entry = await directory.lookup(name, { ...options, follow: true });
   if (entry.kind === "directory") {
-    return plainly((await ploopVolume(directory, name, path, options)) ?? directoryVolume(name, path, entry));
+    return plainly((await ploopVolume(directory, name, path, options)) ?? directoryVolume(name, path, entry), entry);
   }
   if (entry.kind !== "file" && entry.kind !== "block") return null;
   await using file = await directory.open(name, { access: "read" }, options);
@@ -104,12 +105,14 @@ function seenFile(
   // A data file is not in the document, nor whether the format of a backing file was said by the image or found out: look again.
   const whole = image.dataFile === null ? evidence : null;
   const dataFile = image.dataFile?.name == null ? null : localPathOf(image.dataFile.name, poolPath);
-  if (image.backing === null) return { document, evidence: whole, dataFile, backingFormatIsUnknown: false };
+  const identity = identityOf(facts);
+  if (image.backing === null) return { document, evidence: whole, identity, dataFile, backingFormatIsUnknown: false };
   const { target, formatIsUnknown } = describeBacking(image.backing, poolPath);
   const trusted = formatIsUnknown ? null : whole;
   return {
     document: { ...document, backingStore: target },
     evidence: trusted,
+    identity,
     dataFile,
     backingFormatIsUnknown: formatIsUnknown,
   };
@@ -127,6 +130,6 @@ function unchanged(before: FoundVolume, { evidence }: ScannedEntry, facts: FileF
   return { document: current, evidence, backingFormatIsUnknown: false };
 }
 
-function plainly(document: VolumeDocument): SeenVolume {
-  return { document, evidence: null, dataFile: null, backingFormatIsUnknown: false };
+function plainly(document: VolumeDocument, facts: FileFacts): SeenVolume {
+  return { document, evidence: null, identity: identityOf(facts), dataFile: null, backingFormatIsUnknown: false };
 }
