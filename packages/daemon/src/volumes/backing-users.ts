@@ -112,7 +112,7 @@ export class BackingUsers {
    */
   async #readUploaded(): Promise<void> {
     for (const pool of this.#registry) {
-      if (!pool.active) continue;
+      if (!pool.active || pool.changes.unread.size === 0) continue;
       const unread = [...pool.changes.unread].filter((volume) => pool.volumes.get(volume.name) === volume);
       await this.#forEach(unread, async (volume) => {
         for (let looks = 0; looks < limits.looksAtUpload; looks++) {
