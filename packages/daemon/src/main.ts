@@ -54,6 +54,7 @@ import { Pools } from "./pools/pools.js";
 import { PoolRegistry } from "./pools/registry.js";
 import { reloadPools, restorePools } from "./pools/startup.js";
 import { PoolStore } from "./pools/store.js";
+import { VolumeLeases } from "./pools/volume-leases.js";
 import { RpcServer, type ServerSettings } from "./rpc/server.js";
 import type { HostFacts } from "./rpc/services.js";
 import { openSecrets, SystemToken } from "./secrets/index.js";
@@ -231,6 +232,7 @@ async function start(): Promise<Daemon> {
     hasDriver: (pool) => hasDriver(pool.type),
     hostAt: (path) => hosts.forPath(path),
     policy: volumePolicyOf(() => current),
+    leases: new VolumeLeases(),
     commitments: new PoolCommitments(
       overcommitRatiosOf(() => current),
       (text, pool) => logger.warn({ pool }, text),
@@ -279,6 +281,7 @@ async function start(): Promise<Daemon> {
       changes: new AttachmentChanges({
         attachments,
         backingUsers,
+        leases: backends.leases,
         open: (source) => connect(source, { libvirtOnly: true, timeoutMs: limits.hypervisorCallMs }),
       }),
       discovery: new Discovery(parser, hosts.local),

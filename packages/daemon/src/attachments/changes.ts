@@ -2,6 +2,7 @@ import type { Connection, Domain, DomainDeviceEvent, DomainEvent } from "@cister
 import { type DiskDocument, diskOfVolume, writeDisk } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { limits } from "../limits.js";
+import type { VolumeLeases } from "../pools/volume-leases.js";
 import type { BackingUsers } from "../volumes/backing-users.js";
 import { mustBeIdle } from "../volumes/volumes.js";
 import { type PlacedVolume, whileUsing } from "../volumes/work.js";
@@ -24,6 +25,7 @@ export interface AttachWish extends TargetWish, Extent {
 export interface ChangeBackends {
   readonly attachments: Attachments;
   readonly backingUsers: BackingUsers;
+  readonly leases: VolumeLeases;
   /** Connects to a hypervisor by its source's name. */
   readonly open: (source: string) => Promise<Connection>;
 }
@@ -44,8 +46,9 @@ export class AttachmentChanges {
    */
   async attach(placed: PlacedVolume, domain: string, wish: AttachWish): Promise<{ target: string; bus: string }> {
     const { pool, volume } = placed;
-    mustBeIdle(volume);
-    return whileUsing([{ ...placed, as: "writer" }], async () => {
+    const { leases } = this.#backends;
+    mustBeIdle(volume, leases);
+    return whileUsing(leases, [{ ...placed, as: "writer" }], async () => {
       const guest = await this.#guestAsItIs(domain);
       const target = chooseTarget(guest, wish);
       const plain = diskOfVolume(pool.live, volume.document, { target, bus: wish.bus });

@@ -7,7 +7,7 @@ import type { Volume } from "../pools/volume.js";
 import type { Silences } from "./identity/silences.js";
 
 /**
- * Finds out what volumes lead to of which scans tell no evidence: devices, symlinks, files just made. Those of a volume whose
+ * Finds out what volumes lead to of which neither a scan nor their creation has told it: those of pools of devices. Those of a volume whose
  * storage does not answer are asked for again with the pool's next refresh; until then its path is what it is found by.
  */
 export class VolumeIdentities {
@@ -23,11 +23,11 @@ export class VolumeIdentities {
     this.#hostAt = hostAt;
   }
 
-  /** After a refresh: numbers of devices may be others' by now. */
+  /** After a refresh: numbers of devices may be others' by now. Of files, the scan has told it. */
   forget(pool: Pool): void {
     for (const volume of [...pool.volumes]) {
       this.#inVain.delete(volume);
-      if (volume.evidence === null && volume.identity !== null) pool.volumes.identify(volume, null);
+      if (volume.identity?.startsWith("block:") === true) pool.volumes.identify(volume, null);
     }
   }
 

@@ -98,6 +98,10 @@ export interface FoundVolume {
   readonly evidence: ScanEvidence | null;
   /** The entry was a symlink when it was found: its volume is what it leads to. Absent: it was none, and must be none. */
   readonly isSymlink?: boolean;
+  /** `identityOf` what it leads to, where a look has told it anyway. Absent or null: as evidence tells it, or as it was before. */
+  readonly identity?: string | null;
+  /** The path of the file in which its image keeps what guests write; null: it keeps that itself. Absent: as it was before. */
+  readonly dataFile?: string | null;
 }
 
 /** What the last scan of the pool found, by name. A view, not a copy: there may be a hundred thousand. */

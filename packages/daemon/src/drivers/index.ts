@@ -32,6 +32,7 @@ export type {
 export type { ImageBacking } from "../images/image-facts.js";
 export type { DiscoveryContext } from "./discovery/find-sources.js";
 export * from "./driver.js";
+export { backingPathOf } from "./shared/backing-stores.js";
 export { volumeChain } from "./shared/volume-chain.js";
 export { type Operation, unsupported } from "./unsupported.js";
 

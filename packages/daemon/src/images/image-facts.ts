@@ -26,8 +26,8 @@ export interface ImageFacts {
   /** What a guest sees; null: the format does not say, the file's own size counts. */
   readonly capacityBytes: bigint | null;
   readonly backing: ImageBacking | null;
-  /** What the guest wrote is in another file, which a volume document cannot say. */
-  readonly hasDataFile: boolean;
+  /** What the guest wrote is in another file, which a volume document cannot say. Its name as it stands in the image; null: it has none. */
+  readonly dataFile: { readonly name: string | null } | null;
   readonly encryption: "luks" | "qcow" | null;
   /** Of qcow2 version 3. */
   readonly compat: "1.1" | null;
@@ -44,7 +44,7 @@ export const RAW_FACTS: ImageFacts = {
   format: "raw",
   capacityBytes: null,
   backing: null,
-  hasDataFile: false,
+  dataFile: null,
   encryption: null,
   compat: null,
   features: null,

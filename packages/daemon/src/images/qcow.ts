@@ -21,6 +21,7 @@ const HEADER_LENGTH = 100;
 const VERSION_2_HEADER_BYTES = 72;
 const EXTENSION_END = 0;
 const EXTENSION_BACKING_FORMAT = 0xe2792aca;
+const EXTENSION_DATA_FILE = 0x44415441;
 const EXTENSION_HEADER_BYTES = 8;
 
 /** Of the incompatible features: the guest's data is in another file. */
@@ -45,13 +46,12 @@ export function readQcow2(image: ImageBytes, version: number): Partial<ImageFact
   const common: Partial<ImageFacts> = {
     encryption: encryptionOf(image.u32(QCOW2_CRYPT_METHOD)),
     clusterSizeBytes: clusterSize(image.u32(CLUSTER_BITS)),
-    hasDataFile:
-      version >= 3 && image.has(0, HEADER_LENGTH) && (image.u64(INCOMPATIBLE_FEATURES) & EXTERNAL_DATA_FILE) !== 0n,
+    dataFile: dataFileOf(image, version),
   };
   const backing = readBacking(image);
   // libvirt reads no further in an image whose backing file name lies outside of what it looks at.
   if (backing === "invalid") return common;
-  const format = backing === null ? null : declaredFormat(image, version);
+  const format = backing === null ? null : extension(image, version, EXTENSION_BACKING_FORMAT);
   const facts: Partial<ImageFacts> = { ...common, backing: backing === null ? null : { ...backing, format } };
   // Nor in one that says of its backing file what libvirt has no name for (`host_device`, `nbd`).
   const isStrange = format !== null && !isNamedFormat(format);
@@ -69,16 +69,23 @@ function readBacking(image: ImageBytes): ImageBacking | "invalid" | null {
   return { string: decodeUtf8(upToNul(image.bytes(Number(offset), length))), format: null };
 }
 
-/** The content of the extension that names the backing file's format; null when there is none. */
-function declaredFormat(image: ImageBytes, version: number): string | null {
+function dataFileOf(image: ImageBytes, version: number): ImageFacts["dataFile"] {
+  if (version < 3 || !image.has(0, HEADER_LENGTH)) return null;
+  if ((image.u64(INCOMPATIBLE_FEATURES) & EXTERNAL_DATA_FILE) === 0n) return null;
+  return { name: extension(image, version, EXTENSION_DATA_FILE) };
+}
+
+/** The text of the header extension of this type; null when there is none. */
+function extension(image: ImageBytes, version: number, wanted: number): string | null {
   let at = version < 3 ? VERSION_2_HEADER_BYTES : image.u32(HEADER_LENGTH);
-  const end = Number(image.u64(BACKING_OFFSET));
+  const backing = Number(image.u64(BACKING_OFFSET));
+  const end = backing === 0 ? Number(clusterSize(image.u32(CLUSTER_BITS))) : backing;
   while (at + EXTENSION_HEADER_BYTES <= end && image.has(at, EXTENSION_HEADER_BYTES)) {
     const type = image.u32(at);
     const length = image.u32(at + 4);
     at += EXTENSION_HEADER_BYTES;
     if (type === EXTENSION_END || at + length > end) return null;
-    if (type === EXTENSION_BACKING_FORMAT) return decodeUtf8(upToNul(image.bytes(at, length)));
+    if (type === wanted) return decodeUtf8(upToNul(image.bytes(at, length)));
     at += Math.ceil(length / 8) * 8;
   }
   return null;

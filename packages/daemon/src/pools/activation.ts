@@ -207,6 +207,7 @@ async function tableOf(scan: PoolScan, pool: Pool): Promise<VolumeTable> {
   let added = 0;
   for (const found of scan.volumes) {
     const known = pool.volumes.get(found.document.name);
+    if (known?.building === true) pool.changes.hides(known);
     if (known !== undefined && !pool.changes.isNewer(known)) known.update(found);
     table.add(known ?? new Volume(found));
     if (++added % VOLUMES_PER_TURN === 0) await nextTurn();

@@ -6,7 +6,7 @@ export class VolumeTable implements Iterable<Volume> {
   readonly #byName = new Map<string, Volume>();
   readonly #byKey = new Map<string, Volume>();
   readonly #byPath = new Map<string, Volume>();
-  /** Those with a backing store: few, and asked for at each deletion. */
+  /** Those with a backing store or a data file: few, and asked for at each deletion. */
   readonly #overlays = new Set<Volume>();
   /** More than one where names are links to one file. */
   readonly #byIdentity = new Map<string, Volume[]>();
@@ -41,13 +41,12 @@ export class VolumeTable implements Iterable<Volume> {
 
   /** False when name, key or path is taken (or missing): nothing was added. */
   add(volume: Volume): boolean {
-    const { name, key, target, backingStore } = volume.document;
+    const { name, key, target } = volume.document;
     if (key === null || target.path === null) return false;
     if (this.#byName.has(name) || this.#byKey.has(key) || this.#byPath.has(target.path)) return false;
     this.#byName.set(name, volume);
     this.#byKey.set(key, volume);
     this.#byPath.set(target.path, volume);
-    if (backingStore !== null) this.#overlays.add(volume);
     this.#index(volume);
     return true;
   }
@@ -91,6 +90,9 @@ export class VolumeTable implements Iterable<Volume> {
     const { identity, name } = volume;
     // It may have been deleted while somebody looked at it.
     if (this.#byName.get(name) !== volume) return;
+    // One that stays keeps its place: somebody may be going through them.
+    if (volume.document.backingStore !== null || volume.dataFile !== null) this.#overlays.add(volume);
+    else this.#overlays.delete(volume);
     if (identity === null) {
       this.#unidentified.add(volume);
       return;

@@ -9,10 +9,12 @@ export class Volume implements FoundVolume {
   document: VolumeDocument;
   /** What the next scan needs to see that the file was not touched; null: look again. */
   evidence: ScanEvidence | null;
-  /** `identityOf` what it leads to; null: nobody has looked. A scan's evidence tells it; else it is found out where it is asked for. */
+  /** `identityOf` what it leads to; null: nobody has looked. A scan or the creation tells it; else it is found out where it is asked for. */
   identity: string | null;
   /** What it leads to is the volume. Of others, a symlink that appears in their place is not followed. */
   isSymlink: boolean;
+  /** See `FoundVolume`. */
+  dataFile: string | null;
   /** Its first content is being written: it is listed, but nothing may be done with it. */
   building = false;
   /** While it is built: a look at what grows, which has no name yet. */
@@ -21,11 +23,13 @@ export class Volume implements FoundVolume {
   removing = false;
   readonly lease = new VolumeLease();
 
-  constructor({ document, evidence, isSymlink = false }: FoundVolume) {
+  constructor(found: FoundVolume) {
+    const { document, evidence, isSymlink = false, dataFile = null } = found;
     this.document = document;
     this.evidence = evidence;
-    this.identity = evidence === null ? null : fileIdentity(evidence);
+    this.identity = identityTold(found);
     this.isSymlink = isSymlink;
+    this.dataFile = dataFile;
   }
 
   get name(): string {
@@ -33,10 +37,16 @@ export class Volume implements FoundVolume {
   }
 
   /** Takes over what was found. */
-  update({ document, evidence, isSymlink = false }: FoundVolume): void {
+  update(found: FoundVolume): void {
+    const { document, evidence, isSymlink = false, dataFile } = found;
     this.document = document;
     this.evidence = evidence;
-    if (evidence !== null) this.identity = fileIdentity(evidence);
+    this.identity = identityTold(found) ?? this.identity;
     this.isSymlink = isSymlink;
+    if (dataFile !== undefined) this.dataFile = dataFile;
   }
+}
+
+function identityTold({ identity, evidence }: FoundVolume): string | null {
+  return identity ?? (evidence === null ? null : fileIdentity(evidence));
 }

@@ -1,14 +1,18 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { backingPathOf } from "../drivers/index.js";
 import { limits } from "../limits.js";
 import type { PoolBackends } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolRegistry } from "../pools/registry.js";
 import type { Volume } from "../pools/volume.js";
-import type { PlacedVolume } from "./work.js";
+import { lookAt, type PlacedVolume } from "./work.js";
+
+/** What a volume is to the image that rests on it, as it is said to people. */
+type Role = "backing store" | "data file";
 
 /**
- * Who is built on a volume: overlays, in any active pool, whose backing store it is. By path, and where a path leads
- * elsewhere than it says (a symlink, a bind mount, a second pool over the same directory) by device and inode.
+ * Who is built on a volume: overlays, in any active pool, whose backing store or data file it is. By path, and where a path
+ * leads elsewhere than it says (a symlink, a bind mount, a second pool over the same directory) by device and inode.
  */
 export class BackingUsers {
   readonly #registry: PoolRegistry;
@@ -24,16 +28,17 @@ export class BackingUsers {
    * `except` are wanted to go.
    */
   async refuseIfAny(placed: PlacedVolume, except: Pool | null = null): Promise<void> {
+    await this.#readUploaded();
     const user = this.#byPath(placed.volume.document.target.path, except) ?? (await this.#byIdentity(placed, except));
     if (user === null) return;
-    const overlays = this.#upwards(user);
+    const overlays = this.#upwards(user.overlay);
     // Built on itself in the end: such an image cannot be read, and whoever cleans up has to begin somewhere.
     if (overlays.some(({ volume }) => volume === placed.volume)) return;
     const chain = [...overlays.reverse(), placed].map(nameOf).join(" -> ");
     throw LibvirtError.of(
       ErrorCode.OPERATION_INVALID,
       ErrorDomain.STORAGE,
-      `volume '${placed.volume.name}' is still in use. It is the backing store of ${nameOf(user)} (${chain})`,
+      `volume '${placed.volume.name}' is still in use. It is the ${user.role} of ${nameOf(user.overlay)} (${chain})`,
     );
   }
 
@@ -41,19 +46,23 @@ export class BackingUsers {
   async overlaysOn(placed: PlacedVolume): Promise<PlacedVolume[]> {
     const own = await this.#identityOf(placed.pool.live.target.path, placed.volume.document.target.path);
     const path = placed.volume.document.target.path;
-    const found: PlacedVolume[] = [];
+    const found = new Set<PlacedVolume>();
+    await this.#readUploaded();
     await this.#forEach(this.#overlays(null), async (overlay) => {
       if (overlay.volume === placed.volume) return;
-      const backing = backingPathOf(overlay);
-      const isOn = backing === path || (own !== null && (await this.#identityOf(backing, backing)) === own);
-      if (isOn) found.push(overlay);
+      for (const { path: below } of belowOf(overlay.volume)) {
+        const isOn = below === path || (own !== null && (await this.#identityOf(below, below)) === own);
+        if (isOn) found.add(overlay);
+      }
     });
-    return found;
+    return [...found];
   }
 
   /** All volumes of active pools that overlays are built on, as `overlaysOn` would say of each. */
   async bases(): Promise<ReadonlySet<Volume>> {
-    const paths = new Set([...this.#overlays(null)].flatMap((overlay) => backingPathOf(overlay) ?? []));
+    await this.#readUploaded();
+    const overlays = [...this.#overlays(null)];
+    const paths = new Set(overlays.flatMap(({ volume }) => belowOf(volume).map(({ path }) => path)));
     const identities = new Set<string>();
     await this.#forEach(paths, async (path) => {
       const identity = await this.#identityOf(path, path);
@@ -97,10 +106,28 @@ export class BackingUsers {
     }
   }
 
-  #byPath(path: string | null, except: Pool | null = null): PlacedVolume | null {
+  /**
+   * What an upload has brought and no scan has seen yet is read now, also while it goes on: what came later, came later than
+   * the question. Of what cannot be read, nobody knows that it is built on anything.
+   */
+  async #readUploaded(): Promise<void> {
+    for (const pool of this.#registry) {
+      if (!pool.active || pool.changes.unread.size === 0) continue;
+      const unread = [...pool.changes.unread].filter((volume) => pool.volumes.get(volume.name) === volume);
+      await this.#forEach(unread, async (volume) => {
+        for (let looks = 0; looks < limits.looksAtUpload; looks++) {
+          // Not taken over: a writer has come or gone.
+          if (await lookAt({ pool, volume }, true, this.#backends).catch(() => true)) return;
+        }
+      });
+    }
+  }
+
+  #byPath(path: string | null, except: Pool | null = null): User | null {
     if (path === null) return null;
     for (const overlay of this.#overlays(except)) {
-      if (backingPathOf(overlay) === path) return overlay;
+      if (backingPathOf(overlay.volume.document) === path) return { overlay, role: "backing store" };
+      if (overlay.volume.dataFile === path) return { overlay, role: "data file" };
     }
     return null;
   }
@@ -109,26 +136,25 @@ export class BackingUsers {
   #upwards(first: PlacedVolume): PlacedVolume[] {
     const chain = [first];
     while (chain.length < limits.shownChain) {
-      const next = this.#byPath(chain.at(-1)?.volume.document.target.path ?? null);
-      if (next === null || chain.some(({ volume }) => volume === next.volume)) break;
+      const next = this.#byPath(chain.at(-1)?.volume.document.target.path ?? null)?.overlay;
+      if (next === undefined || chain.some(({ volume }) => volume === next.volume)) break;
       chain.push(next);
     }
     return chain;
   }
 
-  async #byIdentity({ pool, volume }: PlacedVolume, except: Pool | null): Promise<PlacedVolume | null> {
-    const byPath = new Map<string, PlacedVolume>();
+  async #byIdentity({ pool, volume }: PlacedVolume, except: Pool | null): Promise<User | null> {
+    const byPath = new Map<string, User>();
     for (const overlay of this.#overlays(except)) {
-      const path = backingPathOf(overlay);
-      // What is another volume's own path leads there, unless two pools overlap.
-      if (path !== null && overlay.volume !== volume) byPath.set(path, overlay);
+      if (overlay.volume === volume) continue;
+      for (const { path, role } of belowOf(overlay.volume)) byPath.set(path, { overlay, role });
     }
     if (byPath.size === 0) return null;
     const own = await this.#identityOf(pool.live.target.path, volume.document.target.path);
     if (own === null) return null;
-    let found: PlacedVolume | null = null;
-    await this.#forEach(byPath, async ([path, overlay]) => {
-      if (found === null && (await this.#identityOf(path, path)) === own) found = overlay;
+    let found: User | null = null;
+    await this.#forEach(byPath, async ([path, user]) => {
+      if (found === null && (await this.#identityOf(path, path)) === own) found = user;
     });
     return found;
   }
@@ -146,8 +172,18 @@ export class BackingUsers {
   }
 }
 
-function backingPathOf({ volume }: PlacedVolume): string | null {
-  return volume.document.backingStore?.path ?? null;
+interface User {
+  readonly overlay: PlacedVolume;
+  readonly role: Role;
+}
+
+/** The files on this machine that its image rests on. */
+function belowOf({ document, dataFile }: Volume): { readonly path: string; readonly role: Role }[] {
+  const backing = backingPathOf(document);
+  return [
+    ...(backing === null ? [] : [{ path: backing, role: "backing store" as const }]),
+    ...(dataFile === null ? [] : [{ path: dataFile, role: "data file" as const }]),
+  ];
 }
 
 function nameOf({ pool, volume }: PlacedVolume): string {

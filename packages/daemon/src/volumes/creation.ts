@@ -1,7 +1,7 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeContext, VolumeOperations } from "../drivers/driver.js";
-import { unsupported } from "../drivers/index.js";
+import { backingPathOf, unsupported } from "../drivers/index.js";
 import { QUICK_JOB } from "../jobs/job.js";
 import type { Requester } from "../jobs/job-facts.js";
 import type { DocumentParser } from "../parsing/parser.js";
@@ -9,7 +9,7 @@ import { scanAfterChange } from "../pools/activation.js";
 import { promisedOf } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
 import type { PoolHandle, Pools } from "../pools/pools.js";
-import { checkFlags, noPoolWithName, poolNotActive } from "../pools/refusals.js";
+import { checkFlags, noPoolWithName, noVolumeWithName, poolNotActive } from "../pools/refusals.js";
 import { Volume } from "../pools/volume.js";
 import { volumeBuilding } from "../pools/volume-refusals.js";
 import { withDefaults } from "./policy.js";
@@ -84,18 +84,26 @@ export class VolumeCreation {
   ): Promise<PlacedVolume> {
     checkFlags(flags, PREALLOCATE_METADATA | REFLINK | VALIDATE, "storageVolCreateXMLFrom");
     const pool = this.#pools.registry.resolve(into);
-    const sourcePool = source.pool === pool.name ? pool : this.#pools.registry.findByName(source.pool);
-    if (sourcePool === undefined) throw noPoolWithName(source.pool);
-    if (!pool.active) throw poolNotActive(pool);
-    const original = this.#volumes.inPool(sourcePool, source.name);
+    const findSource = (): PlacedVolume => {
+      const sourcePool = source.pool === pool.name ? pool : this.#pools.registry.findByName(source.pool);
+      if (sourcePool === undefined) throw noPoolWithName(source.pool);
+      if (!pool.active) throw poolNotActive(pool);
+      return { pool: sourcePool, volume: this.#volumes.inPool(sourcePool, source.name) };
+    };
+    // Before the document is read, because that it is missing comes first.
+    findSource();
     const parsed = await this.#parser.volume(xml, pool.live.type, {
       validate: (flags & VALIDATE) !== 0,
       capacity: "optional",
     });
-    const placed = { pool: sourcePool, volume: original };
+    // What had the name then may be gone, and another volume have it: from here to its lease nothing is awaited.
+    const placed = findSource();
     const uses = [placed, ...this.#backingOf(placed)].map((each) => ({ ...each, as: "reader" }) as const);
+    const original = placed.volume;
     const begin = async (): Promise<Volume> => {
       this.#mustStillRun(pool);
+      // Its lease keeps clients away; a scan may have found that somebody else took it away.
+      if (findSource().volume !== original) throw noVolumeWithName(source.name);
       if (pool.volumes.get(parsed.name) !== undefined) {
         throw LibvirtError.of(
           ErrorCode.INTERNAL_ERROR,
@@ -110,7 +118,7 @@ export class VolumeCreation {
       if (original.building) throw volumeBuilding(original.name);
       return this.#allocate(pool, wanted, operations);
     };
-    return whileUsing(uses, async () =>
+    return whileUsing(this.#backends.leases, uses, async () =>
       this.#fill(pool, await pool.lock.run(begin), placed, flags & ~VALIDATE, requester),
     );
   }
@@ -162,11 +170,29 @@ export class VolumeCreation {
       return { pool, volume };
     } catch (error) {
       pool.volumes.remove(volume);
-      pool.changes.abandoned(volume);
+      if (pool.changes.abandoned(volume)) await this.#showHidden(pool, volume);
       throw error;
     } finally {
       volume.growing = null;
       pool.jobs--;
+    }
+  }
+
+  /** What a scan found where a volume could not be made was left out of its result: it is there, and is listed now. */
+  async #showHidden(pool: Pool, { document }: Volume): Promise<void> {
+    try {
+      const wanted = { document, evidence: null };
+      const found = await this.#operationsOf(pool)?.refresh?.(
+        pool.live,
+        wanted,
+        true,
+        await this.#backends.hostOf(pool.live),
+      );
+      if (found === undefined || !pool.active) return;
+      const volume = new Volume(found);
+      if (pool.volumes.add(volume)) pool.changes.changed(volume);
+    } catch {
+      // Nothing is there, or nothing that is a volume.
     }
   }
 
@@ -200,7 +226,7 @@ export class VolumeCreation {
     }
     if (operations?.refresh === undefined) return;
     try {
-      volume.update(await operations.refresh(pool.live, volume, false, context.host));
+      pool.volumes.update(volume, await operations.refresh(pool.live, volume, false, context.host));
     } catch (error) {
       await operations.remove?.(pool.live, volume.document, 0, context).catch(() => {});
       throw error;
@@ -211,28 +237,29 @@ export class VolumeCreation {
   async #current({ pool, volume }: PlacedVolume): Promise<VolumeDocument> {
     const refresh = this.#operationsOf(pool)?.refresh;
     if (refresh === undefined) return volume.document;
-    volume.update(await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live)));
+    pool.volumes.update(volume, await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live)));
     return volume.document;
   }
 
   /** The volumes that a copy of this one reads as well. */
   #backingOf({ volume }: PlacedVolume): PlacedVolume[] {
-    const chain: PlacedVolume[] = [];
-    let path = volume.document.backingStore?.path ?? null;
-    while (path !== null && chain.length < LONGEST_CHAIN) {
-      const found = this.#volumes.findByPath(path);
-      if (found === null || found.volume === volume || chain.some((link) => link.volume === found.volume)) break;
-      chain.push(found);
-      path = found.volume.document.backingStore?.path ?? null;
+    const below: PlacedVolume[] = [];
+    const paths = [backingPathOf(volume.document), volume.dataFile];
+    // What is found adds what it rests on itself.
+    for (const path of paths) {
+      const found = path === null ? null : this.#volumes.findByPath(path);
+      if (found === null || found.volume === volume || below.some((link) => link.volume === found.volume)) continue;
+      if (below.push(found) === LONGEST_CHAIN) break;
+      paths.push(backingPathOf(found.volume.document), found.volume.dataFile);
     }
-    return chain;
+    return below;
   }
 
   /** Its backing store is being deleted: whichever of the two came first is seen by the other. */
   #mustNotBeGoing(overlay: Volume): void {
-    const path = overlay.document.backingStore?.path ?? null;
+    const path = backingPathOf(overlay.document);
     const backing = path === null ? null : this.#volumes.findByPath(path);
-    if (backing?.volume.removing !== true) return;
+    if (backing === null || !this.#backends.leases.isGoing(backing.volume)) return;
     throw LibvirtError.of(
       ErrorCode.OPERATION_INVALID,
       ErrorDomain.STORAGE,

@@ -63,7 +63,7 @@ export class Transfers {
     checkFlags(flags, SPARSE_STREAM, "storageVolUpload");
     const placed = this.#volumes.resolve(handle);
     const { pool, volume } = placed;
-    mustBeIdle(volume);
+    mustBeIdle(volume, this.#backends.leases);
     const open = this.#backends.driverOf(pool.live).volumes?.openForUpload;
     if (open === undefined) throw unsupported("volume.upload");
     return this.#begin("upload", placed, requester, async (context, job, end) => {
@@ -79,6 +79,7 @@ export class Transfers {
       try {
         await this.#checkOffset(file, placed, offsetBytes);
         const range = { offsetBytes, lengthBytes, ...(await spaceForUpload(file)) };
+        pool.changes.uploading(volume);
         return new Upload(file, range, { job, end: ended, ...(freeBytes === undefined ? {} : { freeBytes }) });
       } catch (error) {
         await recorded.release();
@@ -94,7 +95,8 @@ export class Transfers {
     requester: Requester,
     open: (context: VolumeContext, job: OpenJob, end: EndTransfer) => Promise<T>,
   ): Promise<T> {
-    const endLease = kind === "upload" ? volume.lease.write(volume.name) : volume.lease.read(volume.name);
+    const { leases } = this.#backends;
+    const endLease = kind === "upload" ? leases.write(volume) : leases.read(volume);
     pool.transfers.push(volume);
     // It goes as fast as its client, who may do nothing for long: it must not take anybody's turn.
     const job = this.#backends.jobs.open({ kind, pool: pool.name, volume: volume.name, requester, isHeavy: false });

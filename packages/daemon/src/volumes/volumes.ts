@@ -8,11 +8,13 @@ import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags, noVolumeWithName, poolNotActive, refuseWhileUnseen } from "../pools/refusals.js";
 import type { Volume } from "../pools/volume.js";
+import type { VolumeLeases } from "../pools/volume-leases.js";
 import { volumeBuilding, volumeInUse } from "../pools/volume-refusals.js";
 import { BackingUsers } from "./backing-users.js";
 import { refuseZeroCapacity, resizedCapacity } from "./resize.js";
 import {
   asJob,
+  lookAt,
   moveAllocation,
   type PlacedVolume,
   type VolumeBackends,
@@ -103,12 +105,12 @@ export class Volumes {
     await pool.lock.run(async () => {
       const placed = this.resolve(handle);
       const { volume } = placed;
-      mustBeIdle(volume);
+      mustBeIdle(volume, this.#backends.leases);
       const remove = this.#operationsOf(pool)?.remove;
       if (remove === undefined) throw unsupported("volume.remove");
       volume.removing = true;
       try {
-        await whileUsing([{ ...placed, as: "writer" }], async () => {
+        await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
           const wantedFlags = this.#flagsOfRemoval(pool, flags);
           await this.#backends.uses.volume(pool, volume, "delete", requester);
           if (!this.#backends.policy.deletesBackingStores) {
@@ -148,11 +150,11 @@ export class Volumes {
     checkFlags(flags, RESIZE_FLAGS, "storageVolResize");
     const placed = this.resolve(handle);
     const { pool, volume } = placed;
-    mustBeIdle(volume);
+    mustBeIdle(volume, this.#backends.leases);
     const plan = resizedCapacity(volume.document, capacityBytes, flags, pool.live.availableBytes);
     const resize = this.#operationsOf(pool)?.resize;
     if (resize === undefined) throw unsupported("volume.resize");
-    await whileUsing([{ ...placed, as: "writer" }], async () => {
+    await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
       const { document } = volume;
       if (plan.capacityBytes < document.capacityBytes) {
         await this.#backends.uses.volume(pool, volume, "shrink", requester);
@@ -180,10 +182,10 @@ export class Volumes {
     }
     const placed = this.resolve(handle);
     const { pool, volume } = placed;
-    mustBeIdle(volume);
+    mustBeIdle(volume, this.#backends.leases);
     const wipe = this.#operationsOf(pool)?.wipe;
     if (wipe === undefined) throw unsupported("volume.wipe");
-    await whileUsing([{ ...placed, as: "writer" }], async () => {
+    await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
       await this.#backends.uses.volume(pool, volume, "wipe", requester);
       try {
         await asJob(this.#backends, pool, { kind: "wipe", volume, requester, isHeavy: true }, (context) =>
@@ -197,20 +199,16 @@ export class Volumes {
     await this.#lookAgain(placed, true).catch(() => {});
   }
 
-  async #lookAgain({ pool, volume }: PlacedVolume, probe: boolean): Promise<void> {
-    const refresh = this.#operationsOf(pool)?.refresh;
-    if (refresh === undefined) return;
+  async #lookAgain(placed: PlacedVolume, probe: boolean): Promise<void> {
+    const { pool, volume } = placed;
     if (volume.building) {
       await showGrowth(volume);
       return;
     }
     // What an upload put there is seen by the scan that follows it.
     await pool.settling;
-    const { writes } = volume.lease;
     try {
-      const seen = await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live));
-      // A writer that came or went meanwhile knows better: a resize has set the new capacity by now.
-      if (volume.lease.writes === writes) pool.volumes.update(volume, seen);
+      await lookAt(placed, probe, this.#backends);
     } catch (error) {
       // Deleted while it was looked at.
       if (volume.removing || pool.volumes.get(volume.name) !== volume) throw noVolumeWithName(volume.name);
@@ -224,8 +222,8 @@ export class Volumes {
 }
 
 /** Both refusals in libvirt's order. */
-export function mustBeIdle(volume: Volume): void {
-  if (volume.lease.isHeld) throw volumeInUse(volume.name);
+export function mustBeIdle(volume: Volume, leases: VolumeLeases): void {
+  if (leases.isHeld(volume)) throw volumeInUse(volume.name);
   if (volume.building) throw volumeBuilding(volume.name);
 }
 

@@ -5,6 +5,7 @@ import { hostForChanges, type PoolBackends } from "../pools/activation.js";
 import type { PoolCommitments } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
 import type { Volume } from "../pools/volume.js";
+import type { VolumeLeases } from "../pools/volume-leases.js";
 import type { VolumePolicy } from "./policy.js";
 
 /** A volume with the pool that holds it, as every call on a volume needs them. */
@@ -21,6 +22,7 @@ export interface VolumeHandle {
 export interface VolumeBackends extends PoolBackends {
   readonly policy: VolumePolicy;
   readonly commitments: PoolCommitments;
+  readonly leases: VolumeLeases;
   readonly expectedSpace: VolumeContext["expectedSpace"];
   /** Everything of the context but the job and the host. */
   readonly secret: VolumeContext["secret"];
@@ -33,11 +35,11 @@ export interface Use extends PlacedVolume {
 }
 
 /** Takes the leases, and keeps the pools from stopping, while `work` runs. Refuses what somebody else uses. */
-export async function whileUsing<T>(uses: readonly Use[], work: () => Promise<T>): Promise<T> {
+export async function whileUsing<T>(leases: VolumeLeases, uses: readonly Use[], work: () => Promise<T>): Promise<T> {
   const ends: (() => void)[] = [];
   try {
     for (const { pool, volume, as } of uses) {
-      ends.push(as === "reader" ? volume.lease.read(volume.name) : volume.lease.write(volume.name));
+      ends.push(as === "reader" ? leases.read(volume) : leases.write(volume));
       pool.jobs++;
       ends.push(() => {
         pool.jobs--;
@@ -88,6 +90,20 @@ export async function contextOf(
       if (volume !== null) volume.growing = () => file.facts();
     },
   };
+}
+
+/**
+ * Looks at a volume again; `probe`: also at what its content is. False: a writer that came or went meanwhile knows better (a
+ * resize has set the new capacity by now), and what was seen was not taken over.
+ */
+export async function lookAt({ pool, volume }: PlacedVolume, probe: boolean, backends: PoolBackends): Promise<boolean> {
+  const refresh = backends.driverOf(pool.live).volumes?.refresh;
+  if (refresh === undefined) return true;
+  const { writes } = volume.lease;
+  const seen = await refresh(pool.live, volume, probe, await backends.hostOf(pool.live));
+  if (volume.lease.writes !== writes) return false;
+  pool.volumes.update(volume, seen);
+  return true;
 }
 
 /** Space that volumes took (or gave back, negative) since the last scan. */

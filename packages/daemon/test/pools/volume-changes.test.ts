@@ -108,12 +108,30 @@ describe("what is being built", () => {
     expect(after).toHaveLength(2);
   });
 
+  it("that was given up may hide what a scan has found, or is finding, under its name", () => {
+    const changes = new VolumeChanges();
+    const growing = volume("a");
+    changes.building(growing);
+    afterScan(changes, [volume("a")], () => {});
+    expect(changes.abandoned(growing)).toBe(true);
+
+    afterScan(changes, [volume("a")], () => changes.building(growing));
+    expect(changes.abandoned(growing)).toBe(true);
+
+    changes.building(growing);
+    afterScan(changes, [], () => expect(changes.abandoned(growing)).toBe(true));
+
+    changes.building(growing);
+    afterScan(changes, [volume("b")], () => {});
+    expect(changes.abandoned(growing)).toBe(false);
+  });
+
   it("that was given up between two scans leaves the name to who has it", () => {
     const changes = new VolumeChanges();
     const growing = volume("a");
     const foreign = volume("a");
     changes.building(growing);
-    changes.abandoned(growing);
+    expect(changes.abandoned(growing)).toBe(false);
     expect(afterScan(changes, [foreign], () => {})).toEqual([foreign]);
   });
 });

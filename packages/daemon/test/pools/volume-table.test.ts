@@ -1,5 +1,6 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { describe, expect, it } from "vitest";
+import type { FoundVolume } from "../../dist/drivers/driver.js";
 import type { ScanEvidence } from "../../dist/host/host.js";
 import { Volume } from "../../dist/pools/volume.js";
 import { VolumeTable } from "../../dist/pools/volume-table.js";
@@ -22,6 +23,26 @@ const documentOf = (name: string): VolumeDocument => {
   };
 };
 const namesOf = (volumes: Iterable<Volume>): string[] => [...volumes].map(({ name }) => name);
+
+it("overlays are those that a look found to have a backing store or a data file, in the place where they were", () => {
+  const table = new VolumeTable();
+  const on = { path: "/p/base" } as VolumeDocument["target"];
+  const [a, b, c] = ["a", "b", "c"].map((name) => new Volume({ document: documentOf(name), evidence: null }));
+  for (const volume of [a, b, c]) if (volume !== undefined) table.add(volume);
+  expect(namesOf(table.overlays)).toEqual([]);
+  const look = (volume: Volume | undefined, more: Partial<FoundVolume>): void => {
+    if (volume !== undefined) table.update(volume, { document: documentOf(volume.name), evidence: null, ...more });
+  };
+  look(a, { document: { ...documentOf("a"), backingStore: on } });
+  look(b, { dataFile: "/p/data" });
+  look(a, { document: { ...documentOf("a"), backingStore: on } });
+  // A look that says nothing of it changes nothing.
+  look(b, {});
+  expect(namesOf(table.overlays)).toEqual(["a", "b"]);
+  look(a, {});
+  look(b, { dataFile: null });
+  expect(namesOf(table.overlays)).toEqual([]);
+});
 
 describe("volumes by what they lead to", () => {
   it("a scan tells which files they are: two names of one file are both found", () => {

@@ -13,6 +13,7 @@ import { Pools } from "../../dist/pools/pools.js";
 import { PoolRegistry } from "../../dist/pools/registry.js";
 import { PoolStore } from "../../dist/pools/store.js";
 import { UNGUARDED } from "../../dist/pools/use-guard.js";
+import { VolumeLeases } from "../../dist/pools/volume-leases.js";
 import { Inspection } from "../../dist/volumes/inspection.js";
 import { NO_DEFAULTS } from "../../dist/volumes/policy.js";
 import type { VolumeInspection } from "../../dist/volumes/volume-inspection.js";
@@ -48,6 +49,7 @@ beforeEach(async () => {
       deletesBackingStores: false,
       sharesBlocks: true,
     },
+    leases: new VolumeLeases(),
     commitments: new PoolCommitments({ warnRatio: () => null, refuseRatio: () => null }, () => {}),
     expectedSpace: new ExpectedSpace(),
     secret,

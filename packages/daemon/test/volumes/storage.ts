@@ -14,9 +14,12 @@ import { Pools } from "../../dist/pools/pools.js";
 import { PoolRegistry } from "../../dist/pools/registry.js";
 import { PoolStore } from "../../dist/pools/store.js";
 import { UNGUARDED } from "../../dist/pools/use-guard.js";
+import { VolumeLeases } from "../../dist/pools/volume-leases.js";
+import { VolumeCreation } from "../../dist/volumes/creation.js";
 import { NO_DEFAULTS } from "../../dist/volumes/policy.js";
+import { Transfers } from "../../dist/volumes/transfer.js";
 import { Volumes } from "../../dist/volumes/volumes.js";
-import type { VolumeBackends } from "../../dist/volumes/work.js";
+import type { PlacedVolume, VolumeBackends } from "../../dist/volumes/work.js";
 import { pool as poolDocument } from "../drivers/documents.js";
 import { Laboratory } from "../drivers/laboratory.js";
 
@@ -25,9 +28,12 @@ export class Storage {
   readonly laboratory: Laboratory;
   readonly registry = new PoolRegistry();
   readonly events = new PoolEvents();
+  readonly parser = new DocumentParser();
   readonly autostart: Autostart;
   readonly pools: Pools;
   readonly volumes: Volumes;
+  readonly creation: VolumeCreation;
+  readonly transfers: Transfers;
   readonly backends: VolumeBackends;
   /** As the administrator set it. */
   deletesBackingStores = false;
@@ -44,8 +50,10 @@ export class Storage {
     this.laboratory = laboratory;
     this.backends = backends(this);
     this.autostart = new Autostart(this.registry, this.backends, this.events, () => this.pauses);
-    this.pools = new Pools(this.registry, this.backends, new DocumentParser(), this.events, this.autostart);
+    this.pools = new Pools(this.registry, this.backends, this.parser, this.events, this.autostart);
     this.volumes = new Volumes(this.pools, this.backends);
+    this.creation = new VolumeCreation(this.pools, this.volumes, this.backends, this.parser);
+    this.transfers = new Transfers(this.pools, this.volumes, this.backends);
   }
 
   /** `laboratory`: of an earlier daemon, whose files this one finds. */
@@ -79,6 +87,7 @@ export class Storage {
           },
           sharesBlocks: true,
         },
+        leases: new VolumeLeases(),
         commitments: new PoolCommitments({ warnRatio: () => null, refuseRatio: () => null }, () => {}),
         expectedSpace: new ExpectedSpace(),
         secret,
@@ -125,6 +134,16 @@ export class Storage {
 
   scan(pool: Pool): Promise<void> {
     return scanInto(pool, this.backends);
+  }
+
+  /** `xml`: the volume's document. */
+  create(pool: Pool, xml: string): Promise<PlacedVolume> {
+    return this.creation.create({ name: pool.name, uuid: pool.uuid }, xml, 0, DAEMON_REQUESTER);
+  }
+
+  clone(pool: Pool, source: string, xml: string): Promise<PlacedVolume> {
+    const from = { pool: pool.name, name: source };
+    return this.creation.createFrom({ name: pool.name, uuid: pool.uuid }, xml, from, 0, DAEMON_REQUESTER);
   }
 
   remove(pool: string, name: string): Promise<void> {

@@ -1,12 +1,32 @@
+import { posix } from "node:path";
 import type { VolumeDocument, VolumeTarget } from "@cistern/documents";
 import { anyOf } from "../../cancel-signal.js";
 import type { CallOptions, Host } from "../../host/host.js";
 import { type BackingLocation, backingLocation } from "../../images/backing.js";
 import { type ImageBacking, isNamedFormat } from "../../images/image-facts.js";
+import { linkTarget } from "../../images/link-target.js";
 import { limits } from "../../limits.js";
 import { failure, isErrno } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { permissionsOf, plainTarget, timestampsOf } from "./volume-document.js";
+
+/**
+ * Where a volume's backing store is on this machine; null: it has none, or one of another machine. The document has it in
+ * the image's words where libvirt shows those: relative as it was created, `file:/images/base` whenever.
+ */
+export function backingPathOf({ target, backingStore }: VolumeDocument): string | null {
+  const name = backingStore?.path ?? null;
+  // Most are absolute, and all overlays are asked at each deletion.
+  if (name === null || name.startsWith("/")) return name;
+  if (target.path === null) return null;
+  return localPathOf(name, posix.dirname(target.path));
+}
+
+/** Where the name of a file that an image rests on leads on this machine; null: elsewhere, or nowhere. */
+export function localPathOf(name: string, imageDirectory: string): string | null {
+  const leads = linkTarget(name, imageDirectory);
+  return leads.kind === "path" ? leads.path : null;
+}
 
 /** What can be said of a backing store from the image alone. */
 export interface BackingDescription {

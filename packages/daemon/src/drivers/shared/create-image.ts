@@ -1,6 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Command, Directory, File, RunOptions } from "../../host/host.js";
+import { identityOf } from "../../host/index.js";
 import type { EmptyQcow2 } from "../../images/qcow2-writer.js";
 import type { Job } from "../../jobs/job.js";
 import {
@@ -59,7 +60,7 @@ export async function createImageFile(
     );
     // What a backing store is like has to be looked at.
     if (empty === null || volume.backingStore !== null) return undefined;
-    return { document: asImage(volume, facts, empty.capacityBytes), evidence: null };
+    return { document: asImage(volume, facts, empty.capacityBytes), evidence: null, identity: identityOf(facts) };
   });
 }
 

@@ -1,5 +1,6 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import type { FileFacts } from "../../host/host.js";
+import { identityOf } from "../../host/index.js";
 import type { EmptyQcow2 } from "../../images/qcow2-writer.js";
 import type { FoundVolume, VolumeContext } from "../driver.js";
 import { emptyQcow2Of } from "./create-qcow2.js";
@@ -37,7 +38,7 @@ export async function fillAtOnce(
     await using directory = await failingAs(detail, openTargetLazily(pool, context.host));
     const request = { directory, bytes: bytesOf(small), detail: `cannot create image '${pathOf(volume)}'` };
     const facts = await tellingRoom(request, () => makeWholeFile(directory, volume, context, small));
-    return facts === null ? null : { document: small.found(facts), evidence: null };
+    return facts === null ? null : { document: small.found(facts), evidence: null, identity: identityOf(facts) };
   } catch (thrown) {
     // That the name is taken is said before anything else.
     await refuseExisting(pool, volume, context);

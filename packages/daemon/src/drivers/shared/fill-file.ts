@@ -1,7 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory } from "../../host/host.js";
-import { temporaryName } from "../../host/index.js";
+import { identityOf, temporaryName } from "../../host/index.js";
 import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
 import { createImageFile } from "./create-image.js";
 import { createRaw } from "./create-raw.js";
@@ -40,7 +40,7 @@ export async function fillFile(
     return await createImageFile(pool, directory, volume, from, flags, context);
   }
   const facts = await createRaw(directory, volume, from, flags, context);
-  return { document: asPlainFile(volume, facts), evidence: null };
+  return { document: asPlainFile(volume, facts), evidence: null, identity: identityOf(facts) };
 }
 
 /** Whatever has a header or a key; anything else is plain bytes. */

@@ -1,7 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory, FileFacts, FileKind, Host } from "../../host/host.js";
-import { isEvidenceOf } from "../../host/index.js";
+import { identityOf, isEvidenceOf } from "../../host/index.js";
 import { guestCapacityBytes } from "../../images/probe.js";
 import type { FoundVolume } from "../driver.js";
 import { readBackingFile, refreshBacking, withBackingFile } from "./backing-stores.js";
@@ -24,9 +24,10 @@ export async function refreshFile(
   const path = pathOf(found.document);
   try {
     await using directory = await openTargetLazily(pool, host);
-    if (probe) return { document: await probed(directory, pool, found.document, host), evidence: null };
-    const { document, evidence } = await restated(directory, found);
-    return { document: await refreshBacking(document, host), evidence };
+    const isSymlink = found.isSymlink ?? false;
+    if (probe) return { ...(await probed(directory, pool, found.document, host)), isSymlink };
+    const seen = await restated(directory, found);
+    return { ...seen, document: await refreshBacking(seen.document, host), isSymlink };
   } catch (thrown) {
     const isGone = isErrno(thrown, "ENOENT", "ENOTDIR") && !(await isDangling(pool, found.document, host));
     throw isGone ? noSuchPath(path) : failure(thrown, `cannot open volume '${path}'`);
@@ -48,25 +49,32 @@ async function probed(
   pool: PoolDocument,
   volume: VolumeDocument,
   host: Host,
-): Promise<VolumeDocument> {
+): Promise<FoundVolume> {
   const seen = await lookedAt(directory, volume.name, targetPath(pool), null, {});
   if (seen === null) throw noSuchPath(pathOf(volume));
-  const { document, backingFormatIsUnknown } = seen;
+  const { backingFormatIsUnknown, ...found } = seen;
+  const { document } = found;
   const { backingStore } = document;
-  if (backingStore === null || backingStore.path === null) return document;
+  if (backingStore === null || backingStore.path === null) return found;
   const file = await readBackingFile(backingStore.path, host);
-  return { ...document, backingStore: withBackingFile(backingStore, file, backingFormatIsUnknown) };
+  return {
+    ...found,
+    document: { ...document, backingStore: withBackingFile(backingStore, file, backingFormatIsUnknown) },
+  };
 }
 
 async function restated(directory: Directory, { document: volume, evidence }: FoundVolume): Promise<FoundVolume> {
   const facts = await directory.lookup(volume.name, { follow: true });
   if (!IS_STORAGE.has(facts.kind)) throw await unexpectedKind(directory, volume, facts.kind);
-  if (facts.kind === "directory") return { document: { ...withFacts(volume, facts, 0n), capacityBytes: 0n }, evidence };
+  const identity = identityOf(facts);
+  if (facts.kind === "directory") {
+    return { document: { ...withFacts(volume, facts, 0n), capacityBytes: 0n }, evidence, identity };
+  }
   if (facts.kind === "file" && isPlain(volume)) {
-    return { document: asPlainFile(volume, facts), evidence };
+    return { document: asPlainFile(volume, facts), evidence, identity };
   }
   if (evidence !== null && isEvidenceOf(evidence, facts)) {
-    return { document: withFacts(volume, facts, facts.sizeBytes), evidence };
+    return { document: withFacts(volume, facts, facts.sizeBytes), evidence, identity };
   }
   await using file = await directory.open(volume.name, { access: "read" });
   const content = await contentOf(file);
@@ -75,7 +83,7 @@ async function restated(directory: Directory, { document: volume, evidence }: Fo
     capacityBytes: capacityOf(volume, content),
   };
   // This look left format and features as they were: the next scan shall not trust it for a whole one.
-  return { document, evidence: null };
+  return { document, evidence: null, identity };
 }
 
 /** A volume whose file a guest sees as a whole. */

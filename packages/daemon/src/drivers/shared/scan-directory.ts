@@ -109,13 +109,14 @@ async function withBackingStores(
   const files = await backingFiles(seen, host, options);
   const volumes: FoundVolume[] = [];
   const turns = new Turns();
-  for (const { document, evidence, isSymlink = false, backingFormatIsUnknown } of seen) {
+  for (const { backingFormatIsUnknown, ...volume } of seen) {
+    const { document } = volume;
     const backing = document.backingStore;
     if (backing === null) {
-      volumes.push({ document, evidence, isSymlink });
+      volumes.push(volume);
     } else {
       const backingStore = withBackingFile(backing, files.get(backing.path ?? ""), backingFormatIsUnknown);
-      volumes.push({ document: { ...document, backingStore }, evidence, isSymlink });
+      volumes.push({ ...volume, document: { ...document, backingStore } });
     }
     if (volumes.length % VOLUMES_PER_LOOK === 0 && turns.isOver) await turns.next();
   }

@@ -1,11 +1,12 @@
 import type { VolumeDocument } from "@cistern/documents";
 import type { CallOptions, Directory, FileFacts, ScanEvidence, ScannedEntry } from "../../host/host.js";
 import { HostError } from "../../host/host.js";
+import { identityOf } from "../../host/index.js";
 import type { ImageFacts } from "../../images/image-facts.js";
 import { probe } from "../../images/probe.js";
 import { SCAN_HEAD_BYTES, SCAN_WINDOWS } from "../../images/reading-plan.js";
 import type { FoundVolume, KnownVolumes } from "../driver.js";
-import { describeBacking } from "./backing-stores.js";
+import { describeBacking, localPathOf } from "./backing-stores.js";
 import { failure } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { ploopVolume } from "./ploop.js";
@@ -83,7 +84,7 @@ export async function lookedAt(
   const path = `${poolPath}/${name}`;
   const entry = await directory.lookup(name, { ...options, follow: true });
   if (entry.kind === "directory") {
-    return plainly((await ploopVolume(directory, name, path, options)) ?? directoryVolume(name, path, entry));
+    return plainly((await ploopVolume(directory, name, path, options)) ?? directoryVolume(name, path, entry), entry);
   }
   if (entry.kind !== "file" && entry.kind !== "block") return null;
   await using file = await directory.open(name, { access: "read" }, options);
@@ -102,13 +103,17 @@ function seenFile(
 ): SeenVolume {
   const document = fileVolume(name, path, facts, sizeBytes, image);
   // A data file is not in the document, nor whether the format of a backing file was said by the image or found out: look again.
-  const whole = image.hasDataFile ? null : evidence;
-  if (image.backing === null) return { document, evidence: whole, backingFormatIsUnknown: false };
+  const whole = image.dataFile === null ? evidence : null;
+  const dataFile = image.dataFile?.name == null ? null : localPathOf(image.dataFile.name, poolPath);
+  const identity = identityOf(facts);
+  if (image.backing === null) return { document, evidence: whole, identity, dataFile, backingFormatIsUnknown: false };
   const { target, formatIsUnknown } = describeBacking(image.backing, poolPath);
   const trusted = formatIsUnknown ? null : whole;
   return {
     document: { ...document, backingStore: target },
     evidence: trusted,
+    identity,
+    dataFile,
     backingFormatIsUnknown: formatIsUnknown,
   };
 }
@@ -125,6 +130,6 @@ function unchanged(before: FoundVolume, { evidence }: ScannedEntry, facts: FileF
   return { document: current, evidence, backingFormatIsUnknown: false };
 }
 
-function plainly(document: VolumeDocument): SeenVolume {
-  return { document, evidence: null, backingFormatIsUnknown: false };
+function plainly(document: VolumeDocument, facts: FileFacts): SeenVolume {
+  return { document, evidence: null, identity: identityOf(facts), dataFile: null, backingFormatIsUnknown: false };
 }
