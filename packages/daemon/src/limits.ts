@@ -291,6 +291,9 @@ export const hostLimits = {
   /** Entries of a path that are looked at in one call: whether they are symlinks. */
   entriesAtOnce: 64,
 
+  /** What failed waits so long for its last call to be back, so that its space is free when it answers. */
+  freedAfterFailureMs: 2_000,
+
   /** Block of copies and of writing zeros: large enough for full disk speed, small enough to stop at once. */
   copyBlockBytes: 1_048_576,
   /** Space is allocated in steps of this size, so that a long allocation can be given up in between. */

@@ -13,8 +13,9 @@ import { BackingUsers } from "./backing-users.js";
 import { refuseZeroCapacity, resizedCapacity } from "./resize.js";
 import {
   asJob,
-  moveAllocation,
   type PlacedVolume,
+  spaceTaken,
+  takeLook,
   type VolumeBackends,
   type VolumeHandle,
   whileUsing,
@@ -116,13 +117,16 @@ export class Volumes {
             await this.#backingUsers.refuseIfAny(placed, takesAlong ? pool : null);
           }
           const { document } = volume;
+          const { looks } = pool.sums;
           await asJob(this.#backends, pool, { kind: "delete", volume, requester, isHeavy: false }, (context) =>
             remove(pool.live, document, wantedFlags, context),
           );
           pool.volumes.remove(volume);
           pool.changes.removed(volume);
           if (!(await scanAfterChange(pool, "removed", this.#backends))) {
-            moveAllocation(pool, -document.allocationBytes);
+            // What a symlink leads to stays.
+            const freedBytes = volume.isSymlink ? 0n : volume.document.allocationBytes;
+            await spaceTaken(pool, -freedBytes, looks, this.#backends);
           }
         });
       } finally {
@@ -157,16 +161,25 @@ export class Volumes {
       }
       this.#backends.commitments.promise(pool, plan.capacityBytes - document.capacityBytes);
       const task = { kind: "resize", volume, requester, isHeavy: plan.allocates } as const;
-      await asJob(this.#backends, pool, task, (context) =>
-        resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
-      );
-      volume.evidence = null;
-      volume.document = { ...document, capacityBytes: plan.capacityBytes };
-      if (plan.allocates) {
-        volume.document = { ...volume.document, allocationBytes: plan.capacityBytes };
-        moveAllocation(pool, plan.capacityBytes - document.allocationBytes);
+      const { looks } = pool.sums;
+      let takenBytes = 0n;
+      try {
+        await asJob(this.#backends, pool, task, (context) =>
+          resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
+        );
+        // Others may have looked at it meanwhile: what they saw of it is in the pool's sums.
+        const { allocationBytes } = volume.document;
+        if (plan.allocates) takenBytes = plan.capacityBytes - allocationBytes;
+        volume.document = {
+          ...document,
+          capacityBytes: plan.capacityBytes,
+          allocationBytes: allocationBytes + takenBytes,
+        };
+      } finally {
+        volume.evidence = null;
+        pool.changes.changed(volume);
+        await spaceTaken(pool, takenBytes, looks, this.#backends);
       }
-      pool.changes.changed(volume);
     });
   }
 
@@ -181,6 +194,7 @@ export class Volumes {
     mustBeIdle(volume);
     const wipe = this.#operationsOf(pool)?.wipe;
     if (wipe === undefined) throw unsupported("volume.wipe");
+    const { looks } = pool.sums;
     await whileUsing([{ ...placed, as: "writer" }], async () => {
       await this.#backends.uses.volume(pool, volume, "wipe", requester);
       try {
@@ -192,10 +206,11 @@ export class Volumes {
         pool.changes.changed(volume);
       }
     });
-    await this.#lookAgain(placed, true).catch(() => {});
+    await this.#lookAgain(placed, true, looks).catch(() => {});
   }
 
-  async #lookAgain({ pool, volume }: PlacedVolume, probe: boolean): Promise<void> {
+  async #lookAgain(placed: PlacedVolume, probe: boolean, looksBefore = placed.pool.sums.looks): Promise<void> {
+    const { pool, volume } = placed;
     const refresh = this.#operationsOf(pool)?.refresh;
     if (refresh === undefined) return;
     if (volume.building) {
@@ -208,7 +223,7 @@ export class Volumes {
     try {
       const seen = await refresh(pool.live, volume, probe, await this.#backends.hostOf(pool.live));
       // A writer that came or went meanwhile knows better: a resize has set the new capacity by now.
-      if (volume.lease.writes === writes) pool.volumes.update(volume, seen);
+      if (volume.lease.writes === writes) await takeLook(placed, seen, looksBefore, this.#backends);
     } catch (error) {
       // Deleted while it was looked at.
       if (volume.removing || pool.volumes.get(volume.name) !== volume) throw noVolumeWithName(volume.name);

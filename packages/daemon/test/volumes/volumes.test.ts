@@ -2,6 +2,7 @@ import { statSync, truncateSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
+import { gate } from "./gate.js";
 import { Storage } from "./storage.js";
 
 const MIB = 1_048_576;
@@ -21,23 +22,6 @@ function truncate(name: string, bytes: number): void {
 
 const A = { pool: "images", name: "a" };
 const DELTA = 2;
-
-/** Holds something up until the test opens it. */
-function gate(): { readonly reached: Promise<void>; readonly pass: () => Promise<void>; readonly open: () => void } {
-  let open = (): void => {};
-  let reach = (): void => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const reached = new Promise<void>((resolve) => {
-    reach = resolve;
-  });
-  const pass = (): Promise<void> => {
-    reach();
-    return opened;
-  };
-  return { reached, pass, open: () => open() };
-}
 
 it("a look that a resize overtook does not bring the old capacity back", async () => {
   const pool = await storage.started("images");
