@@ -124,9 +124,7 @@ export class Volumes {
           pool.volumes.remove(volume);
           pool.changes.removed(volume);
           if (!(await scanAfterChange(pool, "removed", this.#backends))) {
-            // What a symlink leads to stays.
-            const freedBytes = volume.isSymlink ? 0n : volume.document.allocationBytes;
-            await spaceTaken(pool, -freedBytes, looks, this.#backends);
+            await spaceTaken(pool, -volume.document.allocationBytes, looks, this.#backends);
           }
         });
       } finally {

@@ -129,7 +129,7 @@ export async function takeLook(
   const before = volume.document.allocationBytes;
   pool.volumes.update(volume, seen);
   const takenBytes = volume.document.allocationBytes - before;
-  // What a symlink leads to may lie anywhere; and where each change is followed by a scan, that one knows better what is left.
-  if (takenBytes === 0n || volume.isSymlink || backends.driverOf(pool.live).rescan !== undefined) return;
+  // Where each change is followed by a scan, that one knows better what is left.
+  if (takenBytes === 0n || backends.driverOf(pool.live).rescan !== undefined) return;
   await spaceTaken(pool, takenBytes, looksBefore, backends);
 }
