@@ -157,7 +157,9 @@ export class Volumes {
       if (plan.capacityBytes < document.capacityBytes) {
         await this.#backends.uses.volume(pool, volume, "shrink", requester);
       }
-      this.#backends.commitments.promise(pool, plan.capacityBytes - document.capacityBytes);
+      const enlargedByBytes = plan.capacityBytes - document.capacityBytes;
+      this.#backends.commitments.promise(pool, enlargedByBytes);
+      volume.enlargedByBytes = enlargedByBytes > 0n ? enlargedByBytes : 0n;
       const task = { kind: "resize", volume, requester, isHeavy: plan.allocates } as const;
       const { looks } = pool.sums;
       let takenBytes = 0n;
@@ -174,6 +176,7 @@ export class Volumes {
           allocationBytes: allocationBytes + takenBytes,
         };
       } finally {
+        volume.enlargedByBytes = 0n;
         volume.evidence = null;
         pool.changes.changed(volume);
         await spaceTaken(pool, takenBytes, looks, this.#backends);
