@@ -1,5 +1,5 @@
+import type { PoolDocument } from "@cistern/documents";
 import type { PoolSizes } from "../drivers/driver.js";
-import type { Pool } from "./pool.js";
 
 /**
  * What a pool holds and has free is what the last look at its storage said, and what volumes took or gave back since. Of work
@@ -14,6 +14,12 @@ export class PoolSums {
   changes = 0;
 }
 
+/** A pool, as far as it concerns them. */
+interface Summed {
+  live: PoolDocument;
+  readonly sums: PoolSums;
+}
+
 /** Looks again as often at most as work ends while it looks: what is off then by a little is right after the next look. */
 const MOST_LOOKS = 3;
 
@@ -22,7 +28,7 @@ const MOST_LOOKS = 3;
  * `apply`: what else changes in the same step.
  */
 export async function takeSizes(
-  pool: Pool,
+  pool: Summed,
   changes: number,
   first: PoolSizes,
   again: (() => Promise<PoolSizes>) | undefined,
@@ -43,7 +49,7 @@ export async function takeSizes(
 }
 
 /** Space that volumes took (or gave back, negative) since the last look. */
-export function moveAllocation(pool: Pool, takenBytes: bigint): void {
+export function moveAllocation(pool: Summed, takenBytes: bigint): void {
   if (takenBytes === 0n) return;
   const { capacityBytes, allocationBytes, availableBytes } = pool.live;
   // What others do to the storage is only seen by a look: the sums may be off, but they are never absurd.
