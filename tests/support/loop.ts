@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { Requirements } from "./requirements.ts";
 
-export type LoopType = "ext4" | "xfs" | "btrfs";
+export type LoopType = "ext2" | "ext4" | "xfs" | "btrfs";
 
-/** Debian packages e2fsprogs, xfsprogs, btrfs-progs. */
+/** ext2: the kernel cannot reserve space there. Debian packages e2fsprogs, xfsprogs, btrfs-progs. */
 export function loopRequirements(type: LoopType): Requirements {
   return { root: true, programs: [`mkfs.${type}`, "losetup", "mount"], paths: ["/dev/loop-control"] };
 }
@@ -33,7 +33,9 @@ export function mountLoop(type: LoopType, sizeBytes = defaultBytes): LoopMount {
   writeFileSync(image, "");
   truncateSync(image, sizeBytes);
   execFileSync("mkdir", [mountPoint]);
-  execFileSync(`mkfs.${type}`, [type === "ext4" ? "-F" : "-f", "-q", image], { stdio: ["ignore", "ignore", "pipe"] });
+  execFileSync(`mkfs.${type}`, [type.startsWith("ext") ? "-F" : "-f", "-q", image], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   execFileSync("mount", ["-o", "loop", image, mountPoint]);
   let mounted = true;
   const unmount = () => {

@@ -199,7 +199,8 @@ describe("under a clone", () => {
     const reason = virshMissing();
     context.skip(reason !== null, reason ?? "");
     await create("source");
-    writeFileSync(images("source"), Buffer.alloc(96 * MIB, 5));
+    // On the disk: what its blocks take is then the same at each look.
+    writeFileSync(images("source"), Buffer.alloc(96 * MIB, 5), { flush: true });
     await pool.refresh();
     const before = await pool.info();
     await using slow = await slowedClones();

@@ -295,10 +295,17 @@ export const hostLimits = {
   /** Entries of a path that are looked at in one call: whether they are symlinks. */
   entriesAtOnce: 64,
 
+  /** What failed waits so long for its last call to be back, so that its space is free when it answers. */
+  freedAfterFailureMs: 2_000,
+
   /** Block of copies and of writing zeros: large enough for full disk speed, small enough to stop at once. */
   copyBlockBytes: 1_048_576,
-  /** Space is allocated in steps of this size, so that a long allocation can be given up in between. */
-  allocateStepBytes: 4_294_967_296n,
+  /** The first step of an allocation: on a file system that has to write zeros, what a slow disk does in the time below. */
+  allocateLeastBytes: 4_194_304n,
+  /** The longest step. */
+  allocateMostBytes: 4_294_967_296n,
+  /** Steps of an allocation become longer while they take much less, and shorter when they take more. */
+  allocateStepMs: 50,
 
   /** Pieces of data of one file that are told apart; one in more pieces is copied or wiped as a whole. */
   copiedExtents: 100_000,

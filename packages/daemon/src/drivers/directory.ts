@@ -1,7 +1,7 @@
 import type { StorageDriver } from "./driver.js";
 import { buildTarget, checkBuildFlags, deleteTarget, nothingToFormat } from "./shared/build-directory.js";
 import { FILE_TRAITS, fileVolumes } from "./shared/file-volumes.js";
-import { scanDirectory } from "./shared/scan-directory.js";
+import { measureDirectory, scanDirectory } from "./shared/scan-directory.js";
 import { targetPath } from "./shared/target-directory.js";
 
 /** Pools of type "dir": a directory whose entries are the volumes. There is nothing to start. */
@@ -17,6 +17,7 @@ export const directoryDriver: StorageDriver = {
   },
 
   scan: scanDirectory,
+  measure: measureDirectory,
 
   /** What the pool lay on may be unmounted now. */
   async stop(pool, host) {

@@ -22,6 +22,8 @@ export interface StorageDriver {
   check(pool: PoolDocument, host: Host, wasActive?: boolean): Promise<boolean>;
   /** The pool's sizes and its volumes. `known`: what the last scan found, by name. */
   scan(pool: PoolDocument, host: Host, known: KnownVolumes, signal: CancelSignal): Promise<PoolScan>;
+  /** The pool's sizes alone, quickly. Absent: only a scan finds them out. */
+  measure?(pool: PoolDocument, host: Host, signal: CancelSignal): Promise<PoolSizes>;
   /**
    * Where making or removing a volume changes what is known of the pool and of other volumes (their names, what is free
    * between them): looks at it again after such a change. Absent: the volume's allocation is all that has changed.
@@ -109,10 +111,13 @@ export interface KnownVolumes extends Iterable<FoundVolume> {
   get(name: string): FoundVolume | undefined;
 }
 
-export interface PoolScan {
+export interface PoolSizes {
   readonly capacityBytes: bigint;
   readonly allocationBytes: bigint;
   readonly availableBytes: bigint;
+}
+
+export interface PoolScan extends PoolSizes {
   /** What the live document takes over from the storage (target permissions). */
   readonly pool: PoolDocument;
   readonly volumes: readonly FoundVolume[];

@@ -10,7 +10,7 @@ import { failure } from "./shared/failure.js";
 import { FILE_TRAITS, fileVolumes } from "./shared/file-volumes.js";
 import { type IsSource, isMounted, leadToOneDevice, mountPool, unmountPool } from "./shared/mount/mounted.js";
 import { runCommand } from "./shared/run-command.js";
-import { scanDirectory } from "./shared/scan-directory.js";
+import { measureDirectory, scanDirectory } from "./shared/scan-directory.js";
 import { targetPath } from "./shared/target-directory.js";
 
 /** libvirt's name of "whatever is on the device". */
@@ -26,6 +26,7 @@ export const fileSystemDriver: StorageDriver = {
   },
 
   scan: scanDirectory,
+  measure: measureDirectory,
 
   async start(pool, host, { signal }) {
     const device = deviceOf(pool);

@@ -8,6 +8,7 @@ import { scanAsOwners } from "./netfs/scan-as-owners.js";
 import { buildTarget, checkBuildFlags, deleteTarget, nothingToFormat } from "./shared/build-directory.js";
 import { FILE_TRAITS, fileVolumes } from "./shared/file-volumes.js";
 import { type IsSource, isMounted, mountPool, unmountPool } from "./shared/mount/mounted.js";
+import { measureDirectory } from "./shared/scan-directory.js";
 import { targetPath } from "./shared/target-directory.js";
 
 /**
@@ -23,6 +24,7 @@ export const networkFileSystemDriver: StorageDriver = {
   },
 
   scan: (pool, host, known, signal) => asOwner(pool, null, host, (asWhom) => scanAsOwners(pool, asWhom, known, signal)),
+  measure: (pool, host, signal) => asOwner(pool, null, host, (asWhom) => measureDirectory(pool, asWhom, signal)),
 
   async start(pool, host, { signal }) {
     const command = mountNetwork({

@@ -10,7 +10,7 @@ import { buildTarget, deleteTarget } from "./shared/build-directory.js";
 import { FILE_TRAITS, fileVolumes } from "./shared/file-volumes.js";
 import { type IsSource, isMounted, mountPool, unmountPool } from "./shared/mount/mounted.js";
 import { runCommand } from "./shared/run-command.js";
-import { scanDirectory } from "./shared/scan-directory.js";
+import { measureDirectory, scanDirectory } from "./shared/scan-directory.js";
 import { targetPath } from "./shared/target-directory.js";
 
 /** libvirt's mode of what is mounted, where the document says none. */
@@ -27,6 +27,7 @@ export const vstorageDriver: StorageDriver = {
   check: (pool, host) => isMounted(pool, host, isCluster(pool)),
 
   scan: scanDirectory,
+  measure: measureDirectory,
 
   async start(pool, host, { signal }) {
     const { mode, owner, group } = pool.target.permissions;

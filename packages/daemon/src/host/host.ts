@@ -314,7 +314,8 @@ export interface File extends AsyncDisposable {
   truncate(sizeBytes: bigint, options?: CallOptions): Promise<void>;
   /**
    * posix_fallocate: reserves space, extends the file. With `keepSize` it does not extend it, and is EOPNOTSUPP where the
-   * file system cannot reserve; without, the file system's lack is made up for by writing zeros.
+   * file system cannot reserve; without, the file system's lack is made up for by writing zeros. One call of the system,
+   * which runs on when it is given up.
    */
   allocate(offsetBytes: bigint, lengthBytes: bigint, options?: AllocateOptions): Promise<void>;
   /** Makes a range read as zeros, freeing space where the file system can; never extends the file. */
@@ -391,7 +392,7 @@ export interface StorageTraits {
   readonly sharesBlocks: boolean | null;
 }
 
-export type AllocateOptions = CallOptions & BulkOptions & { readonly keepSize?: boolean };
+export type AllocateOptions = CallOptions & { readonly keepSize?: boolean };
 
 export interface BulkOptions {
   readonly signal?: CancelSignal;

@@ -1,5 +1,6 @@
 export { hostLimits } from "../limits.js";
 export { describeFailure } from "./command-line.js";
+export { withDeadline } from "./deadline.js";
 export { EarlyWriteback } from "./early-writeback.js";
 export { type ErrorCode, hostError, hostErrorFrom } from "./errors.js";
 export { fileIdentity, identityOf, isEvidenceOf } from "./evidence.js";

@@ -2,12 +2,20 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PoolDocument } from "@cistern/documents";
 import { ErrorCode, LibvirtError } from "@cistern/protocol";
 import type { CancelSignal } from "../cancel-signal.js";
-import type { PoolContext, PoolScan, PoolSecretLookup, StorageDriver, VolumeChange } from "../drivers/driver.js";
+import type {
+  PoolContext,
+  PoolScan,
+  PoolSecretLookup,
+  PoolSizes,
+  StorageDriver,
+  VolumeChange,
+} from "../drivers/driver.js";
 import type { Host } from "../host/index.js";
 import type { Jobs } from "../jobs/jobs.js";
 import { anchoredHost, anchoringHost, type DirectoryIdentity, ESTALE } from "./anchored-host.js";
 import type { Pool } from "./pool.js";
 import type { PoolStore } from "./store.js";
+import { takeSizes } from "./sums.js";
 import type { UseGuard } from "./use-guard.js";
 import { Volume } from "./volume.js";
 import { VolumeTable } from "./volume-table.js";
@@ -141,7 +149,7 @@ export async function scanAfterChange(
   const after = { change, known: pool.volumes };
   try {
     const host = await hostForChanges(pool, backends);
-    await takeScan(pool, () => rescan(pool.live, host, after, backends.stopping));
+    await takeScan(pool, () => rescan(pool.live, host, after, backends.stopping), undefined);
   } catch (error) {
     backends.report.problem("refresh, after a volume was changed,", pool.name, error);
   }
@@ -150,24 +158,26 @@ export async function scanAfterChange(
 
 async function scanWith(host: Host, pool: Pool, backends: PoolBackends, signal: CancelSignal): Promise<void> {
   const driver = backends.driverOf(pool.live);
-  await takeScan(pool, () => driver.scan(pool.live, host, pool.volumes, signal));
+  const measure = driver.measure?.bind(null, pool.live, host, signal);
+  await takeScan(pool, () => driver.scan(pool.live, host, pool.volumes, signal), measure);
 }
 
-async function takeScan(pool: Pool, look: () => Promise<PoolScan>): Promise<void> {
+async function takeScan(
+  pool: Pool,
+  look: () => Promise<PoolScan>,
+  measure: (() => Promise<PoolSizes>) | undefined,
+): Promise<void> {
   pool.changes.scanBegins();
+  const { changes } = pool.sums;
   try {
     const scan = await look();
     const table = await tableOf(scan, pool);
-    // From here on nothing is awaited: whoever looks sees all of it or nothing.
-    pool.changes.applyTo(table);
-    pool.volumes = table;
-    pool.isUnseen = false;
-    pool.live = {
-      ...scan.pool,
-      capacityBytes: scan.capacityBytes,
-      allocationBytes: scan.allocationBytes,
-      availableBytes: scan.availableBytes,
-    };
+    await takeSizes(pool, changes, scan, measure, () => {
+      pool.changes.applyTo(table);
+      pool.volumes = table;
+      pool.isUnseen = false;
+      pool.live = scan.pool;
+    });
   } finally {
     pool.changes.scanEnded();
   }

@@ -102,7 +102,7 @@ export class PoolCommitments {
 
 function promisedBytesOf(pool: Pool): bigint {
   let bytes = 0n;
-  for (const { document } of pool.volumes) bytes += promisedOf(document);
+  for (const { document, enlargedByBytes } of pool.volumes) bytes += promisedOf(document) + enlargedByBytes;
   return bytes;
 }
 

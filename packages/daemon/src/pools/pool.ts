@@ -3,6 +3,7 @@ import { Mutex } from "../jobs/mutex.js";
 import { limits } from "../limits.js";
 import type { DirectoryIdentity } from "./anchored-host.js";
 import { poolBusy } from "./pool-busy.js";
+import { PoolSums } from "./sums.js";
 import type { Volume } from "./volume.js";
 import { VolumeChanges } from "./volume-changes.js";
 import { VolumeTable } from "./volume-table.js";
@@ -31,6 +32,8 @@ export class Pool {
   readonly transfers: Volume[] = [];
   /** What happens to volumes while a scan looks at the storage. */
   readonly changes = new VolumeChanges();
+  /** How the sums of `live` come about. */
+  readonly sums = new PoolSums();
   /** The scan that follows an upload: who asks for a volume meanwhile waits for it. Never rejects. */
   settling: Promise<void> = Promise.resolve();
   /** What its start has made in the system and its stop is to take away. */

@@ -21,6 +21,8 @@ export class Volume implements FoundVolume {
   growing: (() => Promise<FileFacts>) | null = null;
   /** It is being deleted: nothing may be built on it any more. */
   removing = false;
+  /** By how much it will be larger when the resize that waits or is under way has ended: it is promised already. */
+  enlargedByBytes = 0n;
   readonly lease = new VolumeLease();
 
   constructor(found: FoundVolume) {

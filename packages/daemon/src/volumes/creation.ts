@@ -17,8 +17,9 @@ import type { Volumes } from "./volumes.js";
 import {
   asJob,
   contextOf,
-  moveAllocation,
   type PlacedVolume,
+  spaceTaken,
+  takeLook,
   type VolumeBackends,
   type VolumeHandle,
   whileUsing,
@@ -150,6 +151,7 @@ export class VolumeCreation {
     flags: number,
     requester: Requester,
   ): Promise<PlacedVolume> {
+    const { looks } = pool.sums;
     try {
       this.#mustNotBeGoing(volume);
       const task = {
@@ -163,7 +165,7 @@ export class VolumeCreation {
       volume.building = false;
       pool.changes.built(volume);
       if (this.#backends.driverOf(pool.live).rescan === undefined) {
-        moveAllocation(pool, volume.document.allocationBytes);
+        await spaceTaken(pool, volume.document.allocationBytes, looks, this.#backends);
       } else {
         await this.#scanAfter(pool);
       }
@@ -171,6 +173,7 @@ export class VolumeCreation {
     } catch (error) {
       pool.volumes.remove(volume);
       if (pool.changes.abandoned(volume)) await this.#showHidden(pool, volume);
+      await spaceTaken(pool, 0n, looks, this.#backends);
       throw error;
     } finally {
       volume.growing = null;
@@ -237,7 +240,9 @@ export class VolumeCreation {
   async #current({ pool, volume }: PlacedVolume): Promise<VolumeDocument> {
     const refresh = this.#operationsOf(pool)?.refresh;
     if (refresh === undefined) return volume.document;
-    pool.volumes.update(volume, await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live)));
+    const { looks } = pool.sums;
+    const seen = await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live));
+    await takeLook({ pool, volume }, seen, looks, this.#backends);
     return volume.document;
   }
 

@@ -43,6 +43,8 @@ const SILENT: UploadListener = { failed() {}, moved() {} };
  * the latest when the upload ends; nothing ever shortens it.
  *
  * After a failure every further call fails with the same error, so that it is seen at the latest when the stream finishes.
+ * The file has its old length again then, as after an upload that was given up: it has that or the new one, and a disk that
+ * the upload has filled is free again. Its content is part old and part new.
  */
 export class Upload {
   readonly #file: File;
@@ -124,7 +126,7 @@ export class Upload {
     this.#transfer.job.hurry();
   }
 
-  /** What came stays, as far as it was written. `reason`: what is said of it, where it is not the client's wish. */
+  /** What was written over the old content stays. `reason`: what is said of it, where it is not the client's wish. */
   async abort(reason?: Error): Promise<void> {
     await this.#close(false, reason);
   }
@@ -158,7 +160,7 @@ export class Upload {
   async #outOfSpace(): Promise<never> {
     this.#handOn();
     await this.#guarded(async () => {
-      await this.#extendOverZeros();
+      await this.#work;
       throw noSpace();
     });
     throw this.#failure ?? noSpace();
@@ -336,15 +338,27 @@ export class Upload {
     if (!complete) this.#listener = SILENT;
     await this.#work;
     this.#gathered.rest();
-    if (this.#failure === null) {
+    if (complete && this.#failure === null) {
       await this.#guarded(async () => {
         await this.#extendOverZeros();
-        if (complete) await this.#file.syncData();
+        await this.#file.syncData();
       }).catch(() => {});
     }
+    if (!complete || this.#failure !== null) await this.#cutBack();
     this.#transfer.job.signal.removeEventListener("abort", this.#onCancel);
     await this.#file.close().catch(async (error: unknown) => this.#fail(await this.#explained(error)));
     await this.#transfer.end(this.#failure ?? reason ?? null);
+  }
+
+  /** Nobody else writes to the volume: what is behind its old end came with this upload. */
+  async #cutBack(): Promise<void> {
+    const { growable, sizeBytes } = this.#range;
+    if (!growable) return;
+    try {
+      if ((await this.#file.sizeBytes()) > sizeBytes) await this.#file.truncate(sizeBytes);
+    } catch (error) {
+      this.#fail(await this.#explained(error));
+    }
   }
 
   async #extendOverZeros(): Promise<void> {

@@ -15,8 +15,8 @@ import { refuseZeroCapacity, resizedCapacity } from "./resize.js";
 import {
   asJob,
   lookAt,
-  moveAllocation,
   type PlacedVolume,
+  spaceTaken,
   type VolumeBackends,
   type VolumeHandle,
   whileUsing,
@@ -120,13 +120,14 @@ export class Volumes {
             refuseWhileUnseen(volume, this.#pools.registry, except);
           }
           const { document } = volume;
+          const { looks } = pool.sums;
           await asJob(this.#backends, pool, { kind: "delete", volume, requester, isHeavy: false }, (context) =>
             remove(pool.live, document, wantedFlags, context),
           );
           pool.volumes.remove(volume);
           pool.changes.removed(volume);
           if (!(await scanAfterChange(pool, "removed", this.#backends))) {
-            moveAllocation(pool, -document.allocationBytes);
+            await spaceTaken(pool, -volume.document.allocationBytes, looks, this.#backends);
           }
         });
       } finally {
@@ -159,18 +160,30 @@ export class Volumes {
       if (plan.capacityBytes < document.capacityBytes) {
         await this.#backends.uses.volume(pool, volume, "shrink", requester);
       }
-      this.#backends.commitments.promise(pool, plan.capacityBytes - document.capacityBytes);
+      const enlargedByBytes = plan.capacityBytes - document.capacityBytes;
+      this.#backends.commitments.promise(pool, enlargedByBytes);
+      volume.enlargedByBytes = enlargedByBytes > 0n ? enlargedByBytes : 0n;
       const task = { kind: "resize", volume, requester, isHeavy: plan.allocates } as const;
-      await asJob(this.#backends, pool, task, (context) =>
-        resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
-      );
-      volume.evidence = null;
-      volume.document = { ...document, capacityBytes: plan.capacityBytes };
-      if (plan.allocates) {
-        volume.document = { ...volume.document, allocationBytes: plan.capacityBytes };
-        moveAllocation(pool, plan.capacityBytes - document.allocationBytes);
+      const { looks } = pool.sums;
+      let takenBytes = 0n;
+      try {
+        await asJob(this.#backends, pool, task, (context) =>
+          resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
+        );
+        // Others may have looked at it meanwhile: what they saw of it is in the pool's sums.
+        const { allocationBytes } = volume.document;
+        if (plan.allocates) takenBytes = plan.capacityBytes - allocationBytes;
+        volume.document = {
+          ...document,
+          capacityBytes: plan.capacityBytes,
+          allocationBytes: allocationBytes + takenBytes,
+        };
+      } finally {
+        volume.enlargedByBytes = 0n;
+        volume.evidence = null;
+        pool.changes.changed(volume);
+        await spaceTaken(pool, takenBytes, looks, this.#backends);
       }
-      pool.changes.changed(volume);
     });
   }
 
@@ -185,6 +198,7 @@ export class Volumes {
     mustBeIdle(volume, this.#backends.leases);
     const wipe = this.#operationsOf(pool)?.wipe;
     if (wipe === undefined) throw unsupported("volume.wipe");
+    const { looks } = pool.sums;
     await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
       await this.#backends.uses.volume(pool, volume, "wipe", requester);
       try {
@@ -196,10 +210,10 @@ export class Volumes {
         pool.changes.changed(volume);
       }
     });
-    await this.#lookAgain(placed, true).catch(() => {});
+    await this.#lookAgain(placed, true, looks).catch(() => {});
   }
 
-  async #lookAgain(placed: PlacedVolume, probe: boolean): Promise<void> {
+  async #lookAgain(placed: PlacedVolume, probe: boolean, looksBefore = placed.pool.sums.looks): Promise<void> {
     const { pool, volume } = placed;
     if (volume.building) {
       await showGrowth(volume);
@@ -208,7 +222,7 @@ export class Volumes {
     // What an upload put there is seen by the scan that follows it.
     await pool.settling;
     try {
-      await lookAt(placed, probe, this.#backends);
+      await lookAt(placed, probe, this.#backends, looksBefore);
     } catch (error) {
       // Deleted while it was looked at.
       if (volume.removing || pool.volumes.get(volume.name) !== volume) throw noVolumeWithName(volume.name);

@@ -1,9 +1,10 @@
-import type { VolumeContext } from "../drivers/driver.js";
+import type { FoundVolume, PoolSizes, VolumeContext } from "../drivers/driver.js";
 import type { Job } from "../jobs/job.js";
 import type { JobKind, Requester } from "../jobs/job-facts.js";
 import { hostForChanges, type PoolBackends } from "../pools/activation.js";
 import type { PoolCommitments } from "../pools/commitment.js";
 import type { Pool } from "../pools/pool.js";
+import { moveAllocation, takeSizes } from "../pools/sums.js";
 import type { Volume } from "../pools/volume.js";
 import type { VolumeLeases } from "../pools/volume-leases.js";
 import type { VolumePolicy } from "./policy.js";
@@ -94,24 +95,63 @@ export async function contextOf(
 
 /**
  * Looks at a volume again; `probe`: also at what its content is. False: a writer that came or went meanwhile knows better (a
- * resize has set the new capacity by now), and what was seen was not taken over.
+ * resize has set the new capacity by now), and what was seen was not taken over. `looksBefore`: see `spaceTaken`.
  */
-export async function lookAt({ pool, volume }: PlacedVolume, probe: boolean, backends: PoolBackends): Promise<boolean> {
+export async function lookAt(
+  placed: PlacedVolume,
+  probe: boolean,
+  backends: PoolBackends,
+  looksBefore = placed.pool.sums.looks,
+): Promise<boolean> {
+  const { pool, volume } = placed;
   const refresh = backends.driverOf(pool.live).volumes?.refresh;
   if (refresh === undefined) return true;
   const { writes } = volume.lease;
   const seen = await refresh(pool.live, volume, probe, await backends.hostOf(pool.live));
   if (volume.lease.writes !== writes) return false;
-  pool.volumes.update(volume, seen);
+  await takeLook(placed, seen, looksBefore, backends);
   return true;
 }
 
-/** Space that volumes took (or gave back, negative) since the last scan. */
-export function moveAllocation(pool: Pool, takenBytes: bigint): void {
-  if (takenBytes === 0n) return;
-  pool.live = {
-    ...pool.live,
-    allocationBytes: pool.live.allocationBytes + takenBytes,
-    availableBytes: pool.live.availableBytes - takenBytes,
-  };
+/**
+ * After work on volumes, in whatever way it ended: they take `takenBytes` more (less, negative) than before. `looksBefore`: the
+ * looks at the pool when it began. Never rejects: the work itself is done.
+ */
+export async function spaceTaken(
+  pool: Pool,
+  takenBytes: bigint,
+  looksBefore: number,
+  backends: PoolBackends,
+): Promise<void> {
+  const { sums } = pool;
+  // A look under way knows from this that it may have seen less.
+  sums.changes++;
+  const measure = backends.driverOf(pool.live).measure;
+  if (sums.looks === looksBefore || measure === undefined) {
+    moveAllocation(pool, takenBytes);
+    return;
+  }
+  const look = async (): Promise<PoolSizes> =>
+    measure(pool.live, await hostForChanges(pool, backends), backends.stopping);
+  try {
+    const { changes } = sums;
+    await takeSizes(pool, changes, await look(), look);
+  } catch (error) {
+    backends.report.problem("measure, after a volume was changed,", pool.name, error);
+  }
+}
+
+/** Takes over what a look at one volume has seen; what it grew by, its pool has less. */
+export async function takeLook(
+  { pool, volume }: PlacedVolume,
+  seen: FoundVolume,
+  looksBefore: number,
+  backends: PoolBackends,
+): Promise<void> {
+  const before = volume.document.allocationBytes;
+  pool.volumes.update(volume, seen);
+  const takenBytes = volume.document.allocationBytes - before;
+  // Where each change is followed by a scan, that one knows better what is left.
+  if (takenBytes === 0n || backends.driverOf(pool.live).rescan !== undefined) return;
+  await spaceTaken(pool, takenBytes, looksBefore, backends);
 }

@@ -69,6 +69,19 @@ it("more than the threshold is refused with the figures, and counted anew before
   commitments.promise(pool, 1_500n);
 });
 
+it("what a resize that waits or is under way will add is promised, also when it is counted anew", () => {
+  const commitments = new PoolCommitments({ warnRatio: () => null, refuseRatio: () => 1 }, () => {});
+  const pool = poolOf(volume("a", { capacityBytes: 100n }));
+  const [a] = pool.volumes;
+  if (a === undefined) throw new Error("the pool has a volume");
+  commitments.promise(pool, 800n);
+  a.enlargedByBytes = 800n;
+  expect(commitments.of(pool).promisedBytes).toBe(900n);
+  expect(() => commitments.promise(pool, 101n)).toThrow("would promise 1001 bytes");
+  a.enlargedByBytes = 0n;
+  commitments.promise(pool, 900n);
+});
+
 it("more than the threshold that warns is said once, until it is below again", () => {
   const said: string[] = [];
   const commitments = new PoolCommitments({ warnRatio: () => 1, refuseRatio: () => null }, (text) => said.push(text));

@@ -105,6 +105,10 @@ export class Storage {
     this.#driver = { ...this.#driver, scan };
   }
 
+  set measuring(measure: NonNullable<StorageDriver["measure"]>) {
+    this.#driver = { ...this.#driver, measure };
+  }
+
   set starting(start: NonNullable<StorageDriver["start"]>) {
     this.#driver = { ...this.#driver, start };
   }

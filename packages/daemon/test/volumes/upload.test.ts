@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -317,15 +317,16 @@ describe("a failure", () => {
     await upload.abort();
     expect(told).toEqual(["cannot write to stream: Input/output error"]);
     expect(writes).toBe(2);
-    expect(statSync(path).size).toBe(64 * KIB);
+    expect(statSync(path).size).toBe(0);
   });
 
-  it("of a full file system leaves what was written", async (context) => {
+  it("of a full file system gives the space back, and the file its old length", async (context) => {
     const unavailable = missing(loopRequirements("ext4"));
     if (unavailable !== null) return context.skip(unavailable);
     using mount = mountLoop("ext4", 16 * MIB);
     const path = `${mount.mountPoint}/v`;
-    writeFileSync(path, "");
+    writeFileSync(path, data(MIB, 1));
+    const { bavail, bsize } = statfsSync(mount.mountPoint);
     const { upload, endings } = await open(path);
     const failed = (async () => {
       for (let count = 0; count < 32; count++) await upload.write(data(MIB));
@@ -334,9 +335,8 @@ describe("a failure", () => {
     await expect(failed).rejects.toThrow(FULL);
     await upload.abort();
     expect(endings).toHaveLength(1);
-    const content = readFileSync(path);
-    expect(content.length).toBeGreaterThan(8 * MIB);
-    expect(content.equals(data(content.length))).toBe(true);
+    expect(readFileSync(path).equals(data(MIB))).toBe(true);
+    expect(statfsSync(mount.mountPoint).bavail * bsize).toBeGreaterThan(bavail * bsize - 2 * MIB);
   });
 });
 
@@ -346,14 +346,28 @@ describe("the end of an upload", () => {
     expect(calls).toEqual(["write 0 10", "syncData", "close"]);
   });
 
-  it("by abort keeps what came, and says why", async () => {
-    const path = sparseFile(0);
+  it("by abort keeps what came over the old content and nothing behind it, and says why", async () => {
+    const path = sparseFile(5);
     const { upload, endings } = await open(path);
     await upload.write(data(10));
     await upload.write(zeros(MIB));
     await upload.abort(new Error("nobody is there"));
     expect(endings.map(String)).toEqual(["Error: nobody is there"]);
-    expect(readFileSync(path).equals(Buffer.concat([data(10), zeros(MIB)]))).toBe(true);
+    expect(readFileSync(path).equals(data(5))).toBe(true);
+  });
+
+  it.each([
+    ["by abort", async (upload: Upload) => upload.abort()],
+    ["by failure", async (upload: Upload) => expect(upload.finish()).rejects.toThrow("enough")],
+  ])("%s within the old content leaves the length alone", async (_, end) => {
+    const cancel = new AbortController();
+    const path = sparseFile(MIB);
+    const { upload, calls } = await open(path, { job: { signal: cancel.signal } });
+    await upload.write(data(10));
+    cancel.abort(new Error("enough"));
+    await end(upload);
+    expect(statSync(path).size).toBe(MIB);
+    expect(calls.filter((call) => call.startsWith("truncate"))).toEqual([]);
   });
 });
 

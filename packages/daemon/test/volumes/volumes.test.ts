@@ -110,3 +110,27 @@ it("in a pool that is being stopped no work is begun, and it goes on if it canno
   expect(pool.active).toBe(true);
   await storage.volumes.wipe(A, 0, 0, DAEMON_REQUESTER);
 });
+
+it("a resize that waits is a promise to guests, which ends with it", async () => {
+  const pool = await storage.started("images");
+  const { commitments } = storage.backends;
+  const { reached, open, pass } = gate();
+  let fails = true;
+  storage.operations = {
+    resize: async () => {
+      await pass();
+      if (fails) throw new Error("the disk is on fire");
+    },
+  };
+  const resizing = storage.volumes.resize(A, BigInt(5 * MIB), 0, DAEMON_REQUESTER);
+  await reached;
+  expect(commitments.of(pool).promisedBytes).toBe(BigInt(5 * MIB));
+  open();
+  await expect(resizing).rejects.toThrow("on fire");
+  expect(commitments.of(pool).promisedBytes).toBe(BigInt(MIB));
+  fails = false;
+  await storage.volumes.resize(A, BigInt(5 * MIB), 0, DAEMON_REQUESTER);
+  expect(commitments.of(pool).promisedBytes).toBe(BigInt(5 * MIB));
+  await storage.volumes.resize(A, BigInt(2 * MIB), 4, DAEMON_REQUESTER);
+  expect(commitments.of(pool).promisedBytes).toBe(BigInt(2 * MIB));
+});

@@ -1,6 +1,7 @@
 import type { Directory, File } from "../../host/host.js";
 import { EarlyWriteback, hostLimits } from "../../host/index.js";
 import type { VolumeContext } from "../driver.js";
+import { allocateSpace } from "./allocate-space.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { withRoom } from "./room.js";
 import { stepOf } from "./step.js";
@@ -37,7 +38,8 @@ export async function copyContent(source: File, target: File, plan: CopyPlan): P
   const detail = `failed to copy '${sourcePath}' to '${targetPath}'`;
   await withRoom({ directory, bytes, detail }, context, async (taken) => {
     if (reservedBytes > 0n) {
-      const allocated = target.allocate(0n, reservedBytes, { signal: context.job.signal });
+      const space = { offsetBytes: 0n, lengthBytes: reservedBytes, isNew: true };
+      const allocated = allocateSpace(target, space, context.job, taken);
       await failingAs(`cannot allocate ${reservedBytes} bytes in file '${targetPath}'`, allocated);
       taken(bytes);
     }

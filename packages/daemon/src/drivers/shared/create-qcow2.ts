@@ -5,6 +5,7 @@ import { type EmptyQcow2, emptyQcow2, type Segment } from "../../images/qcow2-wr
 import type { Job } from "../../jobs/job.js";
 import { imageFormat } from "../../tools/qemu-img-checks.js";
 import { DEFAULT_COMPAT } from "../../tools/qemu-img-options.js";
+import { allocateSpace } from "./allocate-space.js";
 import { failingAs } from "./failure.js";
 import type { ImagePlan } from "./image-plan.js";
 
@@ -54,9 +55,12 @@ export async function writeEmptyQcow2(image: EmptyQcow2, file: File, job: Job): 
     job.progress(doneBytes, totalBytes);
   };
   for (const { offsetBytes, lengthBytes } of image.reserved) {
-    const allocation = file.allocate(offsetBytes, lengthBytes, { signal });
+    const before = doneBytes;
+    const allocation = allocateSpace(file, { offsetBytes, lengthBytes, isNew: true }, job, (allocatedBytes) => {
+      doneBytes = before + allocatedBytes;
+      job.progress(doneBytes, totalBytes);
+    });
     await failingAs(`cannot allocate ${lengthBytes} bytes in file '${file.path}'`, allocation);
-    done(lengthBytes);
   }
   let end = 0n;
   for (const { offsetBytes, bytes } of writesOf(image.segments)) {

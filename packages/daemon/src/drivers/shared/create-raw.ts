@@ -2,6 +2,7 @@ import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory, File, FileFacts } from "../../host/host.js";
 import type { VolumeContext } from "../driver.js";
+import { allocateSpace } from "./allocate-space.js";
 import { openSource, openSourceFile } from "./clone-source.js";
 import { copyContent } from "./copy-content.js";
 import { failingAs } from "./failure.js";
@@ -54,15 +55,14 @@ async function reserve(
   const bytes = allocationOf(volume);
   if (bytes === 0n) return;
   const { job } = context;
-  const { signal } = job;
   const detail = `cannot allocate ${bytes} bytes in file '${pathOf(volume)}'`;
   await withRoom({ directory, bytes, detail }, context, (taken) => {
-    const progress = (doneBytes: bigint, totalBytes: bigint): void => {
+    const allocated = (doneBytes: bigint): void => {
       // What the file system has given away already is not counted twice against others.
       taken(doneBytes);
-      job.progress(doneBytes, totalBytes);
+      job.progress(doneBytes, bytes);
     };
-    return failingAs(detail, file.allocate(0n, bytes, { signal, progress }));
+    return failingAs(detail, allocateSpace(file, { offsetBytes: 0n, lengthBytes: bytes, isNew: true }, job, allocated));
   });
 }
 

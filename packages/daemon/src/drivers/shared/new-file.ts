@@ -9,7 +9,7 @@ import {
   type NewFileRequest,
   type PublishOptions,
 } from "../../host/host.js";
-import { temporaryName } from "../../host/index.js";
+import { hostLimits, temporaryName, withDeadline } from "../../host/index.js";
 import type { Recorded } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
@@ -74,6 +74,8 @@ export async function withNewFile(
     return await failingAs(detail, publish(directory, file, temporary, volume.name, options));
   } catch (thrown) {
     if (temporary !== null) isLeft = !(await isRemoved(directory, temporary));
+    const freed = withDeadline(`Freeing '${path}'`, file.close(), hostLimits.freedAfterFailureMs, undefined);
+    await freed.catch(() => {});
     throw thrown;
   } finally {
     // On the disk already, or to be forgotten: nobody has to wait for it.

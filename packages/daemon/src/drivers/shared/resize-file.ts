@@ -5,7 +5,8 @@ import type { Job } from "../../jobs/job.js";
 import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
 import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
-import { failingAs, isErrno } from "./failure.js";
+import { allocateSpace } from "./allocate-space.js";
+import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { ploopToolsMissing } from "./ploop.js";
@@ -41,7 +42,8 @@ export async function resizeFile(
 
 /**
  * The file has its old or its new size at any moment: space for a longer one is reserved behind its end, and only then the
- * end is moved. Should the daemon die in between, the record sees that the space is given back.
+ * end is moved. Should the daemon die in between, the record sees that the space is given back. From the moving of the end
+ * on it is not called off any more: nobody could tell which size the file has then.
  */
 async function resizeRaw(
   directory: Directory,
@@ -58,10 +60,10 @@ async function resizeRaw(
   const recorded = allocates ? await recordInPlace("resize", directory, volume, job) : null;
   try {
     if (allocates) await reserve(directory, file, volume, capacityBytes, context);
-    const truncated = file.truncate(capacityBytes, { signal });
-    await failingAs(`Failed to truncate file '${path}'`, truncated, ErrorDomain.NONE);
+    else throwIfCalledOff(signal, `Failed to truncate file '${path}'`);
+    await failingAs(`Failed to truncate file '${path}'`, file.truncate(capacityBytes), ErrorDomain.NONE);
     // A size that was reported is there after a power cut as well.
-    await failingAs(`cannot sync file '${path}'`, file.sync({ signal }), ErrorDomain.NONE);
+    await failingAs(`cannot sync file '${path}'`, file.sync(), ErrorDomain.NONE);
   } finally {
     await recorded?.release();
   }
@@ -80,9 +82,14 @@ async function reserve(
   const { sizeBytes, allocatedBytes } = await failingAs(detail, file.facts({ signal }), ErrorDomain.NONE);
   const bytes = capacityBytes > allocatedBytes ? capacityBytes - allocatedBytes : 0n;
   try {
-    await withRoom({ directory, bytes, detail }, context, () =>
-      failingAs(detail, allocateTo(file, sizeBytes, capacityBytes, job), ErrorDomain.NONE),
+    await withRoom({ directory, bytes, detail }, context, (taken) =>
+      failingAs(
+        detail,
+        allocateTo(file, { sizeBytes, capacityBytes, missingBytes: bytes }, job, taken),
+        ErrorDomain.NONE,
+      ),
     );
+    throwIfCalledOff(signal, detail);
   } catch (thrown) {
     // Cutting it where it ends gives back what was reserved behind.
     await file.truncate(sizeBytes).catch(() => {});
@@ -90,27 +97,41 @@ async function reserve(
   }
 }
 
+interface Growth {
+  readonly sizeBytes: bigint;
+  readonly capacityBytes: bigint;
+  /** What it takes beside what it has. */
+  readonly missingBytes: bigint;
+}
+
 /**
  * First behind the end, where most of it is missing and what was taken can be given back; then the holes before it, which
- * cannot be told from other blocks once they are filled.
+ * cannot be told from other blocks once they are filled: they are counted as the last of what is before the end.
  */
-async function allocateTo(file: File, sizeBytes: bigint, capacityBytes: bigint, job: Job): Promise<void> {
-  const { signal } = job;
+async function allocateTo(
+  file: File,
+  { sizeBytes, capacityBytes, missingBytes }: Growth,
+  job: Job,
+  taken: (bytes: bigint) => void,
+): Promise<void> {
   const behindBytes = capacityBytes > sizeBytes ? capacityBytes - sizeBytes : 0n;
   const beforeBytes = capacityBytes - behindBytes;
-  const after =
-    (alreadyBytes: bigint) =>
-    (doneBytes: bigint): void =>
-      job.progress(alreadyBytes + doneBytes, capacityBytes);
+  const thereBytes = capacityBytes - missingBytes;
+  const newOf = (doneBytes: bigint): bigint => (doneBytes > thereBytes ? doneBytes - thereBytes : 0n);
+  const told = (doneBytes: bigint, takenBytes: bigint): void => {
+    taken(takenBytes);
+    job.progress(doneBytes, capacityBytes);
+  };
   try {
-    const options = { signal, keepSize: true };
-    if (behindBytes > 0n) await file.allocate(sizeBytes, behindBytes, { ...options, progress: after(0n) });
-    if (beforeBytes > 0n) await file.allocate(0n, beforeBytes, { ...options, progress: after(behindBytes) });
+    const behind = { offsetBytes: sizeBytes, lengthBytes: behindBytes, keepSize: true };
+    await allocateSpace(file, behind, job, (done) => told(done, done));
+    const before = { offsetBytes: 0n, lengthBytes: beforeBytes, keepSize: true };
+    await allocateSpace(file, before, job, (done) => told(behindBytes + done, behindBytes + newOf(done)));
   } catch (thrown) {
     if (!isErrno(thrown, "EOPNOTSUPP")) throw thrown;
     // File systems that cannot reserve write zeros: within the new end, so that no other size is ever seen.
-    if (behindBytes > 0n) await file.truncate(capacityBytes, { signal });
-    await file.allocate(0n, capacityBytes, { signal, progress: after(0n) });
+    if (behindBytes > 0n) await file.truncate(capacityBytes);
+    await allocateSpace(file, { offsetBytes: 0n, lengthBytes: capacityBytes }, job, (done) => told(done, newOf(done)));
   }
 }
 

@@ -26,8 +26,11 @@ export async function withRoom<T>(
   work: (taken: (bytes: bigint) => void) => Promise<T>,
 ): Promise<T> {
   const fileSystem = `${(await directory.facts()).device}`;
+  const expectedBefore = expectedSpace.of(fileSystem);
   const { freeBytes } = await directory.space();
-  const leftBytes = freeBytes - expectedSpace.of(fileSystem);
+  const expectedNow = expectedSpace.of(fileSystem);
+  // What another one has written while this looked may not have been seen: rather twice than not at all.
+  const leftBytes = freeBytes - (expectedBefore > expectedNow ? expectedBefore : expectedNow);
   if (bytes > leftBytes) throw noRoom(detail, bytes, leftBytes);
   let pendingBytes = 0n;
   const expect = (expectedBytes: bigint): void => {

@@ -3,7 +3,7 @@ import { ErrorDomain } from "@cistern/protocol";
 import type { CancelSignal } from "../../cancel-signal.js";
 import type { CallOptions, Directory, Host, ScanEvidence, ScannedEntry, ScanRequest } from "../../host/host.js";
 import { SCAN_HEAD_BYTES, SCAN_WINDOWS } from "../../images/reading-plan.js";
-import type { FoundVolume, KnownVolumes, PoolScan } from "../driver.js";
+import type { FoundVolume, KnownVolumes, PoolScan, PoolSizes } from "../driver.js";
 import { BackingFiles, withBackingFile } from "./backing-stores.js";
 import { failingAs, failure } from "./failure.js";
 import { lookCloser, type SeenVolume, seenVolume } from "./seen-volume.js";
@@ -42,14 +42,23 @@ export async function scanDirectory(
   const seen = await seenVolumes(directory, path, known, refused, { signal });
   const volumes = await withBackingStores(seen, host, { signal });
   const facts = await failingAs(`cannot stat path '${path}'`, directory.facts({ signal }));
-  const space = await failingAs(`cannot statvfs path '${path}'`, directory.space({ signal }));
+  const sizes = await sizesOf(directory, path, { signal });
   return {
-    capacityBytes: space.capacityBytes,
-    availableBytes: space.freeBytes,
-    allocationBytes: space.capacityBytes - space.freeBytes,
+    ...sizes,
     pool: { ...pool, target: { ...pool.target, permissions: permissionsOf(facts) } },
     volumes,
   };
+}
+
+/** The size of its file system, and what of it is taken. */
+export async function measureDirectory(pool: PoolDocument, host: Host, signal: CancelSignal): Promise<PoolSizes> {
+  await using directory = await openTarget(pool, host, { signal });
+  return await sizesOf(directory, targetPath(pool), { signal });
+}
+
+async function sizesOf(directory: Directory, path: string, options: CallOptions): Promise<PoolSizes> {
+  const { capacityBytes, freeBytes } = await failingAs(`cannot statvfs path '${path}'`, directory.space(options));
+  return { capacityBytes, allocationBytes: capacityBytes - freeBytes, availableBytes: freeBytes };
 }
 
 async function seenVolumes(

@@ -109,17 +109,7 @@ export class LocalFile implements File {
 
   async allocate(offsetBytes: bigint, lengthBytes: bigint, options?: AllocateOptions): Promise<void> {
     const keepSize = options?.keepSize ?? false;
-    for (let done = 0n; done < lengthBytes; done += hostLimits.allocateStepBytes) {
-      const step =
-        lengthBytes - done < hostLimits.allocateStepBytes ? lengthBytes - done : hostLimits.allocateStepBytes;
-      await this.#bulk("Allocating", options, "allocate", (fd) => ({
-        fd,
-        offsetBytes: offsetBytes + done,
-        lengthBytes: step,
-        keepSize,
-      }));
-      options?.progress?.(done + step, lengthBytes);
-    }
+    await this.#bulk("Allocating", options, "allocate", (fd) => ({ fd, offsetBytes, lengthBytes, keepSize }));
   }
 
   async zero(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions & BulkOptions): Promise<void> {

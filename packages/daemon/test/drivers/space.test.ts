@@ -1,0 +1,172 @@
+import { statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { loopRequirements, mountLoop } from "../../../../tests/support/loop.ts";
+import { missing } from "../../../../tests/support/requirements.ts";
+import { directoryDriver } from "../../dist/drivers/directory.js";
+import type { VolumeContext } from "../../dist/drivers/driver.js";
+import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
+import { allocateSpace } from "../../dist/drivers/shared/allocate-space.js";
+import { withRoom } from "../../dist/drivers/shared/room.js";
+import type { Directory, File } from "../../dist/host/index.js";
+import { QUICK_JOB } from "../../dist/jobs/job.js";
+import { pool, volume } from "./documents.js";
+import { Laboratory } from "./laboratory.js";
+
+/** Space that is being allocated: what others may count on meanwhile, and what is left of it when it is called off. */
+
+const MiB = 1_048_576n;
+const ALLOCATE = 1;
+const { fill, resize } = directoryDriver.volumes ?? {};
+
+let laboratory: Laboratory;
+beforeEach(() => {
+  laboratory = new Laboratory();
+});
+afterEach(() => laboratory.close());
+
+/** Keeps each value that is expected of its file systems. */
+class WatchedSpace extends ExpectedSpace {
+  readonly seen: bigint[] = [];
+  override change(fileSystem: string, byBytes: bigint): void {
+    super.change(fileSystem, byBytes);
+    this.seen.push(this.of(fileSystem));
+  }
+}
+
+describe("what is being allocated is expected of the file system less and less", () => {
+  const document = (name: string, capacityBytes: bigint, allocationBytes = capacityBytes) => {
+    const made = volume(name, { capacityBytes, allocationBytes });
+    const path = laboratory.path(name);
+    return { ...made, key: path, target: { ...made.target, path } };
+  };
+  const definition = () => pool("dir", laboratory.root);
+
+  test.each([
+    ["a creation", async (context: VolumeContext) => fill?.(definition(), document("v", 64n * MiB), null, 0, context)],
+    [
+      "a copy that is to have its space",
+      async (context: VolumeContext) => {
+        writeFileSync(laboratory.path("source"), "");
+        const source = { pool: definition(), document: document("source", 64n * MiB) };
+        return fill?.(definition(), document("v", 64n * MiB), source, 0, context);
+      },
+    ],
+    [
+      "a resize",
+      async (context: VolumeContext) => {
+        writeFileSync(laboratory.path("v"), "");
+        return resize?.(definition(), document("v", 0n), 64n * MiB, ALLOCATE, context);
+      },
+    ],
+  ])("%s", async (name, work) => {
+    const expectedSpace = new WatchedSpace();
+    await work({ ...(await laboratory.context()), sharesBlocks: false, expectedSpace });
+    expect(expectedSpace.seen[0]).toBe(64n * MiB);
+    expect(expectedSpace.seen.at(-1)).toBe(0n);
+    const between = expectedSpace.seen.filter((bytes) => bytes > 0n && bytes < 64n * MiB);
+    expect(between.length).toBeGreaterThan(1);
+    expect(between).toEqual(between.toSorted((one, other) => (one > other ? -1 : 1)));
+    if (name.startsWith("a copy")) return;
+    // And so its client sees that it moves.
+    expect(laboratory.progress.filter(([done]) => done < 64n * MiB).length).toBeGreaterThan(1);
+    expect(laboratory.progress.at(-1)).toEqual([64n * MiB, 64n * MiB]);
+  });
+});
+
+test("what another one has written while this one looked for room counts", async () => {
+  const expectedSpace = new ExpectedSpace();
+  expectedSpace.change("1", 60n * MiB);
+  const directory = {
+    facts: async () => ({ device: 1n }),
+    space: async () => {
+      const space = { capacityBytes: 100n * MiB, freeBytes: 100n * MiB };
+      // Its last bytes come after the look, and its end before anybody asks for what is expected.
+      expectedSpace.change("1", -60n * MiB);
+      return space;
+    },
+  } as unknown as Directory;
+  const request = { directory, bytes: 60n * MiB, detail: "cannot allocate" };
+  const context = { ...(await laboratory.context()), expectedSpace };
+  await expect(withRoom(request, context, async () => {})).rejects.toThrow(
+    `(${60n * MiB} bytes needed, ${40n * MiB} bytes free)`,
+  );
+});
+
+describe("an allocation that is called off", () => {
+  test("has ended when whoever asked for it hears of that", async () => {
+    const cancel = new AbortController();
+    const events: string[] = [];
+    const allocate = async (_offset: bigint, _length: bigint, options?: { readonly signal?: unknown }) => {
+      expect(options?.signal).toBeUndefined();
+      cancel.abort(new Error("enough"));
+      await nextTurn();
+      events.push("the step has ended");
+    };
+    const file = { path: "/v", allocate } as unknown as File;
+    const range = { offsetBytes: 0n, lengthBytes: 64n * MiB };
+    const allocated = allocateSpace(file, range, { ...QUICK_JOB, signal: cancel.signal }, () => {});
+    await expect(allocated).rejects.toMatchObject({ code: 78 });
+    expect(events).toEqual(["the step has ended"]);
+  });
+
+  test("gives back what it took also where the file system writes zeros", async (context) => {
+    const unavailable = missing(loopRequirements("ext2"));
+    if (unavailable !== null) return context.skip(unavailable);
+    const { mountPoint } = laboratory.keep(mountLoop("ext2"));
+    const path = join(mountPoint, "v");
+    writeFileSync(path, Buffer.alloc(4096, 1));
+    const { blocks } = statSync(path);
+    const made = volume("v", { capacityBytes: 4096n });
+    const document = { ...made, key: path, target: { ...made.target, path } };
+    const resizing = resize?.(pool("dir", mountPoint), document, 256n * MiB, ALLOCATE, await laboratory.context());
+    const ended = expect(resizing).rejects.toMatchObject({ code: 78 });
+    while (statSync(path).blocks * 512 < 8 * 1_048_576) await nextTurn();
+    laboratory.abort();
+    await ended;
+    expect(statSync(path)).toMatchObject({ size: 4096, blocks });
+    expect(laboratory.traces.size).toBe(0);
+  });
+});
+
+test("a resize that was called off while it moved the end has its new size, and says so", async () => {
+  const path = laboratory.path("v");
+  writeFileSync(path, "");
+  const made = volume("v", { capacityBytes: 0n });
+  const document = { ...made, key: path, target: { ...made.target, path } };
+  const context = await laboratory.context();
+  const host = callingOffAt("truncate", context);
+  await resize?.(pool("dir", laboratory.root), document, MiB, 0, { ...context, host });
+  expect(statSync(path).size).toBe(Number(MiB));
+});
+
+/** A host whose files call the work off when this is asked of them. */
+function callingOffAt(method: "truncate" | "sync", { host }: VolumeContext): VolumeContext["host"] {
+  const through = <T extends object>(object: T, wrap: (name: PropertyKey, value: unknown) => unknown): T =>
+    new Proxy(object, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? wrap(name, value.bind(target)) : value;
+      },
+    });
+  const fileOf = (file: File): File =>
+    through(file, (name, call) => {
+      if (name !== method) return call;
+      return (...args: unknown[]) => {
+        laboratory.abort();
+        return (call as (...args: unknown[]) => unknown)(...args);
+      };
+    });
+  const directoryOf = (directory: Directory): Directory =>
+    through(directory, (name, call) =>
+      name === "open"
+        ? async (...args: Parameters<Directory["open"]>) => fileOf(await (call as Directory["open"])(...args))
+        : call,
+    );
+  return through(host, (name, call) =>
+    name === "openDirectory"
+      ? async (path: string) => directoryOf(await (call as VolumeContext["host"]["openDirectory"])(path))
+      : call,
+  );
+}
