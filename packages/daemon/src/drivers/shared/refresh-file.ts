@@ -22,11 +22,13 @@ export async function refreshFile(
   host: Host,
 ): Promise<FoundVolume> {
   const path = pathOf(found.document);
+  // Whether it may be a symlink is a scan's to find out: this look follows whatever is there.
+  const { isSymlink = false } = found;
   try {
     await using directory = await openTargetLazily(pool, host);
-    if (probe) return { document: await probed(directory, pool, found.document, host), evidence: null };
+    if (probe) return { document: await probed(directory, pool, found.document, host), evidence: null, isSymlink };
     const { document, evidence } = await restated(directory, found);
-    return { document: await refreshBacking(document, host), evidence };
+    return { document: await refreshBacking(document, host), evidence, isSymlink };
   } catch (thrown) {
     const isGone = isErrno(thrown, "ENOENT", "ENOTDIR") && !(await isDangling(pool, found.document, host));
     throw isGone ? noSuchPath(path) : failure(thrown, `cannot open volume '${path}'`);
