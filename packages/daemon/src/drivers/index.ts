@@ -33,6 +33,7 @@ export type { ImageBacking } from "../images/image-facts.js";
 export type { DiscoveryContext } from "./discovery/find-sources.js";
 export * from "./driver.js";
 export { volumeChain } from "./shared/volume-chain.js";
+export { shrinkRefusal } from "./shrink-refusal.js";
 export { type Operation, unsupported } from "./unsupported.js";
 
 /** Every pool type has an entry, or this file does not compile. */

@@ -206,6 +206,19 @@ describe("resize", () => {
     expect(statSync(at("v"))).toMatchObject({ size: 65_536, blocks: 128 });
   });
 
+  test("raw: what was written to the file since it was last seen is not cut off unless that is asked for", async () => {
+    const document = await make("v");
+    writeFileSync(at("v"), "x".repeat(4 * Number(MiB)));
+    for (const flags of [0, 1]) {
+      expect(await errorOf(to(document, 2n * MiB, flags))).toBe(
+        "8/18 invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified",
+      );
+      expect(statSync(at("v")).size).toBe(4 * Number(MiB));
+    }
+    await to(document, 2n * MiB, 4);
+    expect(statSync(at("v")).size).toBe(2 * Number(MiB));
+  });
+
   test("qcow2: in sectors, down only with --shrink", async () => {
     const document = await make("v", { format: "qcow2", compat: "1.1" });
     await to(document, 4_194_305n);

@@ -46,27 +46,31 @@ describe("a source that has grown since it was last looked at is cloned whole", 
     truncateSync(at("source"), 3 * MIB);
   };
 
-  const imagesOn = (type: LoopType, context: TestContext): Disposable => {
+  const imagesOn = (type: LoopType, context: TestContext): AsyncDisposable => {
     const lacking = missing(loopRequirements(type));
     if (lacking !== null) context.skip(`needs ${lacking}`);
     const disk = mountLoop(type);
     rmdirSync(images);
     symlinkSync(disk.mountPoint, images);
-    return disk;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        // They hold the pool's directory, which keeps the disk busy.
+        await storage.laboratory.hosts.close();
+        disk.unmount();
+      },
+    };
   };
 
   test.each(["ext4", "xfs"] as const)("on %s", async (type, context) => {
-    using _disk = imagesOn(type, context);
+    await using _disk = imagesOn(type, context);
     await grow();
     const { capacityBytes } = await clone("source", MIB);
     expect(readFileSync(at("clone")).equals(readFileSync(at("source")))).toBe(true);
     expect(capacityBytes).toBe(BigInt(3 * MIB));
-    // The pool's directory, which keeps the disk busy.
-    await storage.laboratory.hosts.close();
   });
 
   test("where blocks are shared, also if it grows at the last moment", async (context) => {
-    using _disk = imagesOn("xfs", context);
+    await using _disk = imagesOn("xfs", context);
     await grow();
     storage.operations = {
       fill: (...args) => {
@@ -76,7 +80,6 @@ describe("a source that has grown since it was last looked at is cloned whole", 
     };
     expect(await clone("source", MIB)).toMatchObject({ capacityBytes: BigInt(4 * MIB) });
     expect(readFileSync(at("clone")).equals(readFileSync(at("source")))).toBe(true);
-    await storage.laboratory.hosts.close();
   });
 
   test("and what it promises counts", async () => {

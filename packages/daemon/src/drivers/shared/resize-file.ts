@@ -5,6 +5,7 @@ import type { Job } from "../../jobs/job.js";
 import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
 import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
+import { shrinkRefusal } from "../shrink-refusal.js";
 import { failingAs, isErrno } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
@@ -35,7 +36,7 @@ export async function resizeFile(
     throw LibvirtError.of(ErrorCode.OPERATION_UNSUPPORTED, ErrorDomain.STORAGE, text);
   }
   await using directory = await failingAs(detail, openTargetRaw(pool, context.host), ErrorDomain.NONE);
-  if (isRaw) await resizeRaw(directory, volume, capacityBytes, allocates, context);
+  if (isRaw) await resizeRaw(directory, volume, capacityBytes, flags, context);
   else await resizeWithQemuImg(directory, volume, capacityBytes, context);
 }
 
@@ -47,14 +48,18 @@ async function resizeRaw(
   directory: Directory,
   volume: VolumeDocument,
   capacityBytes: bigint,
-  allocates: boolean,
+  flags: number,
   context: VolumeContext,
 ): Promise<void> {
   const path = pathOf(volume);
+  const allocates = (flags & ALLOCATE) !== 0;
   const { job, followsSymlink = false } = context;
   const { signal } = job;
   const opened = directory.open(volume.name, { access: "read-write", follow: followsSymlink }, { signal });
   await using file = await failingAs(`Unable to open '${path}'`, opened, ErrorDomain.NONE);
+  const { sizeBytes } = await failingAs(`Failed to stat file '${path}'`, file.facts({ signal }), ErrorDomain.NONE);
+  // The caller knew the size of the last look; what the file has got since is not cut off unasked.
+  if (capacityBytes < sizeBytes && (flags & SHRINK) === 0) throw shrinkRefusal();
   const recorded = allocates ? await recordInPlace("resize", directory, volume, job) : null;
   try {
     if (allocates) await reserve(directory, file, volume, capacityBytes, context);
