@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -9,6 +11,7 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import type { VolumeDocument } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -32,6 +35,16 @@ const at = (...names: string[]): string => laboratory.path("images", ...names);
 const definition = () => pool("dir", images);
 const make = async (name: string, wanted: Wanted = {}) =>
   create(directoryDriver, definition(), volume(name, wanted), await laboratory.context());
+/** A file that is there as a document of this format. */
+const as = (name: string, format: string): VolumeDocument => {
+  const document = volume(name, { format });
+  return { ...document, key: at(name), target: { ...document.target, path: at(name) } };
+};
+const writeAt = (name: string, offset: number, text: string): void => {
+  const file = openSync(at(name), "r+");
+  writeSync(file, text, offset);
+  closeSync(file);
+};
 const { volumes } = directoryDriver;
 if (volumes === undefined) throw new Error("a directory has volumes");
 const { remove, resize, wipe, openForDownload, openForUpload } = volumes;
@@ -246,6 +259,24 @@ describe("resize", () => {
     const overlay = await make("overlay", { format: "qcow2", backing: { path: "base", format: "qcow2" } });
     await to(overlay, 2n * MiB);
     expect((await refresh(overlay)).capacityBytes).toBe(2n * MiB);
+  });
+
+  test("an ISO image into which somebody wrote another image's header: the whole file is what has a size", async () => {
+    qemuImg("create", "-q", "-f", "qcow2", at("v"), "1M");
+    writeAt("v", 32_769, "CD001");
+    const document = await refresh(as("v", "iso"), true);
+    expect(document).toMatchObject({ target: { format: "iso" }, backingStore: null });
+    const header = readFileSync(at("v")).subarray(0, 65_536);
+    await to(document, 2n * MiB);
+    expect(statSync(at("v")).size).toBe(2 * Number(MiB));
+    expect(readFileSync(at("v")).subarray(0, 65_536).equals(header)).toBe(true);
+    expect(await errorOf(to(document, 3n * MiB, 1))).toMatch(/^84\/18 .* only supported for raw type volume$/);
+  });
+
+  test("an image that became another one is not resized as that", async () => {
+    const document = await make("v", { format: "qed" });
+    qemuImg("create", "-q", "-f", "qcow2", at("v"), "1M");
+    expect(await errorOf(to(document, 2n * MiB))).toContain("Image not in QED format");
   });
 
   test("what a format cannot do is refused", async () => {

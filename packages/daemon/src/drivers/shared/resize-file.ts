@@ -29,9 +29,10 @@ export async function resizeFile(
   LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendVolResizeLocal", flags, ALLOCATE | SHRINK);
   if (volume.type === "ploop") throw ploopToolsMissing();
   const detail = `Unable to open '${pathOf(volume)}'`;
-  const isRaw = volume.target.format === "raw" && volume.target.encryption === null;
-  const allocates = (flags & ALLOCATE) !== 0;
-  if (!isRaw && allocates) {
+  const { format, encryption } = volume.target;
+  // What is recorded decides, not what the file looks like: a guest may have written an image's header into it.
+  const isRaw = imageFormat(volume) === "raw" && encryption === null;
+  if ((flags & ALLOCATE) !== 0 && !(isRaw && format === "raw")) {
     const text = "preallocate is only supported for raw type volume";
     throw LibvirtError.of(ErrorCode.OPERATION_UNSUPPORTED, ErrorDomain.STORAGE, text);
   }
@@ -158,7 +159,9 @@ async function runQemuImg(
   const options = { ...jobOptions(context.job), whenMissing };
   const { target } = volume;
   if (target.encryption === null) {
-    await runCommand(context.host, resizeImage({ image, key: null, ...size }), options);
+    // To a directory qemu-img says what it is, in whatever format.
+    const format = volume.type === "dir" ? "raw" : imageFormat(volume);
+    await runCommand(context.host, resizeImage({ image, format, passphrase: null, ...size }), options);
     return;
   }
   const encryption = await withSecretOfPath(target.encryption, pathOf(volume), context);
@@ -166,7 +169,6 @@ async function runQemuImg(
   const format = imageFormat(volume) === "raw" ? "luks" : imageFormat(volume);
   const passphrase = await passphraseOf(encryption, context);
   await withPassphraseFile(context.privateDirectory, passphraseId(volume.name), passphrase, async (argument) => {
-    const key = { format, passphrase: argument };
-    await runCommand(context.host, resizeImage({ image, key, ...size }), options);
+    await runCommand(context.host, resizeImage({ image, format, passphrase: argument, ...size }), options);
   });
 }
