@@ -348,6 +348,12 @@ describe("wipe", () => {
     expect(statSync(at("v")).blocks).toBe(0);
   });
 
+  test.each([0, 8, 9])("a volume without a byte is wiped by doing nothing: algorithm %i", async (algorithm) => {
+    const document = await make("v", { capacityBytes: 0n });
+    await wiped(document, algorithm);
+    expect(statSync(at("v"))).toMatchObject({ size: 0, blocks: 0 });
+  });
+
   test("a wipe that is given up ends", async () => {
     const document = await make("v", { capacityBytes: 64n * MiB });
     const context = await laboratory.context();

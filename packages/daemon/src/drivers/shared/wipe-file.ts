@@ -169,6 +169,8 @@ async function trim(file: File, volume: VolumeDocument, job: Job): Promise<void>
   const { signal } = job;
   const sizeBytes = await failingAs(`Failed to stat storage volume with path '${path}'`, file.sizeBytes({ signal }));
   job.way("blocks given back (trim)");
+  // There is nothing to give back, and the kernel takes no such range.
+  if (sizeBytes === 0n) return;
   job.remark("Trimmed blocks are not overwritten: until the storage uses them anew, their old content may survive.");
   try {
     await file.discard(0n, sizeBytes, { signal });
