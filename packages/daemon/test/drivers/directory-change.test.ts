@@ -296,15 +296,26 @@ describe("wipe", () => {
   const wiped = async (document: VolumeDocument, algorithm: number) =>
     wipe?.(definition(), document, algorithm, await laboratory.context());
 
-  test("zero: a full file keeps its blocks, and is zeros up to the last one's end, with progress", async () => {
+  test("zero: a full file keeps its blocks and its size, with progress", async () => {
     const document = await make("v", { capacityBytes: 1_000_001n });
     writeFileSync(at("v"), "x".repeat(1_000_001));
     const { blocks } = statSync(at("v"));
     await wiped(document, 0);
-    expect(statSync(at("v"))).toMatchObject({ size: 512 * blocks, blocks });
+    expect(statSync(at("v"))).toMatchObject({ size: 1_000_001, blocks });
     expect(readFileSync(at("v")).every((byte) => byte === 0)).toBe(true);
-    expect(laboratory.progress.at(-1)).toEqual([BigInt(512 * blocks), BigInt(512 * blocks)]);
+    expect(laboratory.progress.at(-1)).toEqual([1_000_001n, 1_000_001n]);
+    expect(laboratory.remarks).toEqual([]);
   });
+
+  test.each([0, 2, 8])(
+    "what was cut off since it was last seen does not come back: algorithm %i",
+    async (algorithm) => {
+      const document = await make("v", { capacityBytes: MiB });
+      truncateSync(at("v"), 1_000);
+      await wiped(document, algorithm);
+      expect(statSync(at("v")).size).toBe(1_000);
+    },
+  );
 
   test("zero: what a file has got since it was last seen is wiped as well", async () => {
     const document = await make("v", { capacityBytes: 4_096n });
