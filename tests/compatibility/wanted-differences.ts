@@ -57,12 +57,24 @@ const NATIVE_QCOW2_STEPS = [
   "qcow2 preallocated sparse",
 ];
 
+const NO_PROBING =
+  "issue of volumes, 1: 'No probing of a guest-writable raw file into another format when the recorded format says raw'";
+
 const REFRESH_BESIDE_JOBS =
   "issue of volumes, 6: 'What libvirt refuses without need (… on refresh while a clone runs) works'";
 const LEASES = "issue of volumes, 6: 'Each volume has readers and one writer, held for the whole operation'";
 const ROOM = "issue of volumes, 8: 'ENOSPC in any write undoes the operation and reports bytes needed and free'";
 const LABEL = "issue of volumes, 4: '<label> … applied on create, clone and upload where the file system takes it'";
+const KEPT_SIZE =
+  "issue of volumes, 8: 'In-place operations (upload, wipe, resize) promise the old or the new size': of a wipe, the old";
 const NATIVE_WIPE = "issue of volumes, 3: 'Wipe: zero, random and trim native'";
+
+/** Of volume-wipe.py: what does not end with a block, or was cut since it was last seen, with its bytes and its blocks of 512. */
+const KEPT_SIZES = [
+  ["full, odd size", 100_001, 200],
+  ["qcow2", 196_616, 392],
+  ["shrunk outside", 1_000, 8],
+] as const;
 
 /** Files of refresh-headers.py that end in the middle of a qcow2 header. */
 const CUT_HEADERS = [32, 35, 36, 71, 72, 79, 80].map((bytes) => `qcow2-cut-${bytes}`);
@@ -73,6 +85,12 @@ export const WANTED_DIFFERENCES: readonly WantedDifference[] = [
     step: `${step}: calls`,
     ours: '{"ok":[]}',
     orderedBy: NATIVE_QCOW2,
+  })),
+  ...["resize", "shrink"].map((step) => ({
+    script: "qemu-img-calls.py",
+    step: `${step} qcow2: calls`,
+    ours: " -f qcow2 ",
+    orderedBy: NO_PROBING,
   })),
 
   {
@@ -170,6 +188,27 @@ export const WANTED_DIFFERENCES: readonly WantedDifference[] = [
     step: "grown outside: file",
     ours: '1114112,2176,"zeros"',
     orderedBy: WIPE,
+  },
+  ...KEPT_SIZES.flatMap(([of, bytes, blocks]) => [
+    {
+      script: "volume-wipe.py",
+      step: `${of}: file`,
+      ours: `,${bytes},${blocks},"zeros"`,
+      orderedBy: KEPT_SIZE,
+    },
+    { script: "volume-wipe.py", step: `${of}: info`, ours: `[0,${bytes},${blocks * 512}]`, orderedBy: KEPT_SIZE },
+    {
+      script: "volume-wipe.py",
+      step: `${of}: document`,
+      ours: `<physical unit='bytes'>${bytes}<`,
+      orderedBy: KEPT_SIZE,
+    },
+  ]),
+  {
+    script: "volume-wipe.py",
+    step: "qcow2: document after refresh",
+    ours: "<physical unit='bytes'>196616<",
+    orderedBy: KEPT_SIZE,
   },
 
   ...[

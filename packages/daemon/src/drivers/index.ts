@@ -34,6 +34,7 @@ export type { DiscoveryContext } from "./discovery/find-sources.js";
 export * from "./driver.js";
 export { backingPathOf } from "./shared/backing-stores.js";
 export { volumeChain } from "./shared/volume-chain.js";
+export { shrinkRefusal } from "./shrink-refusal.js";
 export { type Operation, unsupported } from "./unsupported.js";
 
 /** Every pool type has an entry, or this file does not compile. */

@@ -7,7 +7,7 @@ import type { Command, CommandArgument, Directory, File } from "../host/host.js"
  *   create -f FMT [-b BACKING] [-u] [--object secret,…] [-o OPTIONS] OUT [SIZEK]
  *   convert -f INFMT -O OUTFMT [-o OPTIONS] IN OUT
  *   convert --image-opts -n --target-image-opts [--object secret,…]… INOPTS OUTOPTS
- *   resize [--shrink] FILE BYTES
+ *   resize [--shrink] [-f FMT, not shown] FILE BYTES
  *   resize [--shrink] --object secret,… --image-opts OPTS BYTES
  */
 
@@ -136,20 +136,23 @@ export function convertKeyedImage(input: KeyedImage, output: KeyedImage, pace?: 
 
 export interface ImageResize {
   readonly image: FileArgument;
-  /** Needed where the image is encrypted; `format` is "luks" for raw content. */
-  readonly key: { readonly format: string; readonly passphrase: PassphraseArgument } | null;
+  /** "luks" for raw content that is encrypted. */
+  readonly format: string;
+  /** Needed where the image is encrypted. */
+  readonly passphrase: PassphraseArgument | null;
   readonly capacityBytes: bigint;
   readonly shrinks: boolean;
 }
 
-export function resizeImage({ image, key, capacityBytes, shrinks }: ImageResize): Command {
+/** Without -f, which libvirt does not give, qemu-img would guess the format from bytes that a guest can write. */
+export function resizeImage({ image, format, passphrase, capacityBytes, shrinks }: ImageResize): Command {
   const args: CommandArgument[] = ["resize"];
   if (shrinks) args.push("--shrink");
-  if (key === null) {
-    args.push(image);
+  if (passphrase === null) {
+    args.push({ unshown: "-f" }, { unshown: format }, image);
   } else {
-    const before = `driver=${key.format},${keySecret(key.format)}=${key.passphrase.id},file.filename=`;
-    args.push(...secretObject(key.passphrase), "--image-opts", { ...escaped(image), before });
+    const before = `driver=${format},${keySecret(format)}=${passphrase.id},file.filename=`;
+    args.push(...secretObject(passphrase), "--image-opts", { ...escaped(image), before });
   }
   args.push(`${((capacityBytes + SECTOR_BYTES - 1n) / SECTOR_BYTES) * SECTOR_BYTES}`);
   return { program: QEMU_IMG, args };

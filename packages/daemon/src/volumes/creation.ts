@@ -217,6 +217,7 @@ export class VolumeCreation {
   ): Promise<void> {
     const operations = this.#operationsOf(pool);
     const content = source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
+    if (content !== null) this.#holdAll(pool, volume, content.document);
     const made = await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
     if (made !== undefined) {
       if (pool.volumes.update(volume, made)) return;
@@ -244,6 +245,13 @@ export class VolumeCreation {
     const seen = await refresh(pool.live, volume, false, await this.#backends.hostOf(pool.live));
     await takeLook({ pool, volume }, seen, looks, this.#backends);
     return volume.document;
+  }
+
+  /** The source may have grown since the clone was named: nothing of it is left out. */
+  #holdAll(pool: Pool, clone: Volume, source: VolumeDocument): void {
+    const document = sizedLike(clone.document, source);
+    this.#backends.commitments.promise(pool, promisedOf(document) - promisedOf(clone.document));
+    clone.document = document;
   }
 
   /** The volumes that a copy of this one reads as well. */

@@ -1,5 +1,6 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { shrinkRefusal } from "../drivers/index.js";
 
 const ALLOCATE = 1;
 const DELTA = 2;
@@ -41,13 +42,7 @@ export function resizedCapacity(
       "can't shrink capacity below existing allocation",
     );
   }
-  if (capacityBytes < volume.capacityBytes && (flags & SHRINK) === 0) {
-    throw LibvirtError.of(
-      ErrorCode.INVALID_ARG,
-      ErrorDomain.STORAGE,
-      "Can't shrink capacity below current capacity unless shrink flag explicitly specified",
-    );
-  }
+  if (capacityBytes < volume.capacityBytes && (flags & SHRINK) === 0) throw shrinkRefusal();
   const allocates = (flags & ALLOCATE) !== 0;
   if (allocates && capacityBytes - volume.allocationBytes > availableBytes) {
     throw LibvirtError.of(ErrorCode.OPERATION_FAILED, ErrorDomain.STORAGE, "Not enough space left in storage pool");

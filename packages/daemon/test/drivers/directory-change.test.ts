@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -9,6 +11,7 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import type { VolumeDocument } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -32,6 +35,16 @@ const at = (...names: string[]): string => laboratory.path("images", ...names);
 const definition = () => pool("dir", images);
 const make = async (name: string, wanted: Wanted = {}) =>
   create(directoryDriver, definition(), volume(name, wanted), await laboratory.context());
+/** A file that is there as a document of this format. */
+const as = (name: string, format: string): VolumeDocument => {
+  const document = volume(name, { format });
+  return { ...document, key: at(name), target: { ...document.target, path: at(name) } };
+};
+const writeAt = (name: string, offset: number, text: string): void => {
+  const file = openSync(at(name), "r+");
+  writeSync(file, text, offset);
+  closeSync(file);
+};
 const { volumes } = directoryDriver;
 if (volumes === undefined) throw new Error("a directory has volumes");
 const { remove, resize, wipe, openForDownload, openForUpload } = volumes;
@@ -206,6 +219,19 @@ describe("resize", () => {
     expect(statSync(at("v"))).toMatchObject({ size: 65_536, blocks: 128 });
   });
 
+  test("raw: what was written to the file since it was last seen is not cut off unless that is asked for", async () => {
+    const document = await make("v");
+    writeFileSync(at("v"), "x".repeat(4 * Number(MiB)));
+    for (const flags of [0, 1]) {
+      expect(await errorOf(to(document, 2n * MiB, flags))).toBe(
+        "8/18 invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified",
+      );
+      expect(statSync(at("v")).size).toBe(4 * Number(MiB));
+    }
+    await to(document, 2n * MiB, 4);
+    expect(statSync(at("v")).size).toBe(2 * Number(MiB));
+  });
+
   test("qcow2: in sectors, down only with --shrink", async () => {
     const document = await make("v", { format: "qcow2", compat: "1.1" });
     await to(document, 4_194_305n);
@@ -235,6 +261,24 @@ describe("resize", () => {
     expect((await refresh(overlay)).capacityBytes).toBe(2n * MiB);
   });
 
+  test("an ISO image into which somebody wrote another image's header: the whole file is what has a size", async () => {
+    qemuImg("create", "-q", "-f", "qcow2", at("v"), "1M");
+    writeAt("v", 32_769, "CD001");
+    const document = await refresh(as("v", "iso"), true);
+    expect(document).toMatchObject({ target: { format: "iso" }, backingStore: null });
+    const header = readFileSync(at("v")).subarray(0, 65_536);
+    await to(document, 2n * MiB + 1n);
+    expect(statSync(at("v")).size).toBe(2 * Number(MiB) + 1);
+    expect(readFileSync(at("v")).subarray(0, 65_536).equals(header)).toBe(true);
+    expect(await errorOf(to(document, 3n * MiB, 1))).toMatch(/^84\/18 .* only supported for raw type volume$/);
+  });
+
+  test("an image that became another one is not resized as that", async () => {
+    const document = await make("v", { format: "qed" });
+    qemuImg("create", "-q", "-f", "qcow2", at("v"), "1M");
+    expect(await errorOf(to(document, 2n * MiB))).toContain("Image not in QED format");
+  });
+
   test("what a format cannot do is refused", async () => {
     const qcow2 = await make("a", { format: "qcow2" });
     expect(await errorOf(to(qcow2, 2n * MiB, 1))).toBe(
@@ -252,15 +296,26 @@ describe("wipe", () => {
   const wiped = async (document: VolumeDocument, algorithm: number) =>
     wipe?.(definition(), document, algorithm, await laboratory.context());
 
-  test("zero: a full file keeps its blocks, and is zeros up to the last one's end, with progress", async () => {
+  test("zero: a full file keeps its blocks and its size, with progress", async () => {
     const document = await make("v", { capacityBytes: 1_000_001n });
     writeFileSync(at("v"), "x".repeat(1_000_001));
     const { blocks } = statSync(at("v"));
     await wiped(document, 0);
-    expect(statSync(at("v"))).toMatchObject({ size: 512 * blocks, blocks });
+    expect(statSync(at("v"))).toMatchObject({ size: 1_000_001, blocks });
     expect(readFileSync(at("v")).every((byte) => byte === 0)).toBe(true);
-    expect(laboratory.progress.at(-1)).toEqual([BigInt(512 * blocks), BigInt(512 * blocks)]);
+    expect(laboratory.progress.at(-1)).toEqual([1_000_001n, 1_000_001n]);
+    expect(laboratory.remarks).toEqual([]);
   });
+
+  test.each([0, 2, 8])(
+    "what was cut off since it was last seen does not come back: algorithm %i",
+    async (algorithm) => {
+      const document = await make("v", { capacityBytes: MiB });
+      truncateSync(at("v"), 1_000);
+      await wiped(document, algorithm);
+      expect(statSync(at("v")).size).toBe(1_000);
+    },
+  );
 
   test("zero: what a file has got since it was last seen is wiped as well", async () => {
     const document = await make("v", { capacityBytes: 4_096n });
@@ -302,6 +357,12 @@ describe("wipe", () => {
     await wiped(document, 9);
     expect(readFileSync(at("v")).equals(Buffer.alloc(Number(MiB)))).toBe(true);
     expect(statSync(at("v")).blocks).toBe(0);
+  });
+
+  test.each([0, 8, 9])("a volume without a byte is wiped by doing nothing: algorithm %i", async (algorithm) => {
+    const document = await make("v", { capacityBytes: 0n });
+    await wiped(document, algorithm);
+    expect(statSync(at("v"))).toMatchObject({ size: 0, blocks: 0 });
   });
 
   test("a wipe that is given up ends", async () => {

@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   existsSync,
@@ -153,11 +154,38 @@ describe("overlays", () => {
     expect(found?.document.backingStore?.path).toBe(at("base"));
   });
 
-  test("over a device that is no file", async () => {
-    const wanted = { format: "qcow2", capacityBytes: 0n, mode: 0o644, backing: { path: "/dev/null", format: "raw" } };
-    const made = await make("null", wanted);
-    expect(made).toMatchObject({ capacityBytes: 196_608n, allocationBytes: 196_608n });
-    expect(made.backingStore).toMatchObject({ path: "/dev/null", permissions: { mode: null }, timestamps: null });
+  describe("what is no storage is refused without being opened", () => {
+    const rows: [string, (name: string) => void][] = [
+      ["a FIFO", (name) => execFileSync("mkfifo", [at(name)])],
+      ["a symlink to a character device", (name) => symlinkSync("/dev/zero", at(name))],
+      [
+        "a socket",
+        (name) => execFileSync("python3", ["-c", `import socket; socket.socket(socket.AF_UNIX).bind("${at(name)}")`]),
+      ],
+    ];
+    test.each(rows)("%s", async (_, put) => {
+      put("base");
+      const open = vi.spyOn(laboratory.host, "openFile");
+      const run = vi.spyOn(laboratory.host, "run").mockRejectedValue(new Error("a program was run"));
+      for (const path of ["base", at("base")]) {
+        for (const format of ["raw", "qcow2"]) {
+          const making = make("overlay", { format: "qcow2", backing: { path, format } });
+          expect(await errorOf(making)).toBe(`38/18 inaccessible backing store volume ${path}: Invalid argument`);
+        }
+      }
+      expect([open.mock.calls, run.mock.calls]).toEqual([[], []]);
+      expect(readdirSync(images)).toEqual(["base"]);
+    });
+
+    test("and who writes to a FIFO loses nothing", async () => {
+      execFileSync("mkfifo", [at("fifo")]);
+      const writer = spawn("sh", ["-c", `echo data > '${at("fifo")}'`]);
+      const ended = once(writer, "close");
+      const making = make("overlay", { format: "qcow2", backing: { path: "fifo", format: "raw" } });
+      expect(await errorOf(making)).toMatch(/^38\/18 inaccessible backing store volume fifo: /);
+      expect(execFileSync("timeout", ["10", "cat", at("fifo")], { encoding: "utf8" })).toBe("data\n");
+      await ended;
+    });
   });
 });
 
@@ -254,7 +282,7 @@ describe("refusals, as recorded", () => {
     ],
     [
       "prealloc backing",
-      { format: "qcow2", backing: { path: "/dev/null", format: "raw" } },
+      { format: "qcow2", backing: { path: "/b", format: "raw" } },
       "67/18 unsupported configuration: metadata preallocation conflicts with backing store",
       1,
     ],
@@ -369,7 +397,7 @@ describe("clones", () => {
     expect(await errorOf(make("x", { format: "dir" }, { source: from }))).toBe(
       "1/18 internal error: cannot copy from volume to a directory volume",
     );
-    const backing = { format: "qcow2", backing: { path: "/dev/null", format: "raw" } };
+    const backing = { format: "qcow2", backing: { path: "/b", format: "raw" } };
     const backed = { ...from, backingStore: { ...from.target, path: at("source"), format: "raw" } };
     expect(await errorOf(make("x", backing, { source: backed }))).toBe(
       "1/18 internal error: a different backing store cannot be specified.",

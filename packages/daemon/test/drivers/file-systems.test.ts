@@ -7,6 +7,7 @@ import {
   readFileSync,
   statfsSync,
   statSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -336,6 +337,30 @@ onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
     expect(readFileSync(join(place().path, "a")).includes(text)).toBe(true);
     expect(isOnDisk(text)).toBe(true);
   });
+
+  it.for([ZERO, RANDOM])(
+    "a wipe gives back blocks behind the end, and the file keeps its size: algorithm %i",
+    async (algorithm, context) => {
+      const reason = missing({ programs: ["fallocate"] });
+      context.skip(reason !== null, reason ?? "");
+      const text = secretText();
+      const document = await written("a", text, full);
+      const path = join(place().path, "a");
+      // In the middle of what is secret, and of a block.
+      const bytes = 4 * MIB + 100;
+      truncateSync(path, bytes);
+      execFileSync("fallocate", ["--keep-size", "--length", `${12 * MIB}`, path]);
+      expect(allocated(path)).toBeGreaterThanOrEqual(12 * MIB);
+      await wipe(document, algorithm);
+      expect(statSync(path).size).toBe(bytes);
+      expect(allocated(path)).toBeLessThan(5 * MIB);
+      expect(readFileSync(path).includes(text)).toBe(false);
+      expect(laboratory.remarks.at(-1)).toBe(
+        "Blocks that were reserved behind the end of the file were given back, and not overwritten.",
+      );
+      if (type !== "btrfs") expect(isOnDisk(text)).toBe(false);
+    },
+  );
 
   it("trim gives the blocks back, and says that it has overwritten nothing", async () => {
     const document = await written("a", secretText(), full);

@@ -40,6 +40,7 @@ describe("create", () => {
 
 describe("convert and resize", () => {
   const [input, output] = [place("/S"), place("/P")];
+  const plain = { format: "qcow2", passphrase: null };
   test.each([
     [
       convertImage({ inputFormat: "raw", outputFormat: "qcow2", options: "compat=0.10", input, output }),
@@ -66,12 +67,13 @@ describe("convert and resize", () => {
         "--object secret,id=i,file=/run/secrets/v " +
         "driver=luks,file.filename=/S/v,key-secret=i driver=qcow2,file.filename=/P/v,encrypt.key-secret=o",
     ],
-    [resizeImage({ image: output, key: null, capacityBytes: 4_194_305n, shrinks: false }), "resize /P/v 4194816"],
-    [resizeImage({ image: output, key: null, capacityBytes: 1_024n, shrinks: true }), "resize --shrink /P/v 1024"],
+    [resizeImage({ image: output, ...plain, capacityBytes: 4_194_305n, shrinks: false }), "resize /P/v 4194816"],
+    [resizeImage({ image: output, ...plain, capacityBytes: 1_024n, shrinks: true }), "resize --shrink /P/v 1024"],
     [
       resizeImage({
         image: output,
-        key: { format: "luks", passphrase: key("v") },
+        format: "luks",
+        passphrase: key("v"),
         capacityBytes: 512n,
         shrinks: false,
       }),
@@ -80,7 +82,8 @@ describe("convert and resize", () => {
     [
       resizeImage({
         image: output,
-        key: { format: "qcow2", passphrase: key("v") },
+        format: "qcow2",
+        passphrase: key("v"),
         capacityBytes: 512n,
         shrinks: false,
       }),
@@ -91,13 +94,16 @@ describe("convert and resize", () => {
     expect(typed(command.args)).toBe(expected);
   });
 
+  test("the format of an image to resize is said, but not shown", () => {
+    const { args } = resizeImage({ image: output, ...plain, capacityBytes: 512n, shrinks: false });
+    expect(args).toEqual(["resize", { unshown: "-f" }, { unshown: "qcow2" }, output, "512"]);
+  });
+
   test("a comma in a name is doubled inside options, and only there", () => {
     const image = { in: { path: "/P" } as never, name: "a,b" };
-    const withKey = { key: { format: "luks", passphrase: key("v") }, capacityBytes: 512n, shrinks: false };
+    const withKey = { format: "luks", passphrase: key("v"), capacityBytes: 512n, shrinks: false };
     expect(typed(resizeImage({ image, ...withKey }).args)).toContain("file.filename=/P/a,,b");
-    expect(typed(resizeImage({ image, key: null, capacityBytes: 512n, shrinks: false }).args)).toBe(
-      "resize /P/a,b 512",
-    );
+    expect(typed(resizeImage({ image, ...plain, capacityBytes: 512n, shrinks: false }).args)).toBe("resize /P/a,b 512");
   });
 
   test.each([

@@ -1,4 +1,4 @@
-import { statSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
@@ -133,4 +133,25 @@ it("a resize that waits is a promise to guests, which ends with it", async () =>
   expect(commitments.of(pool).promisedBytes).toBe(BigInt(5 * MIB));
   await storage.volumes.resize(A, BigInt(2 * MIB), 4, DAEMON_REQUESTER);
   expect(commitments.of(pool).promisedBytes).toBe(BigInt(2 * MIB));
+});
+
+it("a volume that is a symlink is followed by whatever comes after a look at it; one that became a symlink is not", async () => {
+  const images = storage.directory("images");
+  writeFileSync(storage.path("target"), "x".repeat(MIB));
+  symlinkSync(storage.path("target"), `${images}/link`);
+  await storage.started("images");
+  const link = { pool: "images", name: "link" };
+  await storage.volumes.info(link, 0);
+  await storage.volumes.resize(link, BigInt(MIB), DELTA, DAEMON_REQUESTER);
+  expect(statSync(storage.path("target")).size).toBe(2 * MIB);
+  // Its own look is a closer one.
+  for (let time = 0; time < 2; time++) await storage.volumes.wipe(link, 0, 0, DAEMON_REQUESTER);
+  expect(readFileSync(storage.path("target")).equals(Buffer.alloc(2 * MIB))).toBe(true);
+
+  renameSync(`${images}/a`, storage.path("precious"));
+  symlinkSync(storage.path("precious"), `${images}/a`);
+  await storage.volumes.info(A, 0);
+  const refusal = "Too many levels of symbolic links";
+  await expect(storage.volumes.resize(A, BigInt(MIB), DELTA, DAEMON_REQUESTER)).rejects.toThrow(refusal);
+  expect(statSync(storage.path("precious")).size).toBe(MIB);
 });

@@ -63,8 +63,8 @@ async function share(source: File, target: File, plan: CopyPlan): Promise<boolea
     }
     await failingAs(detail, Promise.reject(thrown));
   }
-  // The clone is as long as its source was.
-  if ((await target.sizeBytes({ signal: job.signal })) !== plan.capacityBytes) {
+  // The clone is as long as its source is, and loses nothing of that, should somebody have lengthened it just now.
+  if ((await target.sizeBytes({ signal: job.signal })) < plan.capacityBytes) {
     const lengthened = target.truncate(plan.capacityBytes, { signal: job.signal });
     await failingAs(`cannot extend file '${plan.targetPath}'`, lengthened);
   }

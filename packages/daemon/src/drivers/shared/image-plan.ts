@@ -1,7 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
-import { LibvirtError } from "@cistern/protocol";
+import { ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { CancelSignal } from "../../cancel-signal.js";
-import { type Command, type File, HostError } from "../../host/host.js";
+import { type Command, type File, type FileKind, HostError } from "../../host/host.js";
 import { guestCapacityBytes } from "../../images/probe.js";
 import { plainCapacityBytes } from "../../images/qcow2-soundness.js";
 import { PROBE_BYTES } from "../../images/reading-plan.js";
@@ -94,7 +94,15 @@ function optionsOf(
   });
 }
 
-/** 38 `inaccessible backing store volume …` where it cannot be read; a relative one is looked for in the pool. */
+const EINVAL = 22;
+
+/** A directory is refused as well, in the words of whoever reads it. */
+const HAS_CONTENT: ReadonlySet<FileKind> = new Set(["file", "block", "directory"]);
+
+/**
+ * 38 `inaccessible backing store volume …` where it cannot be read or is no storage; a relative one is looked for in the
+ * pool.
+ */
 async function accessibleBacking(
   pool: PoolDocument,
   volume: VolumeDocument,
@@ -106,6 +114,9 @@ async function accessibleBacking(
   const isRelative = !path.startsWith("/");
   const whole = isRelative ? `${targetPath(pool)}/${path}` : path;
   const detail = `inaccessible backing store volume ${path}`;
+  const { kind } = await failingAs(detail, host.facts(whole, { signal: job.signal }));
+  // To open a FIFO takes away what somebody writes to it, and qemu-img would wait for ever; of some devices it has effects.
+  if (!HAS_CONTENT.has(kind)) throw LibvirtError.system(ErrorDomain.STORAGE, EINVAL, detail);
   await using file = await failingAs(detail, host.openFile(whole, "read", { signal: job.signal }));
   const capacityBytes = isRelative
     ? await failingAs(detail, capacityAsLibvirtSees(file, format, job.signal))

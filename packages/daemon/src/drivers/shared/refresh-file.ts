@@ -22,9 +22,10 @@ export async function refreshFile(
   host: Host,
 ): Promise<FoundVolume> {
   const path = pathOf(found.document);
+  // Whether it may be a symlink is a scan's to find out: this look follows whatever is there.
+  const { isSymlink = false } = found;
   try {
     await using directory = await openTargetLazily(pool, host);
-    const isSymlink = found.isSymlink ?? false;
     if (probe) return { ...(await probed(directory, pool, found.document, host)), isSymlink };
     const seen = await restated(directory, found);
     return { ...seen, document: await refreshBacking(seen.document, host), isSymlink };

@@ -5,6 +5,7 @@ import type { Job } from "../../jobs/job.js";
 import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
 import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
+import { shrinkRefusal } from "../shrink-refusal.js";
 import { allocateSpace } from "./allocate-space.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
@@ -29,14 +30,15 @@ export async function resizeFile(
   LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendVolResizeLocal", flags, ALLOCATE | SHRINK);
   if (volume.type === "ploop") throw ploopToolsMissing();
   const detail = `Unable to open '${pathOf(volume)}'`;
-  const isRaw = volume.target.format === "raw" && volume.target.encryption === null;
-  const allocates = (flags & ALLOCATE) !== 0;
-  if (!isRaw && allocates) {
+  const { format, encryption } = volume.target;
+  // What is recorded decides, not what the file looks like: a guest may have written an image's header into it.
+  const isRaw = imageFormat(volume) === "raw" && encryption === null;
+  if ((flags & ALLOCATE) !== 0 && !(isRaw && format === "raw")) {
     const text = "preallocate is only supported for raw type volume";
     throw LibvirtError.of(ErrorCode.OPERATION_UNSUPPORTED, ErrorDomain.STORAGE, text);
   }
   await using directory = await failingAs(detail, openTargetRaw(pool, context.host), ErrorDomain.NONE);
-  if (isRaw) await resizeRaw(directory, volume, capacityBytes, allocates, context);
+  if (isRaw) await resizeRaw(directory, volume, capacityBytes, flags, context);
   else await resizeWithQemuImg(directory, volume, capacityBytes, context);
 }
 
@@ -49,14 +51,18 @@ async function resizeRaw(
   directory: Directory,
   volume: VolumeDocument,
   capacityBytes: bigint,
-  allocates: boolean,
+  flags: number,
   context: VolumeContext,
 ): Promise<void> {
   const path = pathOf(volume);
+  const allocates = (flags & ALLOCATE) !== 0;
   const { job, followsSymlink = false } = context;
   const { signal } = job;
   const opened = directory.open(volume.name, { access: "read-write", follow: followsSymlink }, { signal });
   await using file = await failingAs(`Unable to open '${path}'`, opened, ErrorDomain.NONE);
+  const { sizeBytes } = await failingAs(`Failed to stat file '${path}'`, file.facts({ signal }), ErrorDomain.NONE);
+  // The caller knew the size of the last look; what the file has got since is not cut off unasked.
+  if (capacityBytes < sizeBytes && (flags & SHRINK) === 0) throw shrinkRefusal();
   const recorded = allocates ? await recordInPlace("resize", directory, volume, job) : null;
   try {
     if (allocates) await reserve(directory, file, volume, capacityBytes, context);
@@ -174,7 +180,9 @@ async function runQemuImg(
   const options = { ...jobOptions(context.job), whenMissing };
   const { target } = volume;
   if (target.encryption === null) {
-    await runCommand(context.host, resizeImage({ image, key: null, ...size }), options);
+    // To a directory qemu-img says what it is, in whatever format.
+    const format = volume.type === "dir" ? "raw" : imageFormat(volume);
+    await runCommand(context.host, resizeImage({ image, format, passphrase: null, ...size }), options);
     return;
   }
   const encryption = await withSecretOfPath(target.encryption, pathOf(volume), context);
@@ -182,7 +190,6 @@ async function runQemuImg(
   const format = imageFormat(volume) === "raw" ? "luks" : imageFormat(volume);
   const passphrase = await passphraseOf(encryption, context);
   await withPassphraseFile(context.privateDirectory, passphraseId(volume.name), passphrase, async (argument) => {
-    const key = { format, passphrase: argument };
-    await runCommand(context.host, resizeImage({ image, key, ...size }), options);
+    await runCommand(context.host, resizeImage({ image, format, passphrase: argument, ...size }), options);
   });
 }

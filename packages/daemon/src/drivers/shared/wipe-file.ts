@@ -40,7 +40,20 @@ export async function wipeFile(
     const pattern = SCRUB_PATTERNS[algorithm] ?? null;
     if (pattern === null) throw algorithmUnsupported(algorithm);
     job.way(`scrub, pattern ${pattern}`);
-    await runCommand(host, scrub(pattern, file, posix.basename(pathOf(volume))), jobOptions(job));
+    await keepingSize(file, volume, job, () =>
+      runCommand(host, scrub(pattern, file, posix.basename(pathOf(volume))), jobOptions(job)),
+    );
+  }
+}
+
+/** scrub lengthens a file to whole blocks. */
+async function keepingSize(file: File, volume: VolumeDocument, job: Job, work: () => Promise<unknown>): Promise<void> {
+  const { kind, sizeBytes } = await factsOf(file, volume, job);
+  try {
+    await work();
+  } finally {
+    // Also of one that was given up.
+    if (kind === "file" && (await factsOf(file, volume)).sizeBytes > sizeBytes) await cutTo(file, sizeBytes, volume);
   }
 }
 
@@ -77,9 +90,9 @@ interface Range {
 async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | "random", job: Job): Promise<void> {
   const path = pathOf(volume);
   const { signal } = job;
-  const facts = await failingAs(`Failed to stat storage volume with path '${path}'`, file.facts({ signal }));
+  const facts = await withoutReserve(file, volume, job);
   const isSparse = hasHoles(facts);
-  const ranges = await rangesOf(file, facts, volume, isSparse, job);
+  const ranges = await rangesOf(file, volume, isSparse, job);
   const totalBytes = ranges.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
   const detail = `Failed to write ${totalBytes} bytes to storage volume with path '${path}'`;
   job.way(isSparse ? `blocks of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
@@ -108,22 +121,42 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   });
 }
 
-async function rangesOf(
-  file: File,
-  facts: FileFacts,
-  volume: VolumeDocument,
-  isSparse: boolean,
-  { signal }: Job,
-): Promise<Range[]> {
-  const path = pathOf(volume);
-  const detail = `Failed to stat storage volume with path '${path}'`;
-  const sizeBytes = await failingAs(detail, file.sizeBytes({ signal }));
-  if (!isSparse) {
-    // libvirt wipes the blocks that the volume was last seen to have, and so lengthens a file to whole blocks. What the file
-    // has got since is wiped as well: a wipe that leaves something is none.
-    const lastSeen = facts.kind === "file" ? volume.allocationBytes : 0n;
-    return [{ startBytes: 0n, endBytes: sizeBytes > lastSeen ? sizeBytes : lastSeen }];
+/**
+ * Gives back blocks that lie behind the end of a file, where nothing can be written as long as the file keeps its size: space
+ * that somebody, or the file system on its own, reserved for it to grow. What they held before is nothing of the volume's.
+ */
+async function withoutReserve(file: File, volume: VolumeDocument, job: Job): Promise<FileFacts> {
+  const facts = await factsOf(file, volume, job);
+  if (facts.kind !== "file") return facts;
+  const behind = await failingAs(statDetail(volume), file.blocksFrom(facts.sizeBytes, { signal: job.signal }));
+  if (behind === null || behind.length === 0) return facts;
+  // It may be no more than the rest of its last block: then this does nothing.
+  await cutTo(file, facts.sizeBytes, volume);
+  const left = await factsOf(file, volume, job);
+  if (left.allocatedBytes < facts.allocatedBytes) {
+    job.remark("Blocks that were reserved behind the end of the file were given back, and not overwritten.");
   }
+  return left;
+}
+
+async function cutTo(file: File, sizeBytes: bigint, volume: VolumeDocument): Promise<void> {
+  await failingAs(`Failed to truncate file '${pathOf(volume)}'`, file.truncate(sizeBytes));
+}
+
+function factsOf(file: File, volume: VolumeDocument, job?: Job): Promise<FileFacts> {
+  return failingAs(statDetail(volume), file.facts(job === undefined ? {} : { signal: job.signal }));
+}
+
+function statDetail(volume: VolumeDocument): string {
+  return `Failed to stat storage volume with path '${pathOf(volume)}'`;
+}
+
+async function rangesOf(file: File, volume: VolumeDocument, isSparse: boolean, { signal }: Job): Promise<Range[]> {
+  const detail = statDetail(volume);
+  const sizeBytes = await failingAs(detail, file.sizeBytes({ signal }));
+  // libvirt writes as much as the volume was last seen to have blocks for, which lengthens the file and a guest's disk. What
+  // the last block holds behind the end is overwritten all the same: the kernel writes it whole, with zeros there.
+  if (!isSparse) return [{ startBytes: 0n, endBytes: sizeBytes }];
   return (await blocksOf(file, sizeBytes, signal, detail)) ?? (await dataOf(file, sizeBytes, signal, detail));
 }
 
@@ -167,8 +200,10 @@ async function dataOf(file: File, sizeBytes: bigint, signal: CancelSignal, detai
 async function trim(file: File, volume: VolumeDocument, job: Job): Promise<void> {
   const path = pathOf(volume);
   const { signal } = job;
-  const sizeBytes = await failingAs(`Failed to stat storage volume with path '${path}'`, file.sizeBytes({ signal }));
+  const sizeBytes = await failingAs(statDetail(volume), file.sizeBytes({ signal }));
   job.way("blocks given back (trim)");
+  // There is nothing to give back, and the kernel takes no such range.
+  if (sizeBytes === 0n) return;
   job.remark("Trimmed blocks are not overwritten: until the storage uses them anew, their old content may survive.");
   try {
     await file.discard(0n, sizeBytes, { signal });
