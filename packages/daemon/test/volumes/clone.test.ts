@@ -61,7 +61,7 @@ describe("a source that has grown since it was last looked at is cloned whole", 
     };
   };
 
-  test.each(["ext4", "xfs"] as const)("on %s", async (type, context) => {
+  test.for(["ext4", "xfs"] as const)("on %s", async (type, context) => {
     await using _disk = imagesOn(type, context);
     await grow();
     const { capacityBytes } = await clone("source", MIB);
