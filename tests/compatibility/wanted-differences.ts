@@ -189,6 +189,8 @@ export const WANTED_DIFFERENCES: readonly WantedDifference[] = [
     ours: '1114112,2176,"zeros"',
     orderedBy: WIPE,
   },
+  { script: "09-create-wipe-delete.py", step: "(line) #3", ours: "wiped: True True", orderedBy: KEPT_SIZE },
+  { script: "09-create-wipe-delete.py", step: "(line) #4", ours: "info: [0, 1280000, 1282048]", orderedBy: KEPT_SIZE },
   ...KEPT_SIZES.flatMap(([of, bytes, blocks]) => [
     {
       script: "volume-wipe.py",

@@ -238,6 +238,7 @@ describe("left to qemu-img, which makes it or says why not", () => {
     ["an L1 table beyond qemu's limit", { capacityBytes: 1n << 62n }],
     ["of tiny clusters, an L1 table that takes many of them", { capacityBytes: TiB, clusterSizeBytes: 1_024n }],
     ["a backing file of another format", { backing: { path: "/etc/passwd", format: "vmdk" } }],
+    ["a backing file that is a device without a size", { backing: { path: "/dev/null", format: "raw" } }],
     ["a backing directory", { backing: { path: "/", format: "raw" } }],
   ];
   test.each(rows)("%s", async (_, wanted) => {

@@ -154,6 +154,13 @@ describe("overlays", () => {
     expect(found?.document.backingStore?.path).toBe(at("base"));
   });
 
+  test("over a device that is no file, which libvirt's documents name", async () => {
+    const wanted = { format: "qcow2", capacityBytes: 0n, mode: 0o644, backing: { path: "/dev/null", format: "raw" } };
+    const made = await make("null", wanted);
+    expect(made).toMatchObject({ capacityBytes: 196_608n, allocationBytes: 196_608n });
+    expect(made.backingStore).toMatchObject({ path: "/dev/null", permissions: { mode: null }, timestamps: null });
+  });
+
   describe("what is no storage is refused without being opened", () => {
     const rows: [string, (name: string) => void][] = [
       ["a FIFO", (name) => execFileSync("mkfifo", [at(name)])],
@@ -282,7 +289,7 @@ describe("refusals, as recorded", () => {
     ],
     [
       "prealloc backing",
-      { format: "qcow2", backing: { path: "/b", format: "raw" } },
+      { format: "qcow2", backing: { path: "/dev/null", format: "raw" } },
       "67/18 unsupported configuration: metadata preallocation conflicts with backing store",
       1,
     ],
@@ -397,7 +404,7 @@ describe("clones", () => {
     expect(await errorOf(make("x", { format: "dir" }, { source: from }))).toBe(
       "1/18 internal error: cannot copy from volume to a directory volume",
     );
-    const backing = { format: "qcow2", backing: { path: "/b", format: "raw" } };
+    const backing = { format: "qcow2", backing: { path: "/dev/null", format: "raw" } };
     const backed = { ...from, backingStore: { ...from.target, path: at("source"), format: "raw" } };
     expect(await errorOf(make("x", backing, { source: backed }))).toBe(
       "1/18 internal error: a different backing store cannot be specified.",

@@ -98,6 +98,8 @@ const EINVAL = 22;
 
 /** A directory is refused as well, in the words of whoever reads it. */
 const HAS_CONTENT: ReadonlySet<FileKind> = new Set(["file", "block", "directory"]);
+/** makedev(1, 3). libvirt's own documents name it, where it does not matter what an overlay lies on. */
+const DEV_NULL = 0x103n;
 
 /**
  * 38 `inaccessible backing store volume …` where it cannot be read or is no storage; a relative one is looked for in the
@@ -114,9 +116,10 @@ async function accessibleBacking(
   const isRelative = !path.startsWith("/");
   const whole = isRelative ? `${targetPath(pool)}/${path}` : path;
   const detail = `inaccessible backing store volume ${path}`;
-  const { kind } = await failingAs(detail, host.facts(whole, { signal: job.signal }));
+  const { kind, deviceNumber } = await failingAs(detail, host.facts(whole, { signal: job.signal }));
   // To open a FIFO takes away what somebody writes to it, and qemu-img would wait for ever; of some devices it has effects.
-  if (!HAS_CONTENT.has(kind)) throw LibvirtError.system(ErrorDomain.STORAGE, EINVAL, detail);
+  const isNull = kind === "character" && deviceNumber === DEV_NULL;
+  if (!HAS_CONTENT.has(kind) && !isNull) throw LibvirtError.system(ErrorDomain.STORAGE, EINVAL, detail);
   await using file = await failingAs(detail, host.openFile(whole, "read", { signal: job.signal }));
   const capacityBytes = isRelative
     ? await failingAs(detail, capacityAsLibvirtSees(file, format, job.signal))
