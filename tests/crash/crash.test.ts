@@ -105,11 +105,12 @@ describe("the list of points", () => {
 
 /**
  * Not made every time: a job that ends at once is not written down; which of its threads makes a program's next call, each with
- * a counter of its own, is a matter of chance; and an upload writes at once what has come by then.
+ * a counter of its own, is a matter of chance, as it is which of the daemon's writes the next piece of a wiped volume; and an
+ * upload writes at once what has come by then.
  */
 function comesAndGoes({ name }: Operation, { origin, line }: Point): boolean {
   if (origin === "child" || /\/var\/journal[>/]/.test(line)) return true;
-  return name.startsWith("upload") && line.startsWith("pwrite64(");
+  return /^(upload|wipe)/.test(name) && line.startsWith("pwrite64(");
 }
 
 function pick(operation: Operation, all: readonly Point[]): readonly Point[] {
