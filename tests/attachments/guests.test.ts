@@ -1,4 +1,6 @@
-import { symlink } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readFile, symlink, writeFile } from "node:fs/promises";
+import { promisify } from "node:util";
 import type { Attachment, Pool, Volume } from "@cistern/client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { hypervisorUnavailable } from "../support/hypervisor.js";
@@ -136,6 +138,44 @@ describe("a volume that a running guest uses", () => {
     await expect(volume.delete()).rejects.toMatchObject(inUse(volume));
     await host.connection.uses.refuseDefined(false);
     await volume.delete();
+  });
+});
+
+describe("a raw disk into which its guest wrote the header of an image", () => {
+  const SECRET = "of the host, and no guest's";
+  let disk: Volume;
+  beforeEach(async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable);
+    disk = await newVolume();
+    await host.define("web", fileDisk(disk.key, "sda"));
+    await users(disk).toHaveLength(1);
+    const [secret, image] = [host.path("secret"), host.path("header.qcow2")];
+    await writeFile(secret, SECRET.padEnd(512));
+    await promisify(execFile)("qemu-img", ["create", "-q", "-f", "qcow2", "-b", secret, "-F", "raw", image, "4M"]);
+    await writeFile(disk.key, await readFile(image));
+    await images.refresh();
+  });
+
+  const taken = `<volume><name>clone.img</name><capacity>0</capacity><target><format type='raw'/></target></volume>`;
+  const doubtful = { code: 55, message: expect.stringMatching(/begins like an image of format qcow2.*guest 'web'/) };
+
+  it("is neither cloned nor resized as that image, and what the header names is not read", async () => {
+    await expect(images.cloneVolume(taken, disk)).rejects.toMatchObject(doubtful);
+    await expect(disk.resize(8n << 20n)).rejects.toMatchObject(doubtful);
+    expect(await host.storageVirsh("vol-clone", disk.key, "clone.img")).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/guest 'web'.*document says raw/),
+    });
+    await expect(images.lookupVolume("clone.img")).rejects.toMatchObject({ code: 50 });
+    expect((await host.connection.uses.conflicts()).items).toMatchObject([{ kind: "format-mismatch" }]);
+  });
+
+  it("is that image once the guest's document says so", async () => {
+    await host.virsh("undefine", "web");
+    await host.define("web", fileDisk(disk.key, "sda", { format: "qcow2" }));
+    await expect.poll(async () => (await host.connection.uses.conflicts()).items, { timeout: 10_000 }).toEqual([]);
+    await images.cloneVolume(taken, disk);
+    expect((await readFile(host.path("images/clone.img"))).toString("latin1", 0, SECRET.length)).toBe(SECRET);
   });
 });
 

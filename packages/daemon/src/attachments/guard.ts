@@ -4,7 +4,7 @@ import { limits } from "../limits.js";
 import type { Pool } from "../pools/pool.js";
 import type { Destruction, UseGuard } from "../pools/use-guard.js";
 import type { Volume } from "../pools/volume.js";
-import { isNow } from "./attachment.js";
+import { isNow, writesRaw } from "./attachment.js";
 import type { Attachment, Attachments } from "./model.js";
 
 /** What the guard needs of the map. */
@@ -44,6 +44,17 @@ export class AttachmentGuard implements UseGuard {
     );
   }
 
+  async probedFormat(pool: Pool, volume: Volume): Promise<void> {
+    const { format } = volume.document.target;
+    const uses = await this.#usesAfter(writesRaw, (leftMs) => this.#attachments.ofVolumeNow(pool, volume, leftMs));
+    const [writer] = uses.filter(writesRaw);
+    if (writer === undefined) return;
+    throw inUse(
+      `volume '${volume.name}' begins like an image of format ${format}, but ${sentenceOf(writer)}, whose document says raw: ` +
+        "the guest may have written that beginning, and it is not trusted",
+    );
+  }
+
   async pool(pool: Pool, requester: Requester): Promise<void> {
     await this.#refuse(`pool '${pool.name}' is still in use`, `stop of pool '${pool.name}'`, requester, () =>
       this.#attachments.ofPoolNow(pool),
@@ -56,18 +67,9 @@ export class AttachmentGuard implements UseGuard {
     { refusesDefinedUses = this.#settings.refusesDefinedUses() }: Requester,
     usesNow: (leftMs: number) => Promise<readonly Attachment[]>,
   ): Promise<void> {
-    const untilMs = performance.now() + limits.useGuardMs;
-    const leftMs = (): number => Math.max(0, Math.ceil(untilMs - performance.now()));
     const isLive = ({ when }: Attachment): boolean => isNow(when);
     const forbids = (use: Attachment): boolean => refusesDefinedUses || isLive(use);
-    await this.#attachments.settled(leftMs());
-    let uses = await usesNow(leftMs());
-    const forbidding = uses.filter(forbids);
-    if (forbidding.length > 0) {
-      const guests = new Map(forbidding.map(({ domain }) => [JSON.stringify([domain.source, domain.name]), domain]));
-      await Promise.all([...guests.values()].map((domain) => this.#attachments.refreshDomain(domain, leftMs())));
-      uses = await usesNow(leftMs());
-    }
+    const uses = await this.#usesAfter(forbids, usesNow);
     // What would be lost now is the better reason.
     const refusing = uses.find(isLive) ?? uses.find(forbids);
     if (refusing !== undefined) throw inUse(`${what}. ${sentenceOf(refusing)}`);
@@ -78,6 +80,22 @@ export class AttachmentGuard implements UseGuard {
       });
     }
     this.#warnOfUnknowns(destruction);
+  }
+
+  /** All uses; whoever forbids something by them is read afresh before. */
+  async #usesAfter(
+    forbids: (use: Attachment) => boolean,
+    usesNow: (leftMs: number) => Promise<readonly Attachment[]>,
+  ): Promise<readonly Attachment[]> {
+    const untilMs = performance.now() + limits.useGuardMs;
+    const leftMs = (): number => Math.max(0, Math.ceil(untilMs - performance.now()));
+    await this.#attachments.settled(leftMs());
+    const uses = await usesNow(leftMs());
+    const forbidding = uses.filter(forbids);
+    if (forbidding.length === 0) return uses;
+    const guests = new Map(forbidding.map(({ domain }) => [JSON.stringify([domain.source, domain.name]), domain]));
+    await Promise.all([...guests.values()].map((domain) => this.#attachments.refreshDomain(domain, leftMs())));
+    return usesNow(leftMs());
   }
 
   /** What is not known keeps nobody from anything: a hypervisor that is gone for good would lock all storage. */

@@ -14,9 +14,9 @@ export function isOver(state: JobState): boolean {
   return state === "done" || state === "failed" || state === "cancelled" || state === "interrupted";
 }
 
-/** Who asked for it. */
 export const REQUESTER_DOORS = ["rpc", "http", "daemon"] as const;
 
+/** Who asked for it. */
 export interface Requester {
   /** "daemon": nobody, it is the daemon's own work (autostart, the scan after an upload). */
   readonly door: (typeof REQUESTER_DOORS)[number];

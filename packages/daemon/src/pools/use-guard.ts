@@ -11,9 +11,14 @@ export type Destruction = "delete" | "shrink" | "wipe" | "upload";
  */
 export interface UseGuard {
   volume(pool: Pool, volume: Volume, destruction: Destruction, requester: Requester): Promise<void>;
+  /**
+   * Before work goes by the format that a volume's first bytes tell. Refused (55) where a guest writes to it as raw: whoever
+   * writes the bytes says what they look like, and an image's header can name any file of the host.
+   */
+  probedFormat(pool: Pool, volume: Volume): Promise<void>;
   /** Before a pool is stopped: all that is in it. */
   pool(pool: Pool, requester: Requester): Promise<void>;
 }
 
 /** Where nobody tells which guests there are. */
-export const UNGUARDED: UseGuard = { volume: async () => {}, pool: async () => {} };
+export const UNGUARDED: UseGuard = { volume: async () => {}, probedFormat: async () => {}, pool: async () => {} };

@@ -18,6 +18,7 @@ import {
   asJob,
   contextOf,
   type PlacedVolume,
+  refuseDoubtfulFormat,
   spaceTaken,
   takeLook,
   type VolumeBackends,
@@ -217,7 +218,10 @@ export class VolumeCreation {
   ): Promise<void> {
     const operations = this.#operationsOf(pool);
     const content = source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
-    if (content !== null) this.#holdAll(pool, volume, content.document);
+    if (source !== null && content !== null) {
+      await refuseDoubtfulFormat(source, this.#backends);
+      this.#holdAll(pool, volume, content.document);
+    }
     const made = await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
     if (made !== undefined) {
       if (pool.volumes.update(volume, made)) return;

@@ -16,6 +16,7 @@ import {
   asJob,
   lookAt,
   type PlacedVolume,
+  refuseDoubtfulFormat,
   spaceTaken,
   type VolumeBackends,
   type VolumeHandle,
@@ -157,6 +158,7 @@ export class Volumes {
     if (resize === undefined) throw unsupported("volume.resize");
     await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
       const { document } = volume;
+      await refuseDoubtfulFormat(placed, this.#backends);
       if (plan.capacityBytes < document.capacityBytes) {
         await this.#backends.uses.volume(pool, volume, "shrink", requester);
       }

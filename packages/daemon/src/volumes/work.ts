@@ -1,4 +1,5 @@
 import type { FoundVolume, PoolSizes, VolumeContext } from "../drivers/driver.js";
+import { imageFormat } from "../drivers/index.js";
 import type { Job } from "../jobs/job.js";
 import type { JobKind, Requester } from "../jobs/job-facts.js";
 import { hostForChanges, type PoolBackends } from "../pools/activation.js";
@@ -91,6 +92,11 @@ export async function contextOf(
       if (volume !== null) volume.growing = () => file.facts();
     },
   };
+}
+
+/** Before work goes by what a volume looks like; of raw bytes nothing is read. See `UseGuard.probedFormat`. */
+export async function refuseDoubtfulFormat({ pool, volume }: PlacedVolume, { uses }: PoolBackends): Promise<void> {
+  if (imageFormat(volume.document) !== "raw") await uses.probedFormat(pool, volume);
 }
 
 /**

@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AttachmentGuard } from "../../dist/attachments/guard.js";
 import type { Attachment } from "../../dist/attachments/model.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import { Pool } from "../../dist/pools/pool.js";
-import { pool } from "../drivers/documents.js";
+import { Volume } from "../../dist/pools/volume.js";
+import { pool, volume } from "../drivers/documents.js";
 import { errorOf } from "../drivers/laboratory.js";
 import { attachment, inPool } from "./known.js";
 
@@ -49,4 +50,35 @@ test("a guest that has let go when it is read afresh forbids nothing", async () 
   const { guard } = guardOver(() => (looks++ === 0 ? [running] : []), true);
   await guard.pool(images, DAEMON_REQUESTER);
   expect(looks).toBe(2);
+});
+
+describe("whether a volume is what it looks like", () => {
+  const found = { ...volume("a"), target: { ...volume("a").target, format: "qcow2" as const } };
+  const imageA = new Volume({ document: found, evidence: null });
+  const doubts: readonly (readonly [string, Partial<Attachment>, boolean])[] = [
+    ["a guest writes to it as raw", {}, true],
+    ["a guest that does not run is going to", { when: "next-boot" }, true],
+    ["its guest does not say what it is", { format: null }, true],
+    ["it is the data of an image", { role: "data-file", format: null }, true],
+    ["something is mirrored to it as raw", { role: "mirror" }, true],
+    ["its guest takes it for what it looks like", { format: "qcow2" }, false],
+    ["its guest only reads it", { isReadOnly: true }, false],
+    ["it is in a drive for CDs", { role: "cdrom" }, false],
+    ["it is what another image is built on", { role: "backing" }, false],
+    ["it is a firmware's variables", { role: "nvram", format: null }, false],
+  ];
+  test.for(doubts)("where %s", async ([, more, isDoubtful]) => {
+    const { guard } = guardOver(() => [{ ...running, ...more }], false);
+    const error = await errorOf(guard.probedFormat(images, imageA));
+    if (isDoubtful)
+      expect(error).toMatch(/^55\/18 .*volume 'a' begins like an image of format qcow2, but .*guest 'web'/);
+    else expect(error).toBe("no error");
+  });
+
+  test("is asked of the guest itself before it is refused", async () => {
+    let looks = 0;
+    const { guard } = guardOver(() => [{ ...running, format: looks++ === 0 ? "raw" : "qcow2" }], false);
+    await guard.probedFormat(images, imageA);
+    expect(looks).toBe(2);
+  });
 });
