@@ -110,6 +110,8 @@ export const limits = {
   backingFilesAtOnce: 16,
   /** An upload that was looked into while a writer came or went is looked into again; nobody writes that often. */
   looksAtUpload: 3,
+  /** A pool whose volumes changed while it was measured is measured again; what is off then is right after the next look. */
+  looksAtSizes: 3,
   /** They may lie on storage that hangs, one by one; a scan of the pool's own storage does not wait for all of them. */
   backingFilesMs: 30_000,
   /** A wire list holds at most this many volumes or pools (REMOTE_STORAGE_VOL_LIST_MAX, …_POOL_LIST_MAX). */

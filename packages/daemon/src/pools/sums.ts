@@ -1,5 +1,6 @@
 import type { PoolDocument } from "@cistern/documents";
 import type { PoolSizes } from "../drivers/driver.js";
+import { limits } from "../limits.js";
 
 /**
  * What a pool holds and has free is what the last look at its storage said, and what volumes took or gave back since. Of work
@@ -20,9 +21,6 @@ interface Summed {
   readonly sums: PoolSums;
 }
 
-/** Looks again as often at most as work ends while it looks: what is off then by a little is right after the next look. */
-const MOST_LOOKS = 3;
-
 /**
  * Takes over the sizes that a look gave, which began when there had been `changes`; looks again where volumes changed since.
  * `apply`: what else changes in the same step.
@@ -37,7 +35,7 @@ export async function takeSizes(
   const { sums } = pool;
   let sizes = first;
   let seen = changes;
-  for (let looks = 1; again !== undefined && sums.changes !== seen && looks < MOST_LOOKS; looks++) {
+  for (let looks = 1; again !== undefined && sums.changes !== seen && looks < limits.looksAtSizes; looks++) {
     seen = sums.changes;
     sizes = await again();
   }
