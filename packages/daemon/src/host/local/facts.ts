@@ -13,7 +13,7 @@ const kindByFormat: ReadonlyMap<number, FileKind> = new Map([
 ]);
 
 /** Of st_mode. */
-export function kindOfMode(mode: number): FileKind {
+function kindOfMode(mode: number): FileKind {
   return kindByFormat.get(mode & constants.S_IFMT) ?? "file";
 }
 

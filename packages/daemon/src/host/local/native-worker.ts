@@ -2,8 +2,10 @@ import { availableParallelism } from "node:os";
 import { workerData } from "node:worker_threads";
 import { hostLimits } from "../../limits.js";
 import * as system from "../system-calls.js";
-import { doWhatIsLeft, leadsThere, NativeFailure, nativeCalls } from "./native-calls.js";
+import { doWhatIsLeft } from "./left-to-do.js";
+import { leadsThere, nativeCalls } from "./native-calls.js";
 import { MessageReader, MessageWriter } from "./native-codec.js";
+import { NativeFailure } from "./native-facts.js";
 import { counter, type NativeAnswer, type NativeQuestion, type SharedMemory } from "./native-messages.js";
 
 /**
