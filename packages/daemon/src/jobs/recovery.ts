@@ -273,7 +273,7 @@ async function cutBack(
   if (sizeBytes === null || kind !== "file") return null;
   await using file = await directory.open(name, { access: "write", follow: false });
   const found = await file.facts();
-  if (found.kind !== "file" || found.sizeBytes <= sizeBytes) return null;
+  if (found.sizeBytes <= sizeBytes) return null;
   const path = `${directory.path}/${name}`;
   // Not mtime: that of a file which was put in its place may be old.
   if (found.changeNs > aliveNs + SLACK_NS) {

@@ -81,6 +81,13 @@ describe("a record by which a file would be cut back", () => {
     expect(readFileSync(path())).toEqual(content);
   });
 
+  it("does not keep the process from ending", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    await new FileJournal(journal, () => {}).add(factsOf(), CUT);
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+
   describe("by a clock", () => {
     beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
     afterEach(() => void vi.useRealTimers());
