@@ -107,6 +107,14 @@ function uploaded(): Buffer {
   return content;
 }
 
+/** Uploaded over the end of OLD: the same, which ends with zeros. */
+const BEYOND = { offset: 2 * MiB, bytes: 5 * MiB } as const;
+function uploadedBeyond(): Buffer {
+  const content = uploaded();
+  content.fill(0, content.length - MiB / 2);
+  return content;
+}
+
 async function send(stream: UploadStream, chunks: readonly (Buffer | { readonly holeBytes: bigint })[]): Promise<void> {
   const done = finished(stream);
   for (const chunk of chunks) if (!stream.destroyed) stream.write(chunk);
@@ -228,7 +236,7 @@ export const OPERATIONS: readonly Operation[] = [
   ),
   inPlace(
     "upload",
-    three,
+    two,
     "old.raw",
     async ({ pool }) => {
       const volume = await pool.lookupVolume("old.raw");
@@ -238,7 +246,7 @@ export const OPERATIONS: readonly Operation[] = [
   ),
   inPlace(
     "upload with holes",
-    three,
+    two,
     "old.raw",
     async ({ pool }) => {
       const volume = await pool.lookupVolume("old.raw");
@@ -250,6 +258,18 @@ export const OPERATIONS: readonly Operation[] = [
       ]);
     },
     (path) => promise.overwritten(path, { bytes: OLD.bytes, after: over(uploaded()), from: "old.raw" }),
+  ),
+  inPlace(
+    "upload beyond the end",
+    two,
+    "old.raw",
+    async ({ pool }) => {
+      const volume = await pool.lookupVolume("old.raw");
+      await send(await volume.openUpload({ offsetBytes: BigInt(BEYOND.offset), lengthBytes: BigInt(3 * MiB) }), [
+        uploadedBeyond(),
+      ]);
+    },
+    (path) => promise.lengthened(path, { after: over(uploadedBeyond(), BEYOND), from: "old.raw" }),
   ),
   inPlace(
     "delete a volume",
@@ -282,9 +302,13 @@ export const OPERATIONS: readonly Operation[] = [
   },
 ];
 
-/** The old content with the new one over its beginning. */
-function over(start: Buffer): Buffer {
-  const whole = contentOf(OLD.seed, OLD.bytes);
-  start.copy(whole);
+/** The old content with the new one over its beginning, or elsewhere. */
+function over(
+  part: Buffer,
+  { offset, bytes }: { offset: number; bytes: number } = { offset: 0, bytes: OLD.bytes },
+): Buffer {
+  const whole = Buffer.alloc(bytes);
+  contentOf(OLD.seed, OLD.bytes).copy(whole);
+  part.copy(whole, offset);
   return whole;
 }

@@ -113,6 +113,26 @@ export async function overwritten(
   return { state: asSecond ? "after" : asFirst ? "before" : "half", complaints };
 }
 
+/** Of the old size, and each block old or new; or of the new one, and complete. */
+export async function lengthened(
+  path: string,
+  { after, from }: { readonly after: Buffer; readonly from: string },
+): Promise<Finding> {
+  const found = await readAll(path);
+  const old = await readAll(fixturePath(from));
+  if (found.length === old.length) {
+    const finding = await overwritten(path, { bytes: old.length, after: after.subarray(0, old.length), from });
+    // All that the old size has room for is not all.
+    return finding.state === "after" ? { ...finding, state: "half" } : finding;
+  }
+  if (found.length !== after.length) {
+    return { state: "half", complaints: [`the size is ${found.length}, neither old nor new`] };
+  }
+  return found.equals(after)
+    ? { state: "after", complaints: [] }
+    : { state: "half", complaints: ["it has its new size, and not all of its new content"] };
+}
+
 /** Random bytes over the old ones: of the old size; "after" when no block is left. */
 export async function scrambled(path: string, old: Bytes): Promise<Finding> {
   const found = await readAll(path);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,4 +69,38 @@ it("a volume of a pool that is mounted after the boot is named as incomplete whe
       // The pool was stopped.
     }
   }
+});
+
+it("a volume that an interrupted upload has lengthened has its old length again, and its job says so", async () => {
+  const target = join(root, "images");
+  mkdirSync(target);
+  const path = join(target, "a.img");
+  writeFileSync(path, Buffer.alloc(MIB, 5));
+  await daemon.start();
+  const connection = await daemon.connect();
+  const pool = await connection.definePool(
+    `<pool type='dir'><name>images</name><target><path>${target}</path></target></pool>`,
+  );
+  await pool.setAutostart(true);
+  await pool.start();
+  const upload = await (await pool.lookupVolume("a.img")).openUpload();
+  upload.on("error", () => {});
+  upload.write(Buffer.alloc(8 * MIB, 6));
+  await eventually("it is behind the old end", async () => statSync(path).size > MIB);
+  await daemon.kill();
+  expect(statSync(path).size).toBeGreaterThan(MIB);
+  expect(journal()).toHaveLength(1);
+
+  await daemon.start();
+  expect(statSync(path).size).toBe(MIB);
+  expect(journal()).toEqual([]);
+  const again = await daemon.connect();
+  const [interrupted] = await again.listJobs({ ended: true });
+  expect(interrupted).toMatchObject({ kind: "upload", volume: "a.img", state: "interrupted" });
+  expect(interrupted?.remarks).toEqual([
+    expect.stringContaining(`'${path}' was cut back to ${MIB} bytes; the content of '${path}' is incomplete`),
+  ]);
+  expect((await (await (await again.lookupPool("images")).lookupVolume("a.img")).info()).capacityBytes).toBe(
+    BigInt(MIB),
+  );
 });

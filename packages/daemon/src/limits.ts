@@ -82,6 +82,10 @@ export const limits = {
   remarksPerJob: 16,
   /** One record of the journal: names of at most 4 KiB each, six bytes for each of theirs at worst. */
   journalRecordBytes: 131_072,
+  /** How often a record by which a file would be cut back is touched: its time says until when its daemon was alive … */
+  recordAliveMs: 1_000,
+  /** … and of a file that changed so many times later, somebody else is the cause. A busy disk delays a touch or two. */
+  recordAliveSlack: 5,
   /** Of storage that has not come back after a month it is not told any more that something is to be undone there: 30 days. */
   journalRecordToldMs: 2_592_000_000,
   /** Overlays named in the refusal to delete what they are built on. */

@@ -29,8 +29,11 @@ export interface ChildProcessIdentity {
 }
 
 export interface Recorded {
-  /** Nothing is left any more, or what is there is complete. Never rejects. */
-  release(): Promise<void>;
+  /**
+   * Nothing is left any more, or what is there is complete (and on the disk, where the trace would cut it). Never rejects, but
+   * gives why the next daemon may undo what is complete all the same: that is not to be reported as done. null: it will not.
+   */
+  release(): Promise<Error | null>;
 }
 
 /** A directory, so that it is known again: its path may lead elsewhere by then. */
@@ -46,10 +49,18 @@ export type Trace =
   /** A file that is being made longer or shorter: it has its old or its new size; space reserved behind its end is freed. */
   | { readonly kind: "resize"; readonly directory: RecordedDirectory; readonly name: string }
   /** A file whose content is being replaced in place: it may have some of both, which is said. */
-  | { readonly kind: "content"; readonly directory: RecordedDirectory; readonly name: string }
+  | ContentTrace
   /** The same of a device. */
   | { readonly kind: "device"; readonly path: string }
   | UnitTrace;
+
+export interface ContentTrace {
+  readonly kind: "content";
+  readonly directory: RecordedDirectory;
+  readonly name: string;
+  /** The length that it had, to which it is cut back. null: it may get another one, or is not to be cut. */
+  readonly sizeBytes: bigint | null;
+}
 
 /** What storage that has no files is divided into (a logical volume, a partition, a zvol): its pool's driver removes it. */
 export interface UnitTrace {
@@ -72,6 +83,6 @@ export const QUICK_JOB: Job = {
   bandwidthBytesPerSecond: null,
   way: () => {},
   remark: () => {},
-  record: async () => ({ release: async () => {} }),
+  record: async () => ({ release: async () => null }),
   child: () => {},
 };

@@ -28,10 +28,14 @@ export function encodeRecord(job: JobFacts, trace: JournalTrace): Uint8Array {
   const content = {
     format: FORMAT,
     job: { id, kind, pool, volume, title, requester: { door, userId, processId, client }, startedAt },
-    trace:
-      "directory" in trace ? { ...trace, directory: { ...trace.directory, inode: `${trace.directory.inode}` } } : trace,
+    trace,
   };
-  return new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`);
+  return new TextEncoder().encode(`${JSON.stringify(content, decimal, 2)}\n`);
+}
+
+/** JSON has no numbers of 64 bits. */
+function decimal(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? `${value}` : value;
 }
 
 /** What stands in a file that was written whole. */
@@ -42,6 +46,8 @@ interface Content {
     readonly kind: string;
     readonly directory: { readonly path: string; readonly inode: string };
     readonly name: string;
+    /** Absent: an older daemon wrote it. */
+    readonly sizeBytes?: string | null;
     readonly pid: number;
     readonly startTime: string;
     readonly path: string;
@@ -106,7 +112,12 @@ function traceIn(trace: Content["trace"]): JournalTrace | null {
   // Recovery removes it: whatever else the record says, nothing but a temporary file may go.
   if (trace.kind === "temporary" && !isTemporaryName(name)) return null;
   const directory = { path: String(trace.directory.path), inode: BigInt(trace.directory.inode) };
-  return { kind: trace.kind, directory, name };
+  if (trace.kind !== "content") return { kind: trace.kind, directory, name };
+  const { sizeBytes = null } = trace;
+  if (sizeBytes === null) return { kind: "content", directory, name, sizeBytes };
+  // A file is cut by it: nothing but what is written here counts.
+  if (typeof sizeBytes !== "string" || !/^\d+$/.test(sizeBytes)) return null;
+  return { kind: "content", directory, name, sizeBytes: BigInt(sizeBytes) };
 }
 
 type FileKind = Exclude<Trace["kind"], "unit" | "device">;

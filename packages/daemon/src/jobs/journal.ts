@@ -3,6 +3,7 @@ import { type Directory, HostError } from "../host/index.js";
 import type { ChildProcessIdentity, Recorded, Trace } from "./job.js";
 import type { JobFacts } from "./job-facts.js";
 import { encodeRecord, type JournalTrace } from "./journal-record.js";
+import { LivingRecords } from "./living-records.js";
 
 export interface Journal {
   /** On disk when the promise resolves. */
@@ -10,7 +11,7 @@ export interface Journal {
 }
 
 /** For tests, and for work that can leave nothing. */
-export const NO_JOURNAL: Journal = { add: async () => ({ release: async () => {} }) };
+export const NO_JOURNAL: Journal = { add: async () => ({ release: async () => null }) };
 
 const PRIVATE = 0o600;
 
@@ -22,21 +23,28 @@ const PRIVATE = 0o600;
  * A record is complete on disk before what it tells of is made, and is removed when that is gone or complete. A record
  * that cannot be read was cut off while it was written: then nothing had been made. That one was removed is not flushed:
  * a power cut may bring it back, which makes a finished job an interrupted one, and never the other way round.
+ *
+ * Records by which a file would be cut back are another matter. That they were removed is flushed: one that came back would
+ * cut what was reported as complete. And their time is kept near (living-records.ts), by which recovery tells what their
+ * daemon did to the file from what somebody did later.
  */
 export class FileJournal implements Journal {
   readonly #directory: Directory;
+  readonly #living: LivingRecords;
   readonly #problem: (text: string, error: unknown) => void;
 
   constructor(directory: Directory, problem: (text: string, error: unknown) => void) {
     this.#directory = directory;
+    this.#living = new LivingRecords(directory);
     this.#problem = problem;
   }
 
   async add(job: JobFacts, trace: JournalTrace): Promise<Recorded> {
     const name = `${randomBytes(8).toString("hex")}.json`;
+    const bytes = encodeRecord(job, trace);
     const file = await this.#directory.open(name, { access: "write", create: "exclusive", mode: PRIVATE });
     try {
-      await file.write(0n, encodeRecord(job, trace));
+      await file.write(0n, bytes);
       // A program dies with the daemon or with the machine: of the latter nothing has to be known.
       if (trace.kind !== "child") {
         await file.sync();
@@ -49,16 +57,22 @@ export class FileJournal implements Journal {
     } finally {
       await file.close();
     }
-    return { release: () => this.#release(name) };
+    const cuts = trace.kind === "content" && trace.sizeBytes !== null;
+    if (cuts) this.#living.begin(name, bytes);
+    return { release: () => this.#release(name, cuts) };
   }
 
-  async #release(name: string): Promise<void> {
+  async #release(name: string, cuts: boolean): Promise<Error | null> {
     try {
+      await this.#living.end(name);
       await this.#directory.removeFile(name);
+      if (cuts) await this.#directory.sync();
     } catch (error) {
-      if (error instanceof HostError && error.code === "ENOENT") return;
-      // The next daemon finds nothing left to undo, and removes it.
+      if (error instanceof HostError && error.code === "ENOENT") return null;
       this.#problem(`the record '${this.#directory.path}/${name}' could not be removed`, error);
+      // By any other the next daemon finds nothing left to undo, and removes it.
+      if (cuts) return error instanceof Error ? error : new Error(String(error));
     }
+    return null;
   }
 }

@@ -1,7 +1,7 @@
 import type { PoolDocument } from "@cistern/documents";
 import { type Directory, type Host, HostError, removeTree } from "../host/index.js";
 import { limits } from "../limits.js";
-import type { UnitTrace } from "./job.js";
+import type { ContentTrace, UnitTrace } from "./job.js";
 import type { JobFacts } from "./job-facts.js";
 import { decodeRecord, type JournalRecord, type JournalTrace } from "./journal-record.js";
 
@@ -18,6 +18,8 @@ export interface RecoverySurroundings {
   /** For the log. */
   report(text: string, facts: Readonly<Record<string, unknown>>): void;
 }
+
+const SLACK_NS = BigInt(limits.recordAliveMs * limits.recordAliveSlack) * 1_000_000n;
 
 type Place = Exclude<JournalTrace, { kind: "child" | "unit" | "device" }>;
 
@@ -50,8 +52,9 @@ export class Recovery {
     for (const program of stuck) report("a program of an earlier daemon cannot be ended", { program });
     const found: KeptRecord[] = [];
     for (const name of (await this.#journal.names()).filter((each) => each.endsWith(".json")).sort()) {
-      const record = await readRecord(this.#journal, name, report);
-      if (record === null) continue;
+      const read = await readRecord(this.#journal, name, report);
+      if (read === null) continue;
+      const { record, aliveNs } = read;
       if (record === "cut off") {
         report("a record that was cut off was removed: what it was for had not begun", { record: name });
         await this.#remove(name);
@@ -61,7 +64,7 @@ export class Recovery {
         const facts = { record: name, ...factsOf(record) };
         report("work of an earlier daemon is not undone while its program is stuck", facts);
       } else {
-        found.push({ name, job: record.job, trace: record.trace, told: null });
+        found.push({ name, job: record.job, trace: record.trace, aliveNs, told: null });
       }
     }
     await this.#undo(found);
@@ -81,7 +84,7 @@ export class Recovery {
     const silent = new Set<string>();
     for (const record of records) {
       const { text, error } = await this.#outcomeOf(record, silent);
-      if (error === undefined) await this.#remove(record.name);
+      if (error === undefined) await this.#dealtWith(record);
       else this.#kept = [...this.#kept, { ...record, told: text }];
       if (error !== undefined && !isWorthTelling(record, text)) continue;
       this.#surroundings.report(text, { ...factsOf(record), ...(error === undefined ? {} : { err: error }) });
@@ -104,6 +107,15 @@ export class Recovery {
     return undo(record, trace, hostAt, silent);
   }
 
+  async #dealtWith({ name, trace }: KeptRecord): Promise<void> {
+    await this.#remove(name);
+    if (trace.kind !== "content" || trace.sizeBytes === null) return;
+    // Were it to come back after a power cut, it would cut what a new upload or a resize has lengthened meanwhile.
+    await this.#journal.sync().catch((error: unknown) => {
+      this.#surroundings.report("the removal of a record could not be flushed", { err: error });
+    });
+  }
+
   async #remove(name: string): Promise<void> {
     await this.#journal.removeFile(name).catch((error: unknown) => {
       this.#surroundings.report("a record could not be removed", { err: error });
@@ -115,6 +127,8 @@ interface KeptRecord {
   readonly name: string;
   readonly job: JournalRecord["job"];
   readonly trace: Exclude<JournalTrace, { kind: "child" }>;
+  /** When its daemon was alive for certain, by the clock of local files. */
+  readonly aliveNs: bigint;
   /** Why it could not be dealt with so far. */
   readonly told: string | null;
 }
@@ -136,10 +150,12 @@ async function readRecord(
   journal: Directory,
   name: string,
   report: RecoverySurroundings["report"],
-): Promise<JournalRecord | "cut off" | null> {
+): Promise<{ readonly record: JournalRecord | "cut off"; readonly aliveNs: bigint } | null> {
   try {
+    const { modificationNs } = await journal.lookup(name, { follow: false });
     const record = decodeRecord(await journal.readFile(name, limits.journalRecordBytes));
-    if (record !== "foreign") return record;
+    // A server has a clock of its own.
+    if (record !== "foreign") return { record, aliveNs: journal.host.home === "local" ? modificationNs : 0n };
     report("a record that is not understood was left alone", { record: name });
   } catch (error) {
     report("a record could not be read", { record: name, err: error });
@@ -154,7 +170,7 @@ interface Outcome {
 }
 
 async function undo(
-  { job }: KeptRecord,
+  { job, aliveNs }: KeptRecord,
   trace: Place,
   hostAt: RecoverySurroundings["hostAt"],
   silent: Set<string>,
@@ -172,7 +188,7 @@ async function undo(
         return { text: `${what}; '${path}' is another directory now`, error };
       }
       try {
-        return { text: `${what}; ${await undoIn(directory, trace)}` };
+        return { text: `${what}; ${await undoIn(directory, trace, aliveNs)}` };
       } catch (error) {
         if (isGone(error)) return { text: `${what}; nothing is left of it` };
         throw error;
@@ -224,23 +240,48 @@ async function undoUnitOf(
   }
 }
 
-async function undoIn(directory: Directory, trace: Place): Promise<string> {
+async function undoIn(directory: Directory, trace: Place, aliveNs: bigint): Promise<string> {
   const path = `${directory.path}/${trace.name}`;
   switch (trace.kind) {
     case "temporary":
       await removeEntry(directory, trace.name);
       return `'${path}' was removed`;
     case "resize": {
-      await using file = await directory.open(trace.name, { access: "write" });
+      const entry = await directory.lookup(trace.name, { follow: false });
+      // What it leads to may be another's by now.
+      if (entry.kind === "symlink") return `'${path}' is a symlink, which was not followed`;
+      await using file = await directory.open(trace.name, { access: "write", follow: false });
       const { kind, sizeBytes } = await file.facts();
       // Cutting it where it ends frees what was reserved behind its end.
       if (kind === "file") await file.truncate(sizeBytes);
       return `'${path}' has ${sizeBytes} bytes`;
     }
-    case "content":
-      await directory.lookup(trace.name, { follow: false });
-      return incompleteContent(path);
+    case "content": {
+      const length = await cutBack(directory, trace, aliveNs);
+      return `${length === null ? "" : `${length}; `}${incompleteContent(path)}`;
+    }
   }
+}
+
+/** null: there is nothing to say of its length. */
+async function cutBack(
+  directory: Directory,
+  { name, sizeBytes }: ContentTrace,
+  aliveNs: bigint,
+): Promise<string | null> {
+  const { kind } = await directory.lookup(name, { follow: false });
+  if (sizeBytes === null || kind !== "file") return null;
+  await using file = await directory.open(name, { access: "write", follow: false });
+  const found = await file.facts();
+  if (found.sizeBytes <= sizeBytes) return null;
+  const path = `${directory.path}/${name}`;
+  // Not mtime: that of a file which was put in its place may be old.
+  if (found.changeNs > aliveNs + SLACK_NS) {
+    return `'${path}' has ${found.sizeBytes} bytes, and had ${sizeBytes} before; it may have been changed since, and is left as it is`;
+  }
+  await file.truncate(sizeBytes);
+  await file.sync();
+  return `'${path}' was cut back to ${sizeBytes} bytes`;
 }
 
 async function removeEntry(directory: Directory, name: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeContext } from "../drivers/driver.js";
 import { unsupported } from "../drivers/index.js";
 import { type File, HostError } from "../host/index.js";
@@ -15,7 +15,7 @@ import { contextOf, type PlacedVolume, type VolumeBackends, type VolumeHandle } 
 const SPARSE_STREAM = 1;
 const MAX_OFFSET = 2n ** 63n - 1n;
 
-/** Ends a transfer: null, it did all it should. */
+/** Ends a transfer: null, it did all it should. Rejects where it must not be reported as done all the same. */
 export type EndTransfer = (error: Error | null) => Promise<void>;
 
 /** Reading and writing the bytes of volumes. `lengthBytes` 0: no limit. Whoever gets one ends it, in whatever way. */
@@ -70,11 +70,13 @@ export class Transfers {
       await this.#backends.uses.volume(pool, volume, "upload", requester);
       const { file, recorded, freeBytes } = await open(pool.live, volume.document, context);
       const ended: EndTransfer = async (error) => {
-        await recorded.release();
+        const kept = await recorded.release();
+        const problem = error ?? (kept === null ? null : recordKept(kept, volume.document.target.path));
         volume.evidence = null;
         pool.changes.changed(volume);
-        await end(error);
+        await end(problem);
         this.#pools.refreshAfterUpload(pool);
+        if (problem !== error) throw problem;
       };
       try {
         await this.#checkOffset(file, placed, offsetBytes);
@@ -132,4 +134,9 @@ export class Transfers {
       );
     }
   }
+}
+
+function recordKept(cause: Error, path: string | null): LibvirtError {
+  const text = `cannot remove the record of the upload to '${path}', by which the next start of the daemon may undo it`;
+  return LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.STREAMS, text, { cause });
 }

@@ -347,7 +347,7 @@ export class Upload {
     if (!complete || this.#failure !== null) await this.#cutBack();
     this.#transfer.job.signal.removeEventListener("abort", this.#onCancel);
     await this.#file.close().catch(async (error: unknown) => this.#fail(await this.#explained(error)));
-    await this.#transfer.end(this.#failure ?? reason ?? null);
+    await this.#transfer.end(this.#failure ?? reason ?? null).catch((error) => this.#fail(LibvirtError.from(error)));
   }
 
   /** Nobody else writes to the volume: what is behind its old end came with this upload. */
@@ -355,7 +355,10 @@ export class Upload {
     const { growable, sizeBytes } = this.#range;
     if (!growable) return;
     try {
-      if ((await this.#file.sizeBytes()) > sizeBytes) await this.#file.truncate(sizeBytes);
+      if ((await this.#file.sizeBytes()) <= sizeBytes) return;
+      await this.#file.truncate(sizeBytes);
+      // Nobody knows of it any more once the record is gone, which is flushed too.
+      await this.#file.syncData();
     } catch (error) {
       this.#fail(await this.#explained(error));
     }

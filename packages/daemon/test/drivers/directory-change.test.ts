@@ -16,6 +16,7 @@ import {
 import type { VolumeDocument } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
+import type { Job } from "../../dist/jobs/job.js";
 import { qemuImg } from "../images/shared.js";
 import { pool, volume, type Wanted } from "./documents.js";
 import { create, errorOf, Laboratory } from "./laboratory.js";
@@ -351,6 +352,26 @@ describe("wipe", () => {
     expect(content.includes("xxxx")).toBe(false);
   });
 
+  test("of scrub, that the file has its size again is on the disk before its record goes", async () => {
+    const document = await make("v", { capacityBytes: 1_000n });
+    const steps: string[] = [];
+    const context = await laboratory.context();
+    const host = hostWith(laboratory.host, (directory) => ({
+      open: async (...request) => {
+        const file = await directory.open(...request);
+        return standIn(file, {
+          truncate: (sizeBytes) => {
+            steps.push(`truncate ${sizeBytes}`);
+            return file.truncate(sizeBytes);
+          },
+          syncData: async () => void steps.push("syncData"),
+        });
+      },
+    }));
+    await wipe?.(definition(), document, 2, { ...context, host });
+    expect(steps).toEqual(["truncate 1000", "syncData"]);
+  });
+
   test("trim gives the blocks back", async () => {
     const document = await make("v", { capacityBytes: MiB });
     writeFileSync(at("v"), "x".repeat(Number(MiB)));
@@ -371,6 +392,59 @@ describe("wipe", () => {
     const job = standIn(context.job, { progress: () => laboratory.abort() });
     const wiping = wipe?.(definition(), document, 0, { ...context, job });
     expect(await errorOf(wiping ?? Promise.resolve())).toMatch(/^78\/18 operation aborted: /);
+  });
+});
+
+describe("the length to which a crash cuts a file back", () => {
+  const upload = async (document: VolumeDocument, more: object = {}): Promise<void> => {
+    const target = await openForUpload?.(definition(), document, { ...(await laboratory.context()), ...more });
+    await target?.file.close();
+  };
+  const wiped = async (document: VolumeDocument, more: object = {}): Promise<void> => {
+    const context = await laboratory.context();
+    const job = standIn(context.job, { record: gone(context.job) });
+    await wipe?.(definition(), document, 0, { ...context, job, ...more });
+  };
+  const resized = async (document: VolumeDocument): Promise<void> => {
+    const context = await laboratory.context();
+    const job = standIn(context.job, { record: gone(context.job) });
+    await resize?.(definition(), document, 2n * MiB, 0, { ...context, job });
+  };
+  /** Records whose release nobody sees. */
+  const gone =
+    (job: Job): Job["record"] =>
+    async (trace) => {
+      await job.record(trace);
+      return { release: async () => null };
+    };
+  const lengths = () => [...laboratory.traces].map((trace) => (trace.kind === "content" ? trace.sizeBytes : "none"));
+  const rows: [string, bigint | null, () => Promise<void>][] = [
+    ["an upload", 5n, async () => upload(as("v", "raw"))],
+    ["a wipe", 5n, async () => wiped(as("v", "raw"))],
+    ["an upload to an image", 196_616n, async () => upload(await make("w", { format: "qcow2" }))],
+    ["a resize of an image", null, async () => resized(await make("w", { format: "qcow2" }))],
+    ["an upload to what a symlink leads to", null, async () => upload(as("link", "raw"), { followsSymlink: true })],
+    ["a wipe of what a symlink leads to", null, async () => wiped(as("link", "raw"), { followsSymlink: true })],
+    ["an upload to a device", null, async () => upload(as("v", "raw"), { host: ofDevices() })],
+    ["an upload to a server", null, async () => upload(as("v", "raw"), { host: farHost() })],
+    ["a wipe on a server", null, async () => wiped(as("v", "raw"), { host: farHost() })],
+  ];
+  const farHost = () => hostWith(laboratory.host, () => ({ host: standIn(laboratory.host, { home: "remote" }) }));
+  const ofDevices = () =>
+    hostWith(laboratory.host, (directory) => ({
+      open: async (...request) => {
+        const file = await directory.open(...request);
+        return standIn(file, { facts: async () => ({ ...(await file.facts()), kind: "block" }) });
+      },
+    }));
+  beforeEach(() => {
+    writeFileSync(at("v"), "12345");
+    symlinkSync("v", at("link"));
+  });
+
+  test.each(rows)("%s: %s", async (_what, expected, change) => {
+    await change();
+    expect(lengths()).toEqual([expected]);
   });
 });
 

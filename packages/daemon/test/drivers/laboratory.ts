@@ -121,7 +121,11 @@ class RecordedJob implements Job {
   async record(trace: Trace): Promise<Recorded> {
     const { traces } = this.#laboratory;
     traces.add(trace);
-    return { release: async () => void traces.delete(trace) };
+    const release = async (): Promise<null> => {
+      traces.delete(trace);
+      return null;
+    };
+    return { release };
   }
   child(): void {}
 }

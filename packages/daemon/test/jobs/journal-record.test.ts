@@ -13,13 +13,15 @@ describe("a record of the journal", () => {
   const traces: [string, JournalTrace][] = [
     ["a temporary file", { kind: "temporary", directory: directory("/images"), name: TEMPORARY }],
     ["a resize", { kind: "resize", directory: directory("/images"), name: "a.img" }],
-    ["content", { kind: "content", directory: directory("/"), name: "a.img" }],
+    ["content", { kind: "content", directory: directory("/"), name: "a.img", sizeBytes: null }],
+    ["content of a length", { kind: "content", directory: directory("/"), name: "a.img", sizeBytes: 2n ** 63n - 1n }],
+    ["content of none", { kind: "content", directory: directory("/"), name: "a.img", sizeBytes: 0n }],
     [
       "a name with bytes that are no UTF-8",
-      { kind: "content", directory: directory("/i\udcff"), name: "\udc80\udcfe" },
+      { kind: "content", directory: directory("/i\udcff"), name: "\udc80\udcfe", sizeBytes: null },
     ],
-    ["a name with line ends and quotes", { kind: "content", directory: directory('/"\n'), name: '\u0001\n"\\' }],
-    ["a name beyond the first plane", { kind: "content", directory: directory("/🗄️"), name: "💾" }],
+    ["a name with line ends and quotes", { kind: "resize", directory: directory('/"\n'), name: '\u0001\n"\\' }],
+    ["a name beyond the first plane", { kind: "resize", directory: directory("/🗄️"), name: "💾" }],
     [
       "a unit",
       { kind: "unit", poolType: "logical", place: "vg0", name: "a b", identity: "cistern-new-0123456789abcdef" },
@@ -45,13 +47,14 @@ describe("a record of the journal", () => {
   it("fits into what recovery reads, with the longest names that there can be", () => {
     const worst = (length: number): string => "\udcff".repeat(length);
     const facts = factsOf({ pool: worst(255), volume: worst(255), title: worst(1_200) });
-    const bytes = encodeRecord(facts, { kind: "content", directory: directory(worst(4_095)), name: worst(255) });
+    const place = { directory: directory(worst(4_095)), name: worst(255) };
+    const bytes = encodeRecord(facts, { kind: "content", ...place, sizeBytes: 2n ** 63n - 1n });
     expect(bytes.length).toBeLessThan(limits.journalRecordBytes);
     expect(decodeRecord(bytes)).toMatchObject({ trace: { name: worst(255) } });
   });
 
   it("that was cut off anywhere is known to be", () => {
-    const whole = encodeRecord(factsOf(), { kind: "content", directory: directory("/i"), name: "ä" });
+    const whole = encodeRecord(factsOf(), { kind: "content", directory: directory("/i"), name: "ä", sizeBytes: 1n });
     // The last byte is the end of the line.
     for (let length = 0; length < whole.length - 1; length++) {
       expect(decodeRecord(whole.subarray(0, length))).toBe("cut off");
@@ -60,11 +63,24 @@ describe("a record of the journal", () => {
     expect(decodeRecord(new Uint8Array([0xff, 0xfe]))).toBe("cut off");
   });
 
+  it("of content that an older daemon wrote has no length", () => {
+    const trace = { kind: "content", directory: { path: "/i", inode: "2" }, name: "a" };
+    const { job } = JSON.parse(text(encodeRecord(factsOf(), { kind: "device", path: "/dev/a" })));
+    expect(decodeRecord(bytesOf({ format: 1, job, trace }))).toMatchObject({ trace: { name: "a", sizeBytes: null } });
+  });
+
   describe("that is whole, but of another version or none, is told from one that was cut off", () => {
     const good = JSON.parse(
       text(encodeRecord(factsOf(), { kind: "temporary", directory: directory("/i"), name: TEMPORARY })),
     );
+    const ofLength = (sizeBytes: unknown) => ({ ...good, trace: { ...good.trace, kind: "content", sizeBytes } });
     const rows: [string, unknown][] = [
+      ["a negative length", ofLength("-1")],
+      ["an empty length", ofLength("")],
+      ["a length in other digits", ofLength("0x10")],
+      ["a length that is no number", ofLength("long")],
+      ["a length that JSON may have rounded", ofLength(4096)],
+      ["a length that is true", ofLength(true)],
       ["a later format", { ...good, format: 2 }],
       ["an unknown trace", { ...good, trace: { ...good.trace, kind: "volume-group" } }],
       ["an unknown kind of job", { ...good, job: { ...good.job, kind: "defragment" } }],

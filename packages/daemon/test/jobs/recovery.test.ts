@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -8,12 +9,14 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PoolType } from "@cistern/documents";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Directory, type Host, HostError, Hosts } from "../../dist/host/index.js";
 import type { UnitTrace } from "../../dist/jobs/job.js";
 import type { JobFacts } from "../../dist/jobs/job-facts.js";
@@ -21,6 +24,7 @@ import { FileJournal } from "../../dist/jobs/journal.js";
 import { Recovery } from "../../dist/jobs/recovery.js";
 import { limits } from "../../dist/limits.js";
 import { pool as poolDocument } from "../drivers/documents.js";
+import { hostWith, standIn } from "../drivers/stand-in.js";
 import { factsOf } from "./interrupted.js";
 
 const TEMPORARY = ".cistern-0123456789abcdef.part";
@@ -64,7 +68,8 @@ async function record(
     throw new Error(text);
   });
   const directory = { path: images(), inode: statSync(images(), { bigint: true }).ino };
-  await writer.add(factsOf(about), { kind, directory, name });
+  const trace = kind === "content" ? { kind, directory, name, sizeBytes: null } : { kind, directory, name };
+  await writer.add(factsOf(about), trace);
 }
 
 /** Units of the storage that the test plays, by name; one that does not answer is null. */
@@ -159,6 +164,18 @@ describe("recovery", () => {
     expect(records()).toEqual([]);
   });
 
+  it("of a resize follows no symlink: what it leads to may be another's", async () => {
+    const precious = join(root, "precious");
+    writeFileSync(precious, "12345");
+    utimesSync(precious, 1_000, 1_000);
+    symlinkSync(precious, images("a.img"));
+    await record("resize", "a.img", { kind: "resize" });
+    const [job] = await recoverNow();
+    expect(job?.remarks[0]).toContain(`; '${images("a.img")}' is a symlink, which was not followed`);
+    expect(statSync(precious).mtimeMs).toBe(1_000_000);
+    expect(records()).toEqual([]);
+  });
+
   it.each(["temporary", "resize", "content"] as const)("finds nothing left of a %s that is gone", async (kind) => {
     await record(kind, TEMPORARY);
     const [job] = await recoverNow();
@@ -181,6 +198,169 @@ describe("recovery", () => {
     await record("temporary", TEMPORARY);
     expect(await recoverNow()).toHaveLength(1);
     expect(await recoverNow()).toEqual([]);
+  });
+});
+
+describe("a file of which the length is recorded", () => {
+  const HAD = 4_096n;
+  const incomplete = () => `the content of '${images("a.img")}' is incomplete: part of it is old and part is new`;
+  const left = (bytes: number) =>
+    `'${images("a.img")}' has ${bytes} bytes, and had 4096 before; it may have been changed since, and is left as it is`;
+  const told = (job: Omit<JobFacts, "id"> | undefined) => job?.remarks.map((text) => text.replace(/^[^;]*; /, ""));
+
+  /** What a daemon wrote down that died so long ago. */
+  async function died(secondsAgo: number, sizeBytes: bigint | null = HAD): Promise<void> {
+    const directory = { path: images(), inode: statSync(images(), { bigint: true }).ino };
+    const writer = new FileJournal(journal, () => {});
+    const before = records();
+    await writer.add(factsOf({ kind: "upload" }), { kind: "content", directory, name: "a.img", sizeBytes });
+    const time = Date.now() / 1_000 - secondsAgo;
+    for (const name of records()) if (!before.includes(name)) utimesSync(join(root, "journal", name), time, time);
+  }
+  // The writer lives on in this process: its touches are not to come.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  it("is cut back to it, and its record goes from the disk", async () => {
+    writeFileSync(images("a.img"), Buffer.alloc(8_192, 1));
+    await died(0);
+    const steps: string[] = [];
+    const [job] = await recoverNow(
+      standIn(journal, {
+        removeFile: (name) => {
+          steps.push("remove");
+          return journal.removeFile(name);
+        },
+        sync: async () => void steps.push("sync"),
+      }),
+    );
+    expect(readFileSync(images("a.img")).equals(Buffer.alloc(4_096, 1))).toBe(true);
+    expect(told(job)).toEqual([`'${images("a.img")}' was cut back to 4096 bytes; ${incomplete()}`]);
+    expect([steps, records()]).toEqual([["remove", "sync"], []]);
+  });
+
+  it("is on the disk when its record goes", async () => {
+    writeFileSync(images("a.img"), Buffer.alloc(8_192, 1));
+    await died(0);
+    const steps: string[] = [];
+    const watched = hostWith(hosts.local, (directory) => ({
+      open: async (name, request) => {
+        const file = await directory.open(name, request);
+        return standIn(file, {
+          truncate: (sizeBytes) => {
+            steps.push(`truncate ${sizeBytes}`);
+            return file.truncate(sizeBytes);
+          },
+          sync: async () => void steps.push("sync"),
+        });
+      },
+    }));
+    hostAt = async () => watched;
+    await recoverNow();
+    expect(steps).toEqual(["truncate 4096", "sync"]);
+  });
+
+  it("is cut back where its daemon was busy at the end, and not where it was written later", async () => {
+    writeFileSync(images("a.img"), Buffer.alloc(8_192, 1));
+    await died((limits.recordAliveMs * limits.recordAliveSlack) / 1_000 - 2);
+    await recoverNow();
+    expect(statSync(images("a.img")).size).toBe(4_096);
+
+    truncateSync(images("a.img"), 16_384);
+    await died((limits.recordAliveMs * limits.recordAliveSlack) / 1_000 + 1);
+    const [job] = await recoverNow();
+    expect(told(job)).toEqual([`${left(16_384)}; ${incomplete()}`]);
+    expect(statSync(images("a.img")).size).toBe(16_384);
+    expect(records()).toEqual([]);
+  });
+
+  it("is left as it is where another one, of an earlier time, was put in its place", async () => {
+    writeFileSync(images("from the backup"), Buffer.alloc(8_192, 1));
+    utimesSync(images("from the backup"), 1_000, 1_000);
+    await died(60);
+    renameSync(images("from the backup"), images("a.img"));
+    const [job] = await recoverNow();
+    expect(told(job)).toEqual([`${left(8_192)}; ${incomplete()}`]);
+    expect(statSync(images("a.img")).size).toBe(8_192);
+  });
+
+  it("is left as it is where the journal's time is a server's", async () => {
+    writeFileSync(images("a.img"), Buffer.alloc(8_192, 1));
+    await died(0);
+    const [job] = await recoverNow(standIn(journal, { host: standIn(hosts.local, { home: "remote" }) }));
+    expect(told(job)).toEqual([`${left(8_192)}; ${incomplete()}`]);
+    expect(statSync(images("a.img")).size).toBe(8_192);
+  });
+
+  it.each([0, 4_095, 4_096])("is not made longer, and not touched where it is not longer: %i bytes", async (bytes) => {
+    writeFileSync(images("a.img"), Buffer.alloc(bytes, 1));
+    utimesSync(images("a.img"), 1_000, 1_000);
+    await died(0);
+    const [job] = await recoverNow();
+    expect(told(job)).toEqual([incomplete()]);
+    expect(statSync(images("a.img"))).toMatchObject({ size: bytes, mtimeMs: 1_000_000 });
+  });
+
+  it("may have any where none is recorded", async () => {
+    writeFileSync(images("a.img"), Buffer.alloc(8_192, 1));
+    await died(0, null);
+    const [job] = await recoverNow();
+    expect(told(job)).toEqual([incomplete()]);
+    expect(statSync(images("a.img")).size).toBe(8_192);
+  });
+
+  it("is not what a symlink leads to", async () => {
+    const precious = join(root, "precious");
+    writeFileSync(precious, Buffer.alloc(8_192, 1));
+    symlinkSync(precious, images("a.img"));
+    await died(0);
+    const [job] = await recoverNow();
+    expect(told(job)).toEqual([incomplete()]);
+    expect(statSync(precious).size).toBe(8_192);
+    expect(records()).toEqual([]);
+  });
+
+  it("is not what a symlink leads to that comes between two looks", async () => {
+    const precious = join(root, "precious");
+    writeFileSync(precious, Buffer.alloc(8_192, 1));
+    writeFileSync(images("a.img"), "");
+    await died(0);
+    const tricked = hostWith(hosts.local, (directory) => ({
+      lookup: async (name, options) => {
+        const facts = await directory.lookup(name, options);
+        rmSync(images("a.img"));
+        symlinkSync(precious, images("a.img"));
+        return facts;
+      },
+    }));
+    hostAt = async () => tricked;
+    const [job] = await recoverNow();
+    expect(told(job)).toEqual([`what it left in '${images()}' could not be undone`]);
+    expect([statSync(precious).size, records().length]).toEqual([8_192, 1]);
+  });
+
+  it("is not a FIFO or a directory of its name", async () => {
+    execFileSync("mkfifo", [images("a.img")]);
+    await died(0);
+    expect(told((await recoverNow())[0])).toEqual([incomplete()]);
+    rmSync(images("a.img"));
+    mkdirSync(images("a.img"));
+    await died(0);
+    expect(told((await recoverNow())[0])).toEqual([incomplete()]);
+    expect(records()).toEqual([]);
+  });
+
+  it("keeps what was found out of its time until its storage is there", async () => {
+    writeFileSync(images("a.img"), Buffer.alloc(8_192, 1));
+    await died(0);
+    renameSync(images(), join(root, "elsewhere"));
+    await recoverNow();
+    const [name = ""] = records();
+    // What happens to the record afterwards says nothing of its daemon.
+    utimesSync(join(root, "journal", name), 1_000, 1_000);
+    renameSync(join(root, "elsewhere"), images());
+    await arrives(images());
+    expect(statSync(images("a.img")).size).toBe(4_096);
   });
 });
 

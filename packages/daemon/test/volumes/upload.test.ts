@@ -346,6 +346,13 @@ describe("the end of an upload", () => {
     expect(calls).toEqual(["write 0 10", "syncData", "close"]);
   });
 
+  it("that cuts the file back comes after a flush", async () => {
+    const { upload, calls } = await open(sparseFile(5));
+    await upload.write(data(10));
+    await upload.abort();
+    expect(calls).toEqual(["write 0 10", "truncate 5", "syncData", "close"]);
+  });
+
   it("by abort keeps what came over the old content and nothing behind it, and says why", async () => {
     const path = sparseFile(5);
     const { upload, endings } = await open(path);

@@ -1,6 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorDomain } from "@cistern/protocol";
 import type { Directory, File, FileAccess } from "../../host/host.js";
+import type { Recorded } from "../../jobs/job.js";
 import type { UploadTarget, VolumeContext } from "../driver.js";
 import { failingAs } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
@@ -28,7 +29,7 @@ export async function openForUpload(
   const file = await openEntry(directory, volume, "write", context, streamDetail(volume), ErrorDomain.STREAMS);
   try {
     await relabel(file, volume);
-    const recorded = await recordInPlace("content", directory, volume, context.job);
+    const recorded = await recordContent(directory, file, volume, context);
     return { file, recorded, freeBytes: () => freeBytesOf(pool, context) };
   } catch (thrown) {
     await file.close();
@@ -47,12 +48,27 @@ export async function wipeEntry(
   const detail = `Failed to open storage volume with path '${pathOf(volume)}'`;
   await using directory = await failingAs(detail, openTargetRaw(pool, context.host));
   await using file = await openEntry(directory, volume, "read-write", context, detail, ErrorDomain.STORAGE);
-  const recorded = await recordInPlace("content", directory, volume, context.job);
+  const recorded = await recordContent(directory, file, volume, context);
   try {
     await wipeFile(file, volume, algorithm, context);
   } finally {
     await recorded.release();
   }
+}
+
+/**
+ * Says what it is to be cut back to, where that is safe: not what a symlink leads to, which may be another file by then, and
+ * not where a server's clock dates the changes.
+ */
+async function recordContent(
+  directory: Directory,
+  file: File,
+  volume: VolumeDocument,
+  { followsSymlink = false, job }: VolumeContext,
+): Promise<Recorded> {
+  const { kind, sizeBytes } = await failingAs(`cannot stat file '${file.path}'`, file.facts({ signal: job.signal }));
+  const mayBeCut = kind === "file" && !followsSymlink && directory.host.home === "local";
+  return recordInPlace({ kind: "content", sizeBytes: mayBeCut ? sizeBytes : null }, directory, volume, job);
 }
 
 async function freeBytesOf(pool: PoolDocument, { host }: VolumeContext): Promise<bigint> {

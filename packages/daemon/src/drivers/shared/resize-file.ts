@@ -63,7 +63,7 @@ async function resizeRaw(
   const { sizeBytes } = await failingAs(`Failed to stat file '${path}'`, file.facts({ signal }), ErrorDomain.NONE);
   // The caller knew the size of the last look; what the file has got since is not cut off unasked.
   if (capacityBytes < sizeBytes && (flags & SHRINK) === 0) throw shrinkRefusal();
-  const recorded = allocates ? await recordInPlace("resize", directory, volume, job) : null;
+  const recorded = allocates ? await recordInPlace({ kind: "resize" }, directory, volume, job) : null;
   try {
     if (allocates) await reserve(directory, file, volume, capacityBytes, context);
     else throwIfCalledOff(signal, `Failed to truncate file '${path}'`);
@@ -160,7 +160,9 @@ async function resizeWithQemuImg(
   context: VolumeContext,
 ): Promise<void> {
   await refuseNewSymlink(directory, volume, context);
-  const recorded = await recordInPlace("content", directory, volume, context.job);
+  // It may have become longer in good order: cutting an image loses what lies there.
+  const change = { kind: "content", sizeBytes: null } as const;
+  const recorded = await recordInPlace(change, directory, volume, context.job);
   try {
     await runQemuImg(directory, volume, capacityBytes, context);
   } finally {

@@ -53,7 +53,10 @@ async function keepingSize(file: File, volume: VolumeDocument, job: Job, work: (
     await work();
   } finally {
     // Also of one that was given up.
-    if (kind === "file" && (await factsOf(file, volume)).sizeBytes > sizeBytes) await cutTo(file, sizeBytes, volume);
+    if (kind === "file" && (await factsOf(file, volume)).sizeBytes > sizeBytes) {
+      await cutTo(file, sizeBytes, volume);
+      await failingAs(`cannot sync data to volume with path '${pathOf(volume)}'`, file.syncData());
+    }
   }
 }
 
