@@ -18,6 +18,10 @@ export function refuseZeroCapacity(requestedBytes: bigint, flags: number): void 
   }
 }
 
+export function mayShrink(flags: number): boolean {
+  return (flags & SHRINK) !== 0;
+}
+
 export interface ResizePlan {
   readonly capacityBytes: bigint;
   /** The new size is reserved at once. */
@@ -42,7 +46,7 @@ export function resizedCapacity(
       "can't shrink capacity below existing allocation",
     );
   }
-  if (capacityBytes < volume.capacityBytes && (flags & SHRINK) === 0) throw shrinkRefusal();
+  if (capacityBytes < volume.capacityBytes && !mayShrink(flags)) throw shrinkRefusal();
   const allocates = (flags & ALLOCATE) !== 0;
   if (allocates && capacityBytes - volume.allocationBytes > availableBytes) {
     throw LibvirtError.of(ErrorCode.OPERATION_FAILED, ErrorDomain.STORAGE, "Not enough space left in storage pool");

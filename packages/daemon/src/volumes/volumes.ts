@@ -11,7 +11,7 @@ import type { Volume } from "../pools/volume.js";
 import type { VolumeLeases } from "../pools/volume-leases.js";
 import { volumeBuilding, volumeInUse } from "../pools/volume-refusals.js";
 import { BackingUsers } from "./backing-users.js";
-import { refuseZeroCapacity, resizedCapacity } from "./resize.js";
+import { mayShrink, type ResizePlan, refuseZeroCapacity, resizedCapacity } from "./resize.js";
 import {
   asJob,
   lookAt,
@@ -153,10 +153,14 @@ export class Volumes {
     const placed = this.resolve(handle);
     const { pool, volume } = placed;
     mustBeIdle(volume, this.#backends.leases);
-    const plan = resizedCapacity(volume.document, capacityBytes, flags, pool.live.availableBytes);
+    const planNow = (): ResizePlan => resizedCapacity(volume.document, capacityBytes, flags, pool.live.availableBytes);
+    planNow();
     const resize = this.#operationsOf(pool)?.resize;
     if (resize === undefined) throw unsupported("volume.resize");
     await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
+      // What others have added since anybody looked would be cut off unasked. What cannot be looked at cannot be resized either.
+      if (mayShrink(flags)) await lookAt(placed, false, this.#backends).catch(() => {});
+      const plan = planNow();
       const { document } = volume;
       await refuseDoubtfulFormat(placed, this.#backends);
       if (plan.capacityBytes < document.capacityBytes) {

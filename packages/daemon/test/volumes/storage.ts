@@ -76,7 +76,7 @@ export class Storage {
         driverOf: () => own.#driver,
         hasDriver: () => true,
         poolSecret: (lookup) => secret(lookup),
-        uses: UNGUARDED,
+        uses: { ...UNGUARDED },
         undoInterrupted: (pool) => own.undoInterrupted(pool),
         hostOf: async () => host,
         hostAt: async () => host,

@@ -2,6 +2,8 @@ import { readFileSync, renameSync, statSync, symlinkSync, truncateSync, writeFil
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
+import type { Pool } from "../../dist/pools/pool.js";
+import type { Volume } from "../../dist/pools/volume.js";
 import { gate } from "./gate.js";
 import { Storage } from "./storage.js";
 
@@ -133,6 +135,21 @@ it("a resize that waits is a promise to guests, which ends with it", async () =>
   expect(commitments.of(pool).promisedBytes).toBe(BigInt(5 * MIB));
   await storage.volumes.resize(A, BigInt(2 * MIB), 4, DAEMON_REQUESTER);
   expect(commitments.of(pool).promisedBytes).toBe(BigInt(2 * MIB));
+});
+
+it("guests are asked before what somebody has added since the last look is cut off", async () => {
+  const SHRINK = 4;
+  await storage.started("images");
+  const asked: string[] = [];
+  Object.assign(storage.backends.uses, { volume: async (_: Pool, __: Volume, what: string) => void asked.push(what) });
+  truncate("a", 8 * MIB);
+  await storage.volumes.resize(A, BigInt(4 * MIB), SHRINK, DAEMON_REQUESTER);
+  expect(asked).toEqual(["shrink"]);
+  await storage.volumes.resize(A, BigInt(6 * MIB), SHRINK, DAEMON_REQUESTER);
+  expect(asked).toEqual(["shrink"]);
+  truncate("a", 8 * MIB);
+  await storage.volumes.resize(A, BigInt(MIB), DELTA | SHRINK, DAEMON_REQUESTER);
+  expect(statSync(`${storage.directory("images")}/a`).size).toBe(7 * MIB);
 });
 
 it("a volume that is a symlink is followed by whatever comes after a look at it; one that became a symlink is not", async () => {
