@@ -56,8 +56,13 @@ export class Lane {
     }
   }
 
-  /** Does the operation once, undisturbed; every moment at which it changes storage. */
+  /**
+   * Does the operation undisturbed; every moment at which it changes storage. It is the second time that counts: a daemon
+   * makes more calls when it does something first (it opens directories that it keeps), and the last of as many would never
+   * come.
+   */
   async record(operation: Operation): Promise<readonly Point[]> {
+    await withDeadline(operation.run(await this.#stage.prepare(operation)));
     const scene = await this.#stage.prepare(operation);
     const paths = await descriptorPaths(this.#daemon.pid);
     const tracing = await Tracing.attach(this.#daemon.pid, this.#traceFile, { calls: STORAGE_CHANGES });
