@@ -23,7 +23,10 @@ const SEED = Number(process.env["CISTERN_CRASH_SEED"] ?? 1);
 const ONLY_OPERATION = process.env["CISTERN_CRASH_OPERATION"];
 const ONLY_POINT = process.env["CISTERN_CRASH_POINT"];
 const LANES = 2;
-/** A counter goes by thread and call, and another thread's wake-up is such a call too: now and then one comes in between. */
+/**
+ * A counter goes by thread and call, and another thread's wake-up is such a call too: now and then one comes in between, or does
+ * not come that was recorded (a directory is opened again that had been idle).
+ */
 const ATTEMPTS = 3;
 /** Share of the points. */
 const MOST_UNREACHED = 0.1;
@@ -121,8 +124,13 @@ function pick(operation: Operation, all: readonly Point[]): readonly Point[] {
 }
 
 async function crashAt(lane: Lane, operation: Operation, point: Point): Promise<Crash> {
+  let misses = 0;
   for (let attempt = 1; ; attempt++) {
-    const crash = await lane.crash(operation, point, attempt % 2 === 1 ? "thread" : "all");
+    const ordinal = Math.max(1, point.ordinal - misses);
+    // Whichever thread makes it this time.
+    const watch = misses === 0 && attempt % 2 === 1 ? "thread" : "all";
+    const crash = await lane.crash(operation, { ...point, ordinal }, watch);
+    if (crash.hit === null) misses += 1;
     // Dying elsewhere tests something too, and what it finds counts.
     if (crash.asPlanned || crash.complaints.length > 0 || attempt === ATTEMPTS) return crash;
   }

@@ -28,6 +28,13 @@ export interface Crash {
   readonly complaints: readonly string[];
 }
 
+/** How an operation ended that was to die. */
+interface End {
+  /** As in `Crash`. */
+  readonly hit: string | null;
+  readonly failure: string | null;
+}
+
 /** A daemon that is killed again and again, with a pool on each file system. Operations run in it one after the other. */
 export class Lane {
   readonly #daemon: RootedDaemon;
@@ -95,14 +102,17 @@ export class Lane {
   /** Does the operation once more, kills the daemon at the point, starts it again and looks at what is there. */
   async crash(operation: Operation, point: Point, watch: "thread" | "all" = "thread"): Promise<Crash> {
     const scene = await this.#stage.prepare(operation);
-    const hit =
+    const { hit, failure } =
       point.origin === "own"
         ? await this.#dieAt(operation, scene, point, watch)
         : await this.#dieWithChild(operation, scene, point);
     await this.#daemon.kill();
     await this.#daemon.start();
     const { state, complaints } = await this.#stage.inspect(operation, scene);
-    return { hit, asPlanned: hit !== null && shapeOf(hit) === shapeOf(point.line), state, complaints };
+    const asPlanned = hit !== null && shapeOf(hit) === shapeOf(point.line);
+    // It may fail because the daemon dies, and for nothing else.
+    const unasked = hit === null && failure !== null ? [`the daemon lived, and it failed: ${failure}`] : [];
+    return { hit, asPlanned, state, complaints: [...unasked, ...complaints] };
   }
 
   async close(): Promise<void> {
@@ -112,7 +122,7 @@ export class Lane {
     await rm(this.#daemon.root, { recursive: true, force: true });
   }
 
-  async #dieAt(operation: Operation, scene: Scene, point: Point, watch: "thread" | "all"): Promise<string | null> {
+  async #dieAt(operation: Operation, scene: Scene, point: Point, watch: "thread" | "all"): Promise<End> {
     const threads = [...threadsOf(this.#daemon.pid)].sort((a, b) => a - b);
     const injection = `${point.call}:signal=KILL:when=${point.ordinal}`;
     // One thread by itself: the counter goes by thread, and no other can be first. One that is yet to be made, or has another
@@ -122,18 +132,18 @@ export class Lane {
       thread === undefined
         ? await Tracing.attach(this.#daemon.pid, this.#traceFile, { calls: STORAGE_CHANGES, injection })
         : await Tracing.attach(thread, this.#traceFile, { what: "thread", calls: STORAGE_CHANGES, injection });
-    await withDeadline(operation.run(scene)).catch(() => {});
-    const died = await this.#daemon.ended(200);
+    const failure = await failureOf(operation.run(scene));
+    // Its connections end before it does, which may have to wait for the disk.
+    const died = await this.#daemon.ended(failure === null ? 200 : 10_000);
     await tracing.detach();
-    return died ? await tracing.unfinishedCall() : null;
+    return { hit: died ? ((await tracing.unfinishedCall()) ?? "a call that the trace does not tell") : null, failure };
   }
 
-  async #dieWithChild(operation: Operation, scene: Scene, point: Point): Promise<string | null> {
+  async #dieWithChild(operation: Operation, scene: Scene, point: Point): Promise<End> {
     const injection = `${point.call}:signal=STOP:when=${point.ordinal}`;
     const tracing = await Tracing.attach(this.#daemon.pid, this.#traceFile, { calls: STORAGE_CHANGES, injection });
-    const run = withDeadline(operation.run(scene)).catch(() => {});
     let over = false;
-    void run.then(() => {
+    const run = failureOf(operation.run(scene)).finally(() => {
       over = true;
     });
     let stopped = false;
@@ -142,12 +152,21 @@ export class Lane {
       stopped = await tracing.hasStopped();
     }
     await this.#daemon.kill();
-    await run;
+    const failure = await run;
     await tracing.detach();
-    return stopped ? point.line : null;
+    return { hit: stopped ? point.line : null, failure };
   }
 
   get #traceFile(): string {
     return join(this.#daemon.root, "trace");
+  }
+}
+
+async function failureOf(run: Promise<unknown>): Promise<string | null> {
+  try {
+    await withDeadline(run);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
