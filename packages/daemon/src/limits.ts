@@ -44,6 +44,8 @@ export const limits = {
   uploadBuffers: 3,
   /** Bytes that came wait so long for more to be written with; then they are visible in the file. */
   uploadGatherMs: 20,
+  /** The answer to a client that wants no more events waits so long, for the client's own threads. */
+  deregisteredAfterMs: 20,
   /** While a client is not read, it is looked so often whether it is still there. */
   hangUpLookMs: 1_000,
   /** Zeros of an upload are looked for in blocks of this size, the block size of common file systems. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { limits } from "../limits.js";
 
@@ -36,11 +37,16 @@ export class Subscriptions {
     return id;
   }
 
-  deregister(family: EventFamily, callbackId: number): void {
+  /**
+   * Is back a moment later. virsh ends with this call while another of its threads may still be busy with the event before, and
+   * says that it has leaked references if that has not let go when the answer comes. libvirtd is never that fast.
+   */
+  async deregister(family: EventFamily, callbackId: number): Promise<void> {
     if (this.#registrations.get(callbackId)?.family !== family) {
       throw refusal(`${family} event callback ${callbackId} not registered`);
     }
     this.#registrations.delete(callbackId);
+    await sleep(limits.deregisteredAfterMs);
   }
 
   /** The callbacks that an event is for. */
