@@ -22,18 +22,23 @@ export function mayWrite({ role, isReadOnly }: Attachment): boolean {
   return !isReadOnly && !READERS.has(role);
 }
 
-/** Its document says raw, or nothing, which libvirt takes for raw; a data file is raw whatever is said. */
-export function writesRaw(use: Attachment): boolean {
-  const { role, format } = use;
-  const isRaw = role === "data-file" || ((isDrive(use) || role === "mirror") && (format ?? "raw") === "raw");
-  return isRaw && mayWrite(use);
-}
-
 const DRIVES: ReadonlySet<AttachmentRole> = new Set<AttachmentRole>(["disk", "lun", "cdrom", "floppy"]);
 
 /** It is what the guest's document names as the disk, and nothing below or beside that. */
 export function isDrive({ role }: Attachment): boolean {
   return DRIVES.has(role);
+}
+
+/** libvirt takes what is not said for raw: it does not look into what guests write. */
+export function declaredFormat({ format }: Attachment): string {
+  return format ?? "raw";
+}
+
+/** A data file is raw whatever is said. */
+export function writesRaw(use: Attachment): boolean {
+  const { role } = use;
+  const isRaw = role === "data-file" || ((isDrive(use) || role === "mirror") && declaredFormat(use) === "raw");
+  return isRaw && mayWrite(use);
 }
 
 export function isNow(when: AttachmentTime): boolean {

@@ -1,6 +1,6 @@
 import { DocumentError, diskOfVolume } from "@cistern/documents";
 import type { PoolRegistry } from "../pools/registry.js";
-import { isDrive, isNow, titleOf } from "./attachment.js";
+import { declaredFormat, isDrive, isNow, titleOf } from "./attachment.js";
 import { type Conflict, conflictOf } from "./conflict.js";
 import type { Attachment } from "./model.js";
 
@@ -8,8 +8,7 @@ import type { Attachment } from "./model.js";
 export function formatMismatches(all: readonly Attachment[], registry: PoolRegistry): Conflict[] {
   return all.filter(isDrive).flatMap((attachment) => {
     const right = formatForGuests(attachment, registry);
-    // libvirt takes what is not said for raw: it does not look into what guests write.
-    const declared = attachment.format ?? "raw";
+    const declared = declaredFormat(attachment);
     if (right === null || declared === right) return [];
     const detail = `'${attachment.domain.name}' reads ${titleOf(attachment)} as ${declared} (${attachment.target}), but it is ${right}`;
     return [conflictOf("format-mismatch", isNow(attachment.when) ? "error" : "warning", [attachment], detail)];

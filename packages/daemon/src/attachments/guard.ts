@@ -47,7 +47,7 @@ export class AttachmentGuard implements UseGuard {
   async probedFormat(pool: Pool, volume: Volume): Promise<void> {
     const { format } = volume.document.target;
     const uses = await this.#usesAfter(writesRaw, (leftMs) => this.#attachments.ofVolumeNow(pool, volume, leftMs));
-    const [writer] = uses.filter(writesRaw);
+    const writer = uses.find(writesRaw);
     if (writer === undefined) return;
     throw inUse(
       `volume '${volume.name}' begins like an image of format ${format}, but ${sentenceOf(writer)}, whose document says raw: ` +

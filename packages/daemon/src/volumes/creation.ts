@@ -1,6 +1,6 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { VolumeContext, VolumeOperations } from "../drivers/driver.js";
+import type { CloneSource, VolumeContext, VolumeOperations } from "../drivers/driver.js";
 import { backingPathOf, unsupported } from "../drivers/index.js";
 import { QUICK_JOB } from "../jobs/job.js";
 import type { Requester } from "../jobs/job-facts.js";
@@ -217,11 +217,7 @@ export class VolumeCreation {
     context: VolumeContext,
   ): Promise<void> {
     const operations = this.#operationsOf(pool);
-    const content = source === null ? null : { pool: source.pool.live, document: await this.#current(source) };
-    if (source !== null && content !== null) {
-      await refuseDoubtfulFormat(source, this.#backends);
-      this.#holdAll(pool, volume, content.document);
-    }
+    const content = source === null ? null : await this.#contentFor(pool, volume, source);
     const made = await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
     if (made !== undefined) {
       if (pool.volumes.update(volume, made)) return;
@@ -239,6 +235,14 @@ export class VolumeCreation {
       await operations.remove?.(pool.live, volume.document, 0, context).catch(() => {});
       throw error;
     }
+  }
+
+  /** What a clone is made of, which has room for all of it from here on. */
+  async #contentFor(pool: Pool, clone: Volume, source: PlacedVolume): Promise<CloneSource> {
+    const document = await this.#current(source);
+    await refuseDoubtfulFormat(source, this.#backends);
+    this.#holdAll(pool, clone, document);
+    return { pool: source.pool.live, document };
   }
 
   /** The clone's source as it is now, not as the last scan saw it. */
