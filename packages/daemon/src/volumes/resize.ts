@@ -30,16 +30,20 @@ export interface ResizePlan {
   readonly driverFlags: number;
 }
 
-/** The capacity that libvirt's flags ask for, or the refusal; `availableBytes` is the pool's. */
+/**
+ * The capacity that libvirt's flags ask for, or the refusal; `availableBytes` is the pool's. `losesNothing`: behind that capacity
+ * the volume has no blocks, however many the file system needs to keep account of those before it.
+ */
 export function resizedCapacity(
   volume: VolumeDocument,
   requestedBytes: bigint,
   flags: number,
   availableBytes: bigint,
+  losesNothing = false,
 ): ResizePlan {
   const capacityBytes = absolute(volume.capacityBytes, requestedBytes, flags);
   // What a technology keeps for a volume may be more than what the volume holds (a full ZFS volume): growing is no shrinking.
-  if (capacityBytes < volume.allocationBytes && capacityBytes < volume.capacityBytes) {
+  if (!losesNothing && capacityBytes < volume.allocationBytes && capacityBytes < volume.capacityBytes) {
     throw LibvirtError.of(
       ErrorCode.INVALID_ARG,
       ErrorDomain.STORAGE,

@@ -3,7 +3,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeOperations } from "../drivers/driver.js";
 import { DELETE_WITH_SNAPSHOTS, unsupported } from "../drivers/index.js";
 import type { Requester } from "../jobs/job-facts.js";
-import { scanAfterChange } from "../pools/activation.js";
+import { hostForChanges, scanAfterChange } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags, noVolumeWithName, poolNotActive, refuseWhileUnseen } from "../pools/refusals.js";
@@ -153,15 +153,19 @@ export class Volumes {
     const placed = this.resolve(handle);
     const { pool, volume } = placed;
     mustBeIdle(volume, this.#backends.leases);
-    const planNow = (): ResizePlan => resizedCapacity(volume.document, capacityBytes, flags, pool.live.availableBytes);
-    planNow();
-    const resize = this.#operationsOf(pool)?.resize;
+    const planNow = (losesNothing: boolean): ResizePlan =>
+      resizedCapacity(volume.document, capacityBytes, flags, pool.live.availableBytes, losesNothing);
+    const operations = this.#operationsOf(pool);
+    const looksBehind = mayShrink(flags) && operations?.hasBlocksBehind !== undefined;
+    planNow(looksBehind);
+    const resize = operations?.resize;
     if (resize === undefined) throw unsupported("volume.resize");
     await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
       // What others have added since anybody looked would be cut off unasked. What cannot be looked at cannot be resized either.
       if (mayShrink(flags)) await lookAt(placed, false, this.#backends).catch(() => {});
-      const plan = planNow();
       const { document } = volume;
+      const losesNothing = looksBehind && (await this.#losesNothing(placed, planNow(true).capacityBytes));
+      const plan = planNow(losesNothing);
       await refuseDoubtfulFormat(placed, this.#backends);
       if (plan.capacityBytes < document.capacityBytes) {
         await this.#backends.uses.volume(pool, volume, "shrink", requester);
@@ -191,6 +195,19 @@ export class Volumes {
         await spaceTaken(pool, takenBytes, looks, this.#backends);
       }
     });
+  }
+
+  /** How much is allocated does not tell where, and counts what the file system needs to keep account of it. */
+  async #losesNothing({ pool, volume }: PlacedVolume, capacityBytes: bigint): Promise<boolean> {
+    if (capacityBytes >= volume.document.allocationBytes) return true;
+    const hasBlocksBehind = this.#operationsOf(pool)?.hasBlocksBehind;
+    if (hasBlocksBehind === undefined) return false;
+    return !(await hasBlocksBehind(
+      pool.live,
+      volume.document,
+      capacityBytes,
+      await hostForChanges(pool, this.#backends),
+    ));
   }
 
   /** Overwrites the content. The pool stays usable meanwhile; the volume does not. */

@@ -1,13 +1,12 @@
-import { appendFileSync, readFileSync, rmdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import type { VolumeDocument } from "@cistern/documents";
-import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
-import { type LoopType, loopRequirements, mountLoop } from "../../../../tests/support/loop.ts";
-import { missing } from "../../../../tests/support/requirements.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fileVolumes } from "../../dist/drivers/shared/file-volumes.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import { DocumentParser } from "../../dist/parsing/parser.js";
 import { PoolCommitments } from "../../dist/pools/commitment.js";
 import { VolumeCreation } from "../../dist/volumes/creation.js";
+import { directoryOn } from "./directory-on.js";
 import { Storage } from "./storage.js";
 
 const MIB = 1_048_576;
@@ -46,23 +45,8 @@ describe("a source that has grown since it was last looked at is cloned whole", 
     truncateSync(at("source"), 3 * MIB);
   };
 
-  const imagesOn = (type: LoopType, context: TestContext): AsyncDisposable => {
-    const lacking = missing(loopRequirements(type));
-    if (lacking !== null) context.skip(`needs ${lacking}`);
-    const disk = mountLoop(type);
-    rmdirSync(images);
-    symlinkSync(disk.mountPoint, images);
-    return {
-      [Symbol.asyncDispose]: async () => {
-        // They hold the pool's directory, which keeps the disk busy.
-        await storage.laboratory.hosts.close();
-        disk.unmount();
-      },
-    };
-  };
-
   test.for(["ext4", "xfs"] as const)("on %s", async (type, context) => {
-    await using _disk = imagesOn(type, context);
+    await using _disk = directoryOn(type, images, storage, context);
     await grow();
     const { capacityBytes } = await clone("source", MIB);
     expect(readFileSync(at("clone")).equals(readFileSync(at("source")))).toBe(true);
@@ -70,7 +54,7 @@ describe("a source that has grown since it was last looked at is cloned whole", 
   });
 
   test("where blocks are shared, also if it grows at the last moment", async (context) => {
-    await using _disk = imagesOn("xfs", context);
+    await using _disk = directoryOn("xfs", images, storage, context);
     await grow();
     storage.operations = {
       fill: (...args) => {

@@ -1,9 +1,24 @@
-import { readFileSync, renameSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
+import { missing } from "../../../../tests/support/requirements.ts";
 import { directoryDriver } from "../../dist/drivers/directory.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import type { Pool } from "../../dist/pools/pool.js";
 import type { Volume } from "../../dist/pools/volume.js";
+import { directoryOn } from "./directory-on.js";
 import { gate } from "./gate.js";
 import { Storage } from "./storage.js";
 
@@ -135,6 +150,56 @@ it("a resize that waits is a promise to guests, which ends with it", async () =>
   expect(commitments.of(pool).promisedBytes).toBe(BigInt(5 * MIB));
   await storage.volumes.resize(A, BigInt(2 * MIB), 4, DAEMON_REQUESTER);
   expect(commitments.of(pool).promisedBytes).toBe(BigInt(2 * MIB));
+});
+
+describe("a full volume in many pieces, of which the file system keeps account in blocks of its own,", () => {
+  const SHRINK = 4;
+  const BLOCK = 4_096;
+  let shrunk: (behind: (fd: number) => void) => Promise<void>;
+  const onExt4 = async (context: TestContext): Promise<AsyncDisposable> => {
+    const missingProgram = missing({ programs: ["fallocate"] });
+    context.skip(missingProgram !== null, missingProgram ?? "");
+    rmSync(storage.path("images", "a"));
+    const disk = directoryOn("ext4", storage.directory("images"), storage, context);
+    const path = storage.path("images", "a");
+    writeFileSync(path, "");
+    execFileSync("fallocate", ["--length", `${MIB}`, path]);
+    const file = openSync(path, "r+");
+    for (let offset = 0; offset < MIB; offset += 2 * BLOCK) writeSync(file, Buffer.alloc(BLOCK, 1), 0, BLOCK, offset);
+    fsyncSync(file);
+    closeSync(file);
+    expect(statSync(path).blocks * 512).toBeGreaterThan(MIB);
+    await storage.started("images");
+    shrunk = async (behind) => {
+      await storage.volumes.resize(A, BigInt(4 * MIB), 0, DAEMON_REQUESTER);
+      const grown = openSync(path, "r+");
+      behind(grown);
+      fsyncSync(grown);
+      closeSync(grown);
+      await storage.volumes.resize(A, BigInt(MIB), SHRINK, DAEMON_REQUESTER);
+    };
+    return disk;
+  };
+
+  it("can be grown and made as small again as it was", async (context) => {
+    await using _disk = await onExt4(context);
+    await shrunk(() => {});
+    expect(statSync(storage.path("images", "a")).size).toBe(MIB);
+    await expect(storage.volumes.resize(A, BigInt(MIB / 2), SHRINK, DAEMON_REQUESTER)).rejects.toThrow(
+      "can't shrink capacity below existing allocation",
+    );
+  });
+
+  it("is not cut where something was written or reserved behind", async (context) => {
+    await using _disk = await onExt4(context);
+    const refused = "can't shrink capacity below existing allocation";
+    await expect(shrunk((fd) => writeSync(fd, "x", 3 * MIB))).rejects.toThrow(refused);
+    await storage.volumes.resize(A, BigInt(4 * MIB), 0, DAEMON_REQUESTER);
+    truncateSync(storage.path("images", "a"), MIB);
+    const reserve = ["--offset", `${2 * MIB}`, "--length", `${BLOCK}`, storage.path("images", "a")];
+    await expect(shrunk(() => execFileSync("fallocate", reserve))).rejects.toThrow(refused);
+    expect(statSync(storage.path("images", "a")).size).toBe(4 * MIB);
+  });
 });
 
 it("guests are asked before what somebody has added since the last look is cut off", async () => {

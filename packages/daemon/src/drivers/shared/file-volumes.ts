@@ -1,5 +1,6 @@
 import type { VolumeOperations } from "../driver.js";
 import { allocateFile } from "./allocate-file.js";
+import { hasBlocksBehind } from "./blocks-behind.js";
 import { fillFile } from "./fill-file.js";
 import { openForDownload, openForUpload, wipeEntry } from "./open-volume.js";
 import { refreshFile } from "./refresh-file.js";
@@ -13,6 +14,7 @@ export const fileVolumes = {
   refresh: refreshFile,
   remove: removeFile,
   resize: resizeFile,
+  hasBlocksBehind,
   wipe: wipeEntry,
   openForDownload,
   openForUpload,
