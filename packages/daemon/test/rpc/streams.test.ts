@@ -209,6 +209,22 @@ describe("a stream whose job is cancelled", () => {
   });
 });
 
+describe("a download that its client ends early", () => {
+  it.each([
+    ["finish", MessageStatus.OK, null],
+    ["abort", MessageStatus.ERROR, "The client gave the download up"],
+  ])("by %s is confirmed when the volume is free, once", async (_how, status, reason) => {
+    const { stream, got, endings } = await downloadStream(false);
+    await expect.poll(() => got).toEqual(["data"]);
+    stream.receive(packet(status));
+    stream.receive(packet(status));
+    expect(got).toEqual(["data"]);
+    expect(endings).toEqual([]);
+    await expect.poll(() => endings).toEqual([reason]);
+    await expect.poll(() => got).toEqual(["data", "confirmed", "forgotten"]);
+  });
+});
+
 describe("an upload's packets", () => {
   it("keep their order when they come faster than they are written", async () => {
     const { stream, got, path } = await uploadStream();

@@ -18,6 +18,8 @@ export class DownloadStream implements ServerStream {
   /** The client has yet to take what was sent. */
   #waitsForClient = false;
   #stopped = false;
+  /** The client is told so as soon as the volume is free. */
+  #ending = false;
   isSpent = false;
 
   constructor(download: Download, wire: StreamWire, idleMs: number = limits.streamIdleMs) {
@@ -39,13 +41,12 @@ export class DownloadStream implements ServerStream {
 
   receive(frame: Frame): void {
     if (frame.type !== MessageType.STREAM) return;
-    if (frame.status === MessageStatus.CONTINUE) return;
+    if (frame.status === MessageStatus.CONTINUE || this.#ending) return;
+    this.#ending = true;
     this.#stop();
     // One that finishes early has what it wanted.
     const gaveUp = frame.status !== MessageStatus.OK;
-    void this.#close(gaveUp ? new LibvirtError(ErrorCode.OPERATION_ABORTED, ErrorDomain.STREAMS, GAVE_UP) : null);
-    this.#wire.confirm();
-    this.#wire.forget(this);
+    void this.#confirm(gaveUp ? new LibvirtError(ErrorCode.OPERATION_ABORTED, ErrorDomain.STREAMS, GAVE_UP) : null);
   }
 
   async abandon(): Promise<void> {
@@ -88,12 +89,20 @@ export class DownloadStream implements ServerStream {
 
   #fail(error: unknown): void {
     if (this.#stopped) return;
+    this.#ending = true;
     this.#stop();
     void this.#failWith(LibvirtError.from(error));
   }
 
+  // The volume is free when the client hears of its end: what it does next with it is not refused.
+
+  async #confirm(reason: Error | null): Promise<void> {
+    await this.#close(reason);
+    this.#wire.confirm();
+    this.#wire.forget(this);
+  }
+
   async #failWith(error: LibvirtError): Promise<void> {
-    // The volume is free when the client hears of it.
     await this.#close(error);
     this.#wire.fail(error);
     this.#wire.forget(this);
