@@ -447,7 +447,9 @@ describe("a volume group", () => {
         const a = await make("a");
         run("lvrename", [name(), "a", "b"]);
         await make("a");
-        expect(await errorOf(remove(a))).toMatch(/^50\/18 /);
+        const { wipe, openForUpload } = logicalDriver.volumes ?? {};
+        const outcomes = [remove(a), wipe?.(group, a, 0, context), openForUpload?.(group, a, context)];
+        for (const outcome of outcomes) expect(await errorOf(outcome ?? Promise.resolve())).toMatch(/^50\/18 /);
         expect(lvs()).toEqual(["a", "b"]);
       });
 

@@ -3,10 +3,11 @@ import { activateGroup, deactivateGroup } from "../tools/lvm.js";
 import { NOTHING_MADE, type StorageDriver } from "./driver.js";
 import { buildGroup, deleteGroup } from "./logical/build-group.js";
 import { allocateVolume, fillVolume, undoVolume } from "./logical/make-volume.js";
-import { removeVolume, wipeVolume } from "./logical/remove-volume.js";
+import { openForUpload, wipeVolume } from "./logical/overwrite-volume.js";
+import { removeVolume } from "./logical/remove-volume.js";
 import { scanGroup } from "./logical/scan-group.js";
 import { findGroup, groupOf, logicalVolumes, physicalVolumes } from "./logical/volume-group.js";
-import { openDeviceForDownload, openDeviceForUpload } from "./shared/block/device-streams.js";
+import { openDeviceForDownload } from "./shared/block/device-streams.js";
 import { runCommand } from "./shared/run-command.js";
 import { targetPath } from "./shared/target-directory.js";
 
@@ -63,7 +64,7 @@ export const logicalDriver: StorageDriver = {
     remove: removeVolume,
     wipe: wipeVolume,
     openForDownload: openDeviceForDownload,
-    openForUpload: openDeviceForUpload,
+    openForUpload,
     undo: undoVolume,
   },
 };

@@ -3,11 +3,10 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Host } from "../../host/host.js";
 import { deactivateLogicalVolume, type LogicalVolume, removeLogicalVolume } from "../../tools/lvm.js";
 import { DELETE_WITH_SNAPSHOTS, type VolumeContext } from "../driver.js";
-import { wipeDevice } from "../shared/block/device-streams.js";
 import { settle } from "../shared/block/settle.js";
 import { runCommand } from "../shared/run-command.js";
 import { pathOf } from "../shared/target-directory.js";
-import { groupOf, logicalVolumes, refuseOpen } from "./volume-group.js";
+import { groupOf, logicalVolumes, refuseOpen, replaced } from "./volume-group.js";
 
 /**
  * Removes a volume; with flag 2 its snapshots as well, which cannot be without it. LVM is asked first: what is open, or has
@@ -31,11 +30,6 @@ export async function removeVolume(
   refuseOpen([found, ...snapshots], `volume '${volume.name}'`);
   if ((flags & DELETE_WITH_SNAPSHOTS) === 0) refuseSnapshots(volume, snapshots);
   await removePath(pathOf(volume), host);
-}
-
-function replaced(volume: VolumeDocument): LibvirtError {
-  const text = `no storage vol with matching path '${pathOf(volume)}': another volume has its name now`;
-  return LibvirtError.of(ErrorCode.NO_STORAGE_VOL, ErrorDomain.STORAGE, text);
 }
 
 function refuseSnapshots(volume: VolumeDocument, snapshots: readonly LogicalVolume[]): void {
@@ -65,20 +59,4 @@ export async function dropVolume(path: string, host: Host): Promise<boolean> {
   } catch (thrown) {
     return thrown instanceof LibvirtError && thrown.message.includes("Failed to find logical volume");
   }
-}
-
-/** Overwrites a volume. 3 for one that has only the space that is written: it would run out of it. */
-export async function wipeVolume(
-  pool: PoolDocument,
-  volume: VolumeDocument,
-  algorithm: number,
-  context: VolumeContext,
-): Promise<void> {
-  const listed = await logicalVolumes(groupOf(pool), context.host, context.job.signal);
-  const kind = listed.find(({ uuid }) => uuid === volume.key)?.kind;
-  if (kind === "snapshot" || kind === "thin") {
-    const text = `logical volume '${pathOf(volume)}' is sparse, volume wipe not supported`;
-    throw LibvirtError.of(ErrorCode.NO_SUPPORT, ErrorDomain.STORAGE, text);
-  }
-  await wipeDevice(pool, volume, algorithm, context);
 }

@@ -1,4 +1,4 @@
-import type { PoolDocument } from "@cistern/documents";
+import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
@@ -14,6 +14,7 @@ import {
 } from "../../tools/lvm.js";
 import { isErrno } from "../shared/failure.js";
 import { runCommand } from "../shared/run-command.js";
+import { pathOf } from "../shared/target-directory.js";
 
 /** The pool's volume group. Refuses what LVM would not take for a name: 8, or the error that the group is not there. */
 export function groupOf(pool: PoolDocument): string {
@@ -86,4 +87,10 @@ export function refuseOpen(volumes: readonly LogicalVolume[], what: string): voi
   if (open.length === 0) return;
   const text = `${what} is still in use: ${open.join(", ")} ${open.length === 1 ? "is" : "are"} open`;
   throw LibvirtError.of(ErrorCode.OPERATION_INVALID, ErrorDomain.STORAGE, text);
+}
+
+/** Somebody else removed the volume, or renamed it, and made another one of its name. */
+export function replaced(volume: VolumeDocument): LibvirtError {
+  const text = `no storage vol with matching path '${pathOf(volume)}': another volume has its name now`;
+  return LibvirtError.of(ErrorCode.NO_STORAGE_VOL, ErrorDomain.STORAGE, text);
 }
