@@ -219,20 +219,19 @@ export class VolumeCreation {
     const operations = this.#operationsOf(pool);
     const content = source === null ? null : await this.#contentFor(pool, volume, source);
     const made = await operations?.fill?.(pool.live, volume.document, content, flags & ~VALIDATE, context);
-    if (made !== undefined) {
-      if (pool.volumes.update(volume, made)) return;
-      await operations?.remove?.(pool.live, made.document, 0, context).catch(() => {});
+    try {
+      const found = made ?? (await operations?.refresh?.(pool.live, volume, false, context.host));
+      if (found === undefined) return;
+      // An image that is to be as large as its backing store says only now how large that is.
+      this.#backends.commitments.promise(pool, promisedOf(found.document) - promisedOf(volume.document));
+      if (pool.volumes.update(volume, found) || made === undefined) return;
       throw LibvirtError.of(
         ErrorCode.INTERNAL_ERROR,
         ErrorDomain.STORAGE,
         `cannot add volume '${volume.name}' to pool '${pool.name}': its key or path is already taken`,
       );
-    }
-    if (operations?.refresh === undefined) return;
-    try {
-      pool.volumes.update(volume, await operations.refresh(pool.live, volume, false, context.host));
     } catch (error) {
-      await operations.remove?.(pool.live, volume.document, 0, context).catch(() => {});
+      await operations?.remove?.(pool.live, made?.document ?? volume.document, 0, context).catch(() => {});
       throw error;
     }
   }

@@ -1,7 +1,11 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
+import { PoolCommitments } from "../../dist/pools/commitment.js";
+import type { Volume } from "../../dist/pools/volume.js";
+import { VolumeCreation } from "../../dist/volumes/creation.js";
 import { gate } from "./gate.js";
 import { Storage } from "./storage.js";
 
@@ -106,4 +110,25 @@ describe("of its source, a clone", () => {
     await expect(cloning).rejects.toMatchObject({ code: 50 });
     expect(existsSync(`${images}/copy`)).toBe(false);
   });
+});
+
+it("an overlay that is to be as large as its backing store is refused where that is more than the pool may promise", async () => {
+  const images = storage.directory("images");
+  execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", `${images}/base`, "100T"]);
+  const pool = await storage.started("images");
+  const commitments = new PoolCommitments({ warnRatio: () => null, refuseRatio: () => 1.5 }, () => {});
+  pool.volumes.remove(pool.volumes.get("base") as Volume);
+  const creation = new VolumeCreation(
+    storage.pools,
+    storage.volumes,
+    { ...storage.backends, commitments },
+    storage.parser,
+  );
+  const xml =
+    "<volume><name>overlay</name><target><format type='qcow2'/></target>" +
+    `<backingStore><path>${images}/base</path><format type='qcow2'/></backingStore></volume>`;
+  const creating = creation.create({ name: "images", uuid: pool.uuid }, xml, 0, DAEMON_REQUESTER);
+  await expect(creating).rejects.toThrow(/would promise \d+ bytes to guests/);
+  expect(existsSync(`${images}/overlay`)).toBe(false);
+  expect(pool.volumes.get("overlay")).toBeUndefined();
 });
