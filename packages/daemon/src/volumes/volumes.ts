@@ -193,6 +193,8 @@ export class Volumes {
         volume.evidence = null;
         pool.changes.changed(volume);
         await spaceTaken(pool, takenBytes, looks, this.#backends);
+        // How much was cut off, or of what was reserved is left after a failure, shows only now.
+        await lookAt(placed, false, this.#backends, looks).catch(() => {});
       }
     });
   }

@@ -63,7 +63,8 @@ const create = (): Promise<unknown> =>
   );
 
 /** Writes half, waits, and writes the other half or fails. */
-function inHalves(pass: () => Promise<void>, fails: boolean): Pick<VolumeOperations, "fill" | "resize"> {
+function inHalves(pass: () => Promise<void>, fails: boolean): Pick<VolumeOperations, "fill" | "refresh" | "resize"> {
+  let isResized = false;
   const write = async (): Promise<void> => {
     takenBytes += TAKEN / 2n;
     await pass();
@@ -75,7 +76,13 @@ function inHalves(pass: () => Promise<void>, fails: boolean): Pick<VolumeOperati
       await write();
       return { document: { ...document, allocationBytes: TAKEN }, evidence: null };
     },
-    resize: write,
+    resize: async () => {
+      await write();
+      isResized = true;
+    },
+    refresh: async (_pool, found) => {
+      return { ...found, document: { ...found.document, allocationBytes: isResized ? TAKEN : 0n } };
+    },
   };
 }
 
