@@ -67,6 +67,7 @@ export class Jobs {
 
   /** 8/18 "no job with id N" once it is forgotten. */
   get(id: number): JobFacts {
+    this.#forgetOld();
     const facts = this.#running.get(id)?.facts ?? this.#ended.get(id);
     if (facts === undefined) throw noJob(id);
     return facts;

@@ -170,12 +170,12 @@ interface Outcome {
 }
 
 async function undo(
-  { job, aliveNs }: KeptRecord,
+  record: KeptRecord,
   trace: Place,
   hostAt: RecoverySurroundings["hostAt"],
   silent: Set<string>,
 ): Promise<Outcome> {
-  const what = `${job.title}: interrupted by the end of the daemon`;
+  const what = `${record.job.title}: interrupted by the end of the daemon`;
   const { path } = trace.directory;
   try {
     if (silent.has(path)) throw new Error("the storage does not answer");
@@ -188,7 +188,7 @@ async function undo(
         return { text: `${what}; '${path}' is another directory now`, error };
       }
       try {
-        return { text: `${what}; ${await undoIn(directory, trace, aliveNs)}` };
+        return { text: `${what}; ${await undoIn(directory, trace, timeOf(record))}` };
       } catch (error) {
         if (isGone(error)) return { text: `${what}; nothing is left of it` };
         throw error;
@@ -240,7 +240,23 @@ async function undoUnitOf(
   }
 }
 
-async function undoIn(directory: Directory, trace: Place, aliveNs: bigint): Promise<string> {
+/** Within which a job changed what it changed, with some slack; null: it cannot be told. */
+interface Time {
+  readonly fromNs: bigint;
+  readonly toNs: bigint;
+}
+
+function timeOf({ job, aliveNs }: KeptRecord): Time | null {
+  // A clock that was ahead then would let everything pass for the job's that was done since.
+  if (aliveNs > nanoseconds(Date.now()) + SLACK_NS) return null;
+  return { fromNs: nanoseconds(job.startedAt.getTime()) - SLACK_NS, toNs: aliveNs + SLACK_NS };
+}
+
+function nanoseconds(ms: number): bigint {
+  return BigInt(ms) * 1_000_000n;
+}
+
+async function undoIn(directory: Directory, trace: Place, time: Time | null): Promise<string> {
   const path = `${directory.path}/${trace.name}`;
   switch (trace.kind) {
     case "temporary":
@@ -257,7 +273,7 @@ async function undoIn(directory: Directory, trace: Place, aliveNs: bigint): Prom
       return `'${path}' has ${sizeBytes} bytes`;
     }
     case "content": {
-      const length = await cutBack(directory, trace, aliveNs);
+      const length = await cutBack(directory, trace, time);
       return `${length === null ? "" : `${length}; `}${incompleteContent(path)}`;
     }
   }
@@ -267,7 +283,7 @@ async function undoIn(directory: Directory, trace: Place, aliveNs: bigint): Prom
 async function cutBack(
   directory: Directory,
   { name, sizeBytes }: ContentTrace,
-  aliveNs: bigint,
+  time: Time | null,
 ): Promise<string | null> {
   const { kind } = await directory.lookup(name, { follow: false });
   if (sizeBytes === null || kind !== "file") return null;
@@ -275,9 +291,10 @@ async function cutBack(
   const found = await file.facts();
   if (found.sizeBytes <= sizeBytes) return null;
   const path = `${directory.path}/${name}`;
-  // Not mtime: that of a file which was put in its place may be old.
-  if (found.changeNs > aliveNs + SLACK_NS) {
-    return `'${path}' has ${found.sizeBytes} bytes, and had ${sizeBytes} before; it may have been changed since, and is left as it is`;
+  // Not mtime: that of a file which was put in its place may be old. What was changed before the job began is a file of another
+  // file system, or of a snapshot that was gone back to: the directory's number alone does not tell them apart.
+  if (time === null || found.changeNs < time.fromNs || found.changeNs > time.toNs) {
+    return `'${path}' has ${found.sizeBytes} bytes, and had ${sizeBytes} before; it may have been changed otherwise, and is left as it is`;
   }
   await file.truncate(sizeBytes);
   await file.sync();

@@ -6,6 +6,8 @@ import { limits } from "../limits.js";
 interface Watch {
   /** null: all jobs. */
   readonly jobId: number | null;
+  /** The job when it was asked for; it may be forgotten before the client is told how things stand. */
+  readonly seen: JobFacts | null;
   /** The client was told how things stand; what comes from now on is news. */
   begun: boolean;
 }
@@ -30,12 +32,12 @@ export class JobWatches {
    * that neither what happened before it nor what happens right after it is missed. 8/18 for a job that is not known.
    */
   watch(jobId: number | null): number {
-    if (jobId !== null) this.#jobs.get(jobId);
+    const seen = jobId === null ? null : this.#jobs.get(jobId);
     if (this.#watches.size >= limits.jobWatchesPerClient) {
       throw refusal(`a client may watch jobs at most ${limits.jobWatchesPerClient} times at once`);
     }
     const id = nextWatchId++;
-    this.#watches.set(id, { jobId, begun: false });
+    this.#watches.set(id, { jobId, seen, begun: false });
     setImmediate(() => this.#begin(id));
     return id;
   }
@@ -59,8 +61,9 @@ export class JobWatches {
     for (const job of this.#current(watch)) this.#tell(job, [watchId]);
   }
 
-  #current({ jobId }: Watch): readonly JobFacts[] {
-    return jobId === null ? this.#jobs.list() : this.#jobs.list({ ended: true }).filter(({ id }) => id === jobId);
+  #current({ seen }: Watch): readonly JobFacts[] {
+    if (seen === null) return this.#jobs.list();
+    return [this.#jobs.list({ ended: true }).find(({ id }) => id === seen.id) ?? seen];
   }
 
   #changed(job: JobFacts): void {

@@ -205,15 +205,19 @@ describe("a file of which the length is recorded", () => {
   const HAD = 4_096n;
   const incomplete = () => `the content of '${images("a.img")}' is incomplete: part of it is old and part is new`;
   const left = (bytes: number) =>
-    `'${images("a.img")}' has ${bytes} bytes, and had 4096 before; it may have been changed since, and is left as it is`;
+    `'${images("a.img")}' has ${bytes} bytes, and had 4096 before; it may have been changed otherwise, and is left as it is`;
   const told = (job: Omit<JobFacts, "id"> | undefined) => job?.remarks.map((text) => text.replace(/^[^;]*; /, ""));
 
   /** What a daemon wrote down that died so long ago. */
-  async function died(secondsAgo: number, sizeBytes: bigint | null = HAD): Promise<void> {
+  async function died(
+    secondsAgo: number,
+    sizeBytes: bigint | null = HAD,
+    startedAt = new Date(Date.now() - 3_600_000),
+  ): Promise<void> {
     const directory = { path: images(), inode: statSync(images(), { bigint: true }).ino };
     const writer = new FileJournal(journal, () => {});
     const before = records();
-    await writer.add(factsOf({ kind: "upload" }), { kind: "content", directory, name: "a.img", sizeBytes });
+    await writer.add(factsOf({ kind: "upload", startedAt }), { kind: "content", directory, name: "a.img", sizeBytes });
     const time = Date.now() / 1_000 - secondsAgo;
     for (const name of records()) if (!before.includes(name)) utimesSync(join(root, "journal", name), time, time);
   }
@@ -279,6 +283,23 @@ describe("a file of which the length is recorded", () => {
     utimesSync(images("from the backup"), 1_000, 1_000);
     await died(60);
     renameSync(images("from the backup"), images("a.img"));
+    const [job] = await recoverNow();
+    expect(told(job)).toEqual([`${left(8_192)}; ${incomplete()}`]);
+    expect(statSync(images("a.img")).size).toBe(8_192);
+  });
+
+  it("is left as it is where it was changed before the job began: it is another file system's", async () => {
+    writeFileSync(images("a.img"), Buffer.alloc(8_192, 1));
+    const slackMs = limits.recordAliveMs * limits.recordAliveSlack;
+    await died(0, HAD, new Date(Date.now() + slackMs + 1_000));
+    const [job] = await recoverNow();
+    expect(told(job)).toEqual([`${left(8_192)}; ${incomplete()}`]);
+    expect(statSync(images("a.img")).size).toBe(8_192);
+  });
+
+  it("is left as it is where the clock was ahead when the daemon died", async () => {
+    writeFileSync(images("a.img"), Buffer.alloc(8_192, 1));
+    await died(-3_600);
     const [job] = await recoverNow();
     expect(told(job)).toEqual([`${left(8_192)}; ${incomplete()}`]);
     expect(statSync(images("a.img")).size).toBe(8_192);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DAEMON_REQUESTER, type JobDescription, type JobFacts } from "../../dist/jobs/job-facts.js";
 import { Jobs } from "../../dist/jobs/jobs.js";
 import { limits } from "../../dist/limits.js";
@@ -39,6 +39,22 @@ describe("watches of jobs", () => {
     await second.end(null);
     expect(told).toHaveLength(2);
     watches.close();
+  });
+
+  it("of a job that ended so long ago that it is forgotten are refused, and one that is granted tells", async () => {
+    const jobs = new Jobs();
+    await jobs.run(wipe, async () => {});
+    const { watches, told } = watched(jobs);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + limits.endedJobMs - 1_000 });
+    try {
+      const watch = watches.watch(1);
+      vi.setSystemTime(Date.now() + 2_000);
+      await turn();
+      expect(told).toEqual([`1 done (${watch})`]);
+      expect(() => watches.watch(1)).toThrow("no job with id 1");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("tell the end of a job that has ended before", async () => {
