@@ -1,7 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { RootedDaemon } from "../support/rooted-daemon.js";
 import { jobThat } from "./waiting.js";
@@ -38,4 +40,17 @@ it("a pool into which somebody uploads when the daemon is asked to end is there 
   const found = await (await daemon.connect()).lookupPool("images");
   expect(await found.isActive()).toBe(true);
   expect((await found.listVolumes()).map(({ name }) => name)).toEqual(["a"]);
+});
+
+it("no second daemon undoes what this one does, also where it finds another lock", async () => {
+  // As in another session of the same user, whose directory is another.
+  rmSync(join(root, "run/storage/driver.pid"));
+  const executable = fileURLToPath(new URL("../../packages/daemon/bin/cisternd.js", import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [executable, "--root", root], {
+    encoding: "utf8",
+    timeout: STOP_MS,
+  });
+  expect(status).toBe(3);
+  expect(stderr).toContain(`(process ${daemon.pid}: `);
+  expect(stderr).toContain(`already, which holds '${root}/var/journal.pid'`);
 });

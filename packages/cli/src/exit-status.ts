@@ -45,6 +45,8 @@ const BY_CODE: ReadonlyMap<number, ExitStatus> = new Map<number, ExitStatus>([
 
 /** libvirt has one number for all that a state forbids; its words tell the reason. "in use" alone may be a pool's name. */
 const IS_IN_USE = / (?:is|are) (?:still )?in use\b/;
+/** For a pool whose volumes are being worked on it has an internal error. */
+const HAS_JOBS = /\bpool '.*' has asynchronous jobs running\.$/s;
 /** It has no number for a job. */
 const IS_NO_JOB = /\bno job with id \d+$/;
 
@@ -54,6 +56,7 @@ export function exitStatusOf(error: unknown): ExitStatus {
   if (cause instanceof Cancelled) return ExitStatus.CANCELLED;
   if (libvirt === null) return ExitStatus.FAILED;
   if (libvirt.code === ErrorCode.INVALID_ARG && IS_NO_JOB.test(libvirt.message)) return ExitStatus.NOT_FOUND;
+  if (libvirt.code === ErrorCode.INTERNAL_ERROR && HAS_JOBS.test(libvirt.message)) return ExitStatus.IN_USE;
   const isInUse = libvirt.code === ErrorCode.OPERATION_INVALID && IS_IN_USE.test(libvirt.message);
   return isInUse ? ExitStatus.IN_USE : (BY_CODE.get(libvirt.code) ?? ExitStatus.FAILED);
 }

@@ -36,6 +36,11 @@ const HINTS: readonly Hint[] = [
     text: () => "cistern attachments shows which guest uses what",
   },
   {
+    code: ErrorCode.INTERNAL_ERROR,
+    pattern: /pool '(.*)' has asynchronous jobs running/s,
+    text: () => "cistern jobs shows them, cistern job-cancel JOB stops one",
+  },
+  {
     code: ErrorCode.STORAGE_VOL_EXIST,
     pattern: /'(.*)' exists already/s,
     text: (volume, { pool = "POOL" }) => `${commandOn("vol-delete", pool, volume)} removes it, with all that is in it`,

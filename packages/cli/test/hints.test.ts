@@ -17,6 +17,7 @@ const errors: readonly (readonly [code: ErrorCode, detail: string, subject: Subj
   [OPERATION_INVALID, "volume 'v' is still in use.", null, "cistern explain POOL/VOL says"],
   [OPERATION_INVALID, "volume 'a b/it's' is still in use: guest", OF_VOLUME, "cistern explain 'a b/it'\\''s' says"],
   [OPERATION_INVALID, "volume 'v' is still in use.", OF_NEW_VOLUME, "cistern explain POOL/VOL says"],
+  [ErrorCode.INTERNAL_ERROR, "pool 'p' has asynchronous jobs running.", null, "cistern jobs shows them"],
   [OPERATION_INVALID, "pool 'p' is still in use. '/p/v' is disk", null, "cistern attachments"],
   [STORAGE_VOL_EXIST, "'v'", null, "cistern vol-delete v --pool POOL removes it"],
   [STORAGE_VOL_EXIST, "'v'", OF_NEW_VOLUME, "cistern vol-delete v --pool 'a b' removes it"],

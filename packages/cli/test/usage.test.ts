@@ -166,6 +166,7 @@ describe("a failure ends with a status of its kind", () => {
     [ErrorCode.ACCESS_DENIED, "no", 4],
     [ErrorCode.OPERATION_DENIED, "read only access prevents it", 4],
     [ErrorCode.OPERATION_INVALID, "volume 'v' is still in use.", 5],
+    [ErrorCode.INTERNAL_ERROR, "pool 'p' has asynchronous jobs running.", 5],
     [ErrorCode.INVALID_ARG, "no job with id 7", 3],
     [ErrorCode.INVALID_ARG, "no job with id 7 has a name", 1],
     [ErrorCode.OPERATION_INVALID, "cannot delete partition: it is in use", 5],

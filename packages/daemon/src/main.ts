@@ -151,6 +151,7 @@ async function start(): Promise<Daemon> {
   const { logger } = log;
   for (const warning of await prepareDirectories(places)) logger.warn(warning);
   const lock = await acquireLock(places.lockFile, "storage", places.mode, lockFile);
+  const journalLock = await acquireLock(places.journalLockFile, "storage", places.mode, lockFile);
   await Promise.all([clearSocketFile(places.socketPath), clearSocketFile(places.readOnlySocketPath)]);
 
   const stopping = new AbortController();
@@ -344,7 +345,7 @@ async function start(): Promise<Daemon> {
       await secrets.close();
       await hosts.close();
       eventLoop.stop();
-      for (const held of [...secretLock, lock]) await held.release();
+      for (const held of [...secretLock, journalLock, lock]) await held.release();
       logger.info("cisternd ended");
     },
   };

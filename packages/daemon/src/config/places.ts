@@ -34,6 +34,8 @@ export interface Places {
   readonly stateDirectory: string;
   /** What this daemon's work would leave behind if it died. No two daemons that can run at one time share it. */
   readonly journalDirectory: string;
+  /** Held as well: two daemons of a user may have different directories of the session, and still one journal. */
+  readonly journalLockFile: string;
   /** What the sources of guests' documents told last, for a daemon to which they do not answer. */
   readonly attachmentsDirectory: string;
   /** Proof between the daemons of this host, which they all can read and no user can. */
@@ -104,6 +106,7 @@ function ownPlaces(mode: PlacesMode, config: string, run: string, state: string)
     privateDirectory: join(run, "private"),
     stateDirectory: state,
     journalDirectory: join(state, "journal"),
+    journalLockFile: join(state, "journal.pid"),
     attachmentsDirectory: join(state, "attachments"),
     systemTokenFile: join(run, "private/system.token"),
     secretDaemonSocketPath: null,
@@ -114,6 +117,7 @@ function ownPlaces(mode: PlacesMode, config: string, run: string, state: string)
 const DROP_IN_PLACES: Places = {
   ...ownPlaces("drop-in", "/etc/libvirt", "/run/libvirt", "/var/lib/cistern"),
   journalDirectory: "/var/lib/cistern/drop-in/journal",
+  journalLockFile: "/var/lib/cistern/drop-in/journal.pid",
   attachmentsDirectory: "/var/lib/cistern/drop-in/attachments",
   // /etc/libvirt belongs to libvirt's packages; our one file of settings stays in our own directory.
   configFile: "/etc/cistern/cisternd.toml",

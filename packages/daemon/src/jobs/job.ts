@@ -34,6 +34,8 @@ export interface Recorded {
    * gives why the next daemon may undo what is complete all the same: that is not to be reported as done. null: it will not.
    */
   release(): Promise<Error | null>;
+  /** Something is left that could not be undone: that is for the next daemon. Never rejects. */
+  keep(): Promise<void>;
 }
 
 /** A directory, so that it is known again: its path may lead elsewhere by then. */
@@ -83,6 +85,6 @@ export const QUICK_JOB: Job = {
   bandwidthBytesPerSecond: null,
   way: () => {},
   remark: () => {},
-  record: async () => ({ release: async () => null }),
+  record: async () => ({ release: async () => null, keep: async () => {} }),
   child: () => {},
 };

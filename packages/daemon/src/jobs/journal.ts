@@ -11,7 +11,7 @@ export interface Journal {
 }
 
 /** For tests, and for work that can leave nothing. */
-export const NO_JOURNAL: Journal = { add: async () => ({ release: async () => null }) };
+export const NO_JOURNAL: Journal = { add: async () => ({ release: async () => null, keep: async () => {} }) };
 
 const PRIVATE = 0o600;
 
@@ -59,7 +59,8 @@ export class FileJournal implements Journal {
     }
     const cuts = trace.kind === "content" && trace.sizeBytes !== null;
     if (cuts) this.#living.begin(name, bytes);
-    return { release: () => this.#release(name, cuts) };
+    // What is changed from now on was not changed by the job: its time does not go on.
+    return { release: () => this.#release(name, cuts), keep: () => this.#living.end(name) };
   }
 
   async #release(name: string, cuts: boolean): Promise<Error | null> {

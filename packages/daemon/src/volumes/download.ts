@@ -9,7 +9,8 @@ import { ZEROS } from "./zero-blocks.js";
 /** The job of a transfer, and what gives its volume back, called once, with why it ended early. */
 export interface Transfer {
   readonly job: Job;
-  readonly end: (error: Error | null) => Promise<void>;
+  /** `left`: why what came of it could not be undone. */
+  readonly end: (error: Error | null, left?: unknown) => Promise<void>;
   /** Of the file system that is written to. */
   readonly freeBytes?: () => Promise<bigint>;
 }

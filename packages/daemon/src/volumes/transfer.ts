@@ -7,7 +7,7 @@ import type { OpenJob } from "../jobs/jobs.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags } from "../pools/refusals.js";
 import { volumeBuilding } from "../pools/volume-refusals.js";
-import { Download } from "./download.js";
+import { Download, type Transfer } from "./download.js";
 import { spaceForUpload, Upload } from "./upload.js";
 import { mustBeIdle, type Volumes } from "./volumes.js";
 import { contextOf, type PlacedVolume, type VolumeBackends, type VolumeHandle } from "./work.js";
@@ -16,7 +16,7 @@ const SPARSE_STREAM = 1;
 const MAX_OFFSET = 2n ** 63n - 1n;
 
 /** Ends a transfer: null, it did all it should. Rejects where it must not be reported as done all the same. */
-export type EndTransfer = (error: Error | null) => Promise<void>;
+export type EndTransfer = Transfer["end"];
 
 /** Reading and writing the bytes of volumes. `lengthBytes` 0: no limit. Whoever gets one ends it, in whatever way. */
 export class Transfers {
@@ -69,8 +69,13 @@ export class Transfers {
     return this.#begin("upload", placed, requester, async (context, job, end) => {
       await this.#backends.uses.volume(pool, volume, "upload", requester);
       const { file, recorded, freeBytes } = await open(pool.live, volume.document, context);
-      const ended: EndTransfer = async (error) => {
-        const kept = await recorded.release();
+      const ended: EndTransfer = async (error, left) => {
+        if (left !== undefined) {
+          await recorded.keep();
+          const what = `cut '${volume.document.target.path}' back to its old length (the next start tries again) in`;
+          this.#backends.report.problem(what, pool.name, left);
+        }
+        const kept = left === undefined ? await recorded.release() : null;
         const problem = error ?? (kept === null ? null : recordKept(kept, volume.document.target.path));
         volume.evidence = null;
         pool.changes.changed(volume);

@@ -67,6 +67,8 @@ export class Upload {
   #unpacedBytes = 0;
   readonly #writeback: EarlyWriteback;
   #failure: LibvirtError | null = null;
+  /** Why what is behind the old end is still there. */
+  #left: unknown;
   #closed: Promise<void> | null = null;
   #listener: UploadListener = SILENT;
   readonly #onCancel = (): void => this.#fail(LibvirtError.from(this.#transfer.job.signal.reason));
@@ -347,7 +349,9 @@ export class Upload {
     if (!complete || this.#failure !== null) await this.#cutBack();
     this.#transfer.job.signal.removeEventListener("abort", this.#onCancel);
     await this.#file.close().catch(async (error: unknown) => this.#fail(await this.#explained(error)));
-    await this.#transfer.end(this.#failure ?? reason ?? null).catch((error) => this.#fail(LibvirtError.from(error)));
+    await this.#transfer
+      .end(this.#failure ?? reason ?? null, this.#left)
+      .catch((error) => this.#fail(LibvirtError.from(error)));
   }
 
   /** Nobody else writes to the volume: what is behind its old end came with this upload. */
@@ -360,6 +364,7 @@ export class Upload {
       // Nobody knows of it any more once the record is gone, which is flushed too.
       await this.#file.syncData();
     } catch (error) {
+      this.#left = error;
       this.#fail(await this.#explained(error));
     }
   }

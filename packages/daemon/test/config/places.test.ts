@@ -22,6 +22,7 @@ describe("the places", () => {
       readOnlySocketPath: "/run/cistern/libvirt-sock-ro",
       stateDirectory: "/var/lib/cistern",
       journalDirectory: "/var/lib/cistern/journal",
+      journalLockFile: "/var/lib/cistern/journal.pid",
       attachmentsDirectory: "/var/lib/cistern/attachments",
       secretDaemonSocketPath: null,
     });
@@ -40,6 +41,7 @@ describe("the places", () => {
       readOnlySocketPath: "/x/run/libvirt-sock-ro",
       stateDirectory: "/x/var",
       journalDirectory: "/x/var/journal",
+      journalLockFile: "/x/var/journal.pid",
       attachmentsDirectory: "/x/var/attachments",
     });
   });
@@ -59,6 +61,7 @@ describe("the places", () => {
       readOnlySocketPath: "/run/libvirt/virtstoraged-sock-ro",
       systemTokenFile: "/run/libvirt/common/system.token",
       journalDirectory: "/var/lib/cistern/drop-in/journal",
+      journalLockFile: "/var/lib/cistern/drop-in/journal.pid",
       attachmentsDirectory: "/var/lib/cistern/drop-in/attachments",
       secretDaemonSocketPath: "/run/libvirt/virtsecretd-sock",
     });

@@ -414,8 +414,8 @@ describe("the length to which a crash cuts a file back", () => {
   const gone =
     (job: Job): Job["record"] =>
     async (trace) => {
-      await job.record(trace);
-      return { release: async () => null };
+      const { keep } = await job.record(trace);
+      return { release: async () => null, keep };
     };
   const lengths = () => [...laboratory.traces].map((trace) => (trace.kind === "content" ? trace.sizeBytes : "none"));
   const rows: [string, bigint | null, () => Promise<void>][] = [

@@ -125,7 +125,7 @@ class RecordedJob implements Job {
       traces.delete(trace);
       return null;
     };
-    return { release };
+    return { release, keep: async () => {} };
   }
   child(): void {}
 }

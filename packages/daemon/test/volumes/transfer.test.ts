@@ -4,6 +4,7 @@ import { directoryDriver } from "../../dist/drivers/directory.js";
 import { HostError } from "../../dist/host/index.js";
 import type { Recorded } from "../../dist/jobs/job.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
+import { standIn } from "../drivers/stand-in.js";
 import { Storage } from "./storage.js";
 
 let storage: Storage;
@@ -23,7 +24,10 @@ function releases(release: Recorded["release"]): void {
   const { openForUpload } = directoryDriver.volumes ?? {};
   if (openForUpload === undefined) throw new Error("a directory takes uploads");
   storage.operations = {
-    openForUpload: async (...args) => ({ ...(await openForUpload(...args)), recorded: { release } }),
+    openForUpload: async (...args) => ({
+      ...(await openForUpload(...args)),
+      recorded: { release, keep: async () => {} },
+    }),
   };
 }
 
@@ -64,4 +68,35 @@ it("an upload that was given up is that, whatever becomes of its record", async 
   await running.abort(new Error("nobody is there"));
   await pool.settling;
   expect(storage.backends.jobs.list({ ended: true })).toMatchObject([{ error: { message: "nobody is there" } }]);
+});
+
+it("the record of what could not be cut back stays for the next start, and the log says so", async () => {
+  const { openForUpload } = directoryDriver.volumes ?? {};
+  if (openForUpload === undefined) throw new Error("a directory takes uploads");
+  const steps: string[] = [];
+  storage.operations = {
+    openForUpload: async (...args) => {
+      const { file } = await openForUpload(...args);
+      const truncate = async (): Promise<void> => {
+        throw new HostError("EROFS", 30, "read-only");
+      };
+      const recorded: Recorded = {
+        release: async () => {
+          steps.push("released");
+          return null;
+        },
+        keep: async () => void steps.push("kept"),
+      };
+      return { file: standIn(file, { truncate }), recorded };
+    },
+  };
+  const pool = await storage.started("images");
+  const running = await upload();
+  await running.write(Buffer.from("new and longer"));
+  await running.abort(new Error("nobody is there"));
+  await pool.settling;
+  expect(steps).toEqual(["kept"]);
+  expect(storage.log).toEqual([
+    `cut '${images}/a' back to its old length (the next start tries again) in images: read-only`,
+  ]);
 });
