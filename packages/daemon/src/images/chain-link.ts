@@ -13,6 +13,8 @@ export interface ChainLink {
   readonly format: string | null;
   readonly formatOrigin: FormatOrigin | null;
   readonly place: "file" | "block" | "remote" | "nowhere";
+  /** `identityOf` the file or device; null where it was not found. */
+  readonly identity: string | null;
   /** Length of the file or device; null where it was not found. */
   readonly sizeBytes: bigint | null;
   readonly allocatedBytes: bigint | null;

@@ -15,7 +15,7 @@ export type Look = Found | Obstacle;
 /** A regular file or block device. Whoever is given one disposes of it. */
 export interface Found extends AsyncDisposable {
   readonly kind: "file" | "block";
-  /** The same for whatever is the same file, by any path. */
+  /** `identityOf` it: the same for whatever is the same file or device, by any path. */
   readonly identity: string;
   /** Of a file; of a device it is known when it is open. */
   readonly sizeBytes: bigint;

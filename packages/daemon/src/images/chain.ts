@@ -144,11 +144,11 @@ class Walk {
     const look = await this.#storage.look(target.path, wanted.followsSymlink);
     if (look.kind === "obstacle") return { ...placed, inside: look.inside, problems: look.problems };
     await using found = look;
-    const { kind, sizeBytes, allocatedBytes, inside, problems } = found;
-    const seen = { ...placed, place: kind, sizeBytes, allocatedBytes, inside, problems };
-    const earlier = this.#seen.get(found.identity);
+    const { kind, identity, sizeBytes, allocatedBytes, inside, problems } = found;
+    const seen = { ...placed, place: kind, identity, sizeBytes, allocatedBytes, inside, problems };
+    const earlier = this.#seen.get(identity);
     if (earlier !== undefined) return withProblem(seen, "cycle", `It is link ${earlier} of this chain already.`);
-    this.#seen.set(found.identity, this.links.length);
+    this.#seen.set(identity, this.links.length);
     return await this.#lookInto(seen, wanted, found);
   }
 
@@ -188,6 +188,7 @@ function unseenLink({ role, namedBy, name, format, origin }: WantedLink): ChainL
     format,
     formatOrigin: origin,
     place: "nowhere",
+    identity: null,
     sizeBytes: null,
     allocatedBytes: null,
     capacityBytes: null,

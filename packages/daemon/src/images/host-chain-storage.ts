@@ -1,4 +1,5 @@
 import type { CancelSignal } from "../cancel-signal.js";
+import { identityOf } from "../host/evidence.js";
 import type { Directory, FileFacts, Host } from "../host/host.js";
 import { HostError } from "../host/host.js";
 import { hostLimits, imageLimits } from "../limits.js";
@@ -191,10 +192,6 @@ function placeIn(owner: PoolDirectory | null, name: string): PoolPlace | null {
 function splitPath(path: string): { readonly parent: string; readonly name: string } {
   const slash = path.lastIndexOf("/");
   return { parent: slash <= 0 ? "/" : path.slice(0, slash), name: path.slice(slash + 1) };
-}
-
-function identityOf({ device, inode }: FileFacts): string {
-  return `${device}:${inode}`;
 }
 
 function obstacle(inside: PoolPlace | null, kind: ChainProblemKind, detail: string): Look {

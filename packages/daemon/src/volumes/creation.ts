@@ -2,8 +2,10 @@ import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { CloneSource, VolumeContext, VolumeOperations } from "../drivers/driver.js";
 import { backingPathOf, unsupported } from "../drivers/index.js";
+import { identityOf } from "../host/index.js";
 import { QUICK_JOB } from "../jobs/job.js";
 import type { Requester } from "../jobs/job-facts.js";
+import { limits } from "../limits.js";
 import type { DocumentParser } from "../parsing/parser.js";
 import { scanAfterChange } from "../pools/activation.js";
 import { promisedOf } from "../pools/commitment.js";
@@ -13,6 +15,7 @@ import { checkFlags, noPoolWithName, noVolumeWithName, poolNotActive } from "../
 import { Volume } from "../pools/volume.js";
 import { volumeBuilding } from "../pools/volume-refusals.js";
 import { withDefaults } from "./policy.js";
+import { ReadBelow } from "./read-below.js";
 import type { Volumes } from "./volumes.js";
 import {
   asJob,
@@ -23,15 +26,11 @@ import {
   takeLook,
   type VolumeBackends,
   type VolumeHandle,
-  whileUsing,
 } from "./work.js";
 
 const PREALLOCATE_METADATA = 1;
 const REFLINK = 2;
 const VALIDATE = 4;
-
-/** Links of a chain of backing stores that are looked for among the volumes of pools. */
-const LONGEST_CHAIN = 200;
 
 /**
  * New volumes, empty or cloned. A volume is named under the pool's lock and is then visible at once; its content is
@@ -42,12 +41,14 @@ export class VolumeCreation {
   readonly #volumes: Volumes;
   readonly #backends: VolumeBackends;
   readonly #parser: DocumentParser;
+  readonly #below: ReadBelow;
 
   constructor(pools: Pools, volumes: Volumes, backends: VolumeBackends, parser: DocumentParser) {
     this.#pools = pools;
     this.#volumes = volumes;
     this.#backends = backends;
     this.#parser = parser;
+    this.#below = new ReadBelow(pools, volumes, backends);
   }
 
   async create(into: PoolHandle, xml: string, flags: number, requester: Requester): Promise<PlacedVolume> {
@@ -100,7 +101,6 @@ export class VolumeCreation {
     });
     // What had the name then may be gone, and another volume have it: from here to its lease nothing is awaited.
     const placed = findSource();
-    const uses = [placed, ...this.#backingOf(placed)].map((each) => ({ ...each, as: "reader" }) as const);
     const original = placed.volume;
     const begin = async (): Promise<Volume> => {
       this.#mustStillRun(pool);
@@ -120,7 +120,7 @@ export class VolumeCreation {
       if (original.building) throw volumeBuilding(original.name);
       return this.#allocate(pool, wanted, operations);
     };
-    return whileUsing(this.#backends.leases, uses, async () =>
+    return this.#below.during(placed, async () =>
       this.#fill(pool, await pool.lock.run(begin), placed, flags & ~VALIDATE, requester),
     );
   }
@@ -154,7 +154,7 @@ export class VolumeCreation {
   ): Promise<PlacedVolume> {
     const { looks } = pool.sums;
     try {
-      this.#mustNotBeGoing(volume);
+      await this.#mustNotBeGoing(volume);
       const task = {
         kind: source === null ? "create" : isConversion(source.volume, volume) ? "convert" : "clone",
         volume,
@@ -261,30 +261,27 @@ export class VolumeCreation {
     clone.document = document;
   }
 
-  /** The volumes that a copy of this one reads as well. */
-  #backingOf({ volume }: PlacedVolume): PlacedVolume[] {
-    const below: PlacedVolume[] = [];
-    const paths = [backingPathOf(volume.document), volume.dataFile];
-    // What is found adds what it rests on itself.
-    for (const path of paths) {
-      const found = path === null ? null : this.#volumes.findByPath(path);
-      if (found === null || found.volume === volume || below.some((link) => link.volume === found.volume)) continue;
-      if (below.push(found) === LONGEST_CHAIN) break;
-      paths.push(backingPathOf(found.volume.document), found.volume.dataFile);
-    }
-    return below;
-  }
-
   /** Its backing store is being deleted: whichever of the two came first is seen by the other. */
-  #mustNotBeGoing(overlay: Volume): void {
+  async #mustNotBeGoing(overlay: Volume): Promise<void> {
     const path = backingPathOf(overlay.document);
-    const backing = path === null ? null : this.#volumes.findByPath(path);
+    const backing = path === null ? null : (this.#volumes.findByPath(path) ?? (await this.#findFile(path)));
     if (backing === null || !this.#backends.leases.isGoing(backing.volume)) return;
     throw LibvirtError.of(
       ErrorCode.OPERATION_INVALID,
       ErrorDomain.STORAGE,
       `volume '${backing.volume.name}' is being deleted: nothing can be built on it`,
     );
+  }
+
+  /** The volume that is the file at a path which is not the volume's own. */
+  async #findFile(path: string): Promise<PlacedVolume | null> {
+    try {
+      const host = await this.#backends.hostAt(path);
+      return this.#volumes.findByIdentity(identityOf(await host.facts(path, { timeoutMs: limits.backingFilesMs })));
+    } catch {
+      // It is not there, or does not answer: whoever makes the overlay says so.
+      return null;
+    }
   }
 
   #operationsOf(pool: Pool): VolumeOperations | undefined {

@@ -1,7 +1,7 @@
-import { type PoolDirectory, volumeChain } from "../drivers/index.js";
-import type { Pool } from "../pools/pool.js";
+import { volumeChain } from "../drivers/index.js";
 import type { Pools } from "../pools/pools.js";
 import { volumeBuilding } from "../pools/volume-refusals.js";
+import { poolDirectories } from "./pool-directories.js";
 import type { VolumeInspection } from "./volume-inspection.js";
 import type { Volumes } from "./volumes.js";
 import type { VolumeBackends, VolumeHandle } from "./work.js";
@@ -25,7 +25,8 @@ export class Inspection {
     const { pool, volume } = this.#volumes.resolve(handle);
     if (volume.building) throw volumeBuilding(volume.document.name);
     const host = await this.#backends.hostOf(pool.live);
-    const { links, isComplete } = await volumeChain(volume.document, volume.isSymlink, host, this.#directories());
+    const directories = poolDirectories(this.#pools.registry);
+    const { links, isComplete } = await volumeChain(volume.document, volume.isSymlink, host, directories);
     return {
       pool: pool.name,
       volume: volume.document.name,
@@ -34,20 +35,4 @@ export class Inspection {
       isComplete,
     };
   }
-
-  /** Where chains may lead: the targets of active pools. */
-  #directories(): PoolDirectory[] {
-    return [...this.#pools.registry].flatMap((pool) => directoryOf(pool) ?? []);
-  }
-}
-
-function directoryOf(pool: Pool): PoolDirectory | null {
-  const { path } = pool.live.target;
-  if (!pool.active || path === null) return null;
-  return {
-    pool: pool.name,
-    path,
-    identity: pool.anchor,
-    hasVolume: (name) => pool.volumes.get(name) !== undefined,
-  };
 }

@@ -81,6 +81,15 @@ export class Volumes {
     return null;
   }
 
+  /** By what it leads to, as `identityOf` tells it; null: no active pool has it, or nobody knows. */
+  findByIdentity(identity: string): PlacedVolume | null {
+    for (const pool of this.#pools.registry) {
+      const [volume] = pool.active ? pool.volumes.byIdentity(identity) : [];
+      if (volume !== undefined) return { pool, volume };
+    }
+    return null;
+  }
+
   /** Looks at the volume again and gives what it is now. PHYSICAL (1) puts the file's length in place of the allocation. */
   async info(
     handle: VolumeHandle,

@@ -1,4 +1,5 @@
 import type { VolumeDocument } from "@cistern/documents";
+import type { CancelSignal } from "../../cancel-signal.js";
 import type { Host } from "../../host/host.js";
 import { type Chain, type ChainStart, resolveChain } from "../../images/chain.js";
 import { HostChainStorage, type PoolDirectory } from "../../images/host-chain-storage.js";
@@ -11,17 +12,19 @@ const NOTHING_TO_FOLLOW: Chain = { links: [], isComplete: true };
 
 /**
  * The backing chain of a volume, as far as it is on this machine. Nothing that images say is an error here. `directories`:
- * where chains may lead without a word. Volumes that are directories have none.
+ * where chains may lead without a word. Volumes that are directories have none. `signal`: what was not found out by then stays
+ * unknown.
  */
 export async function volumeChain(
   volume: VolumeDocument,
   isSymlink: boolean,
   host: Host,
   directories: readonly PoolDirectory[],
+  signal: CancelSignal = AbortSignal.timeout(imageLimits.chainMs),
 ): Promise<Chain> {
   const start = startOf(volume, isSymlink);
   if (start === null) return NOTHING_TO_FOLLOW;
-  return resolveChain(start, new HostChainStorage(host, directories, AbortSignal.timeout(imageLimits.chainMs)));
+  return resolveChain(start, new HostChainStorage(host, directories, signal));
 }
 
 function startOf({ type, target }: VolumeDocument, followsSymlink: boolean): ChainStart | null {
