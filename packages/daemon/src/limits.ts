@@ -114,6 +114,8 @@ export const limits = {
   lastLogLinesMs: 1_000,
   /** Backing files that are open at one time during a scan. */
   backingFilesAtOnce: 16,
+  /** Another program writes an image's header within this time after it has made the file: a scan before that may have missed it. */
+  newcomerMs: 1_000,
   /** An upload that was looked into while a writer came or went is looked into again; nobody writes that often. */
   looksAtUpload: 3,
   /** A pool whose volumes changed while it was measured is measured again; what is off then is right after the next look. */

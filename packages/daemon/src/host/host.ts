@@ -144,6 +144,11 @@ export interface Directory extends AsyncDisposable {
    * only being made (`temporaryName`, `writeFileAtomically`) is left out.
    */
   scan(request: ScanRequest, options?: CallOptions): AsyncIterable<readonly ScannedEntry[]>;
+  /**
+   * Notices from now on what happens in the directory, as long as it is watched. Absent, or null: the kernel does not tell,
+   * or has no more watches to give.
+   */
+  watch?(options?: CallOptions): Promise<NameWatch | null>;
   /** `follow`: default true. */
   lookup(name: string, options?: CallOptions & { readonly follow?: boolean }): Promise<FileFacts>;
   readLink(name: string, options?: CallOptions): Promise<string>;
@@ -204,6 +209,16 @@ export interface Directory extends AsyncDisposable {
   /** The FS_NOCOW flag; `EOPNOTSUPP` (or ENOTTY/ENOSYS as the kernel says) where the file system has none. */
   setNoCopyOnWrite(value: boolean, options?: CallOptions): Promise<void>;
   close(): Promise<void>;
+}
+
+/**
+ * Names of a directory under which something appeared, or was closed by whoever could write to it, in this process or another.
+ * What is only being made (`temporaryName`) is left out.
+ */
+export interface NameWatch {
+  /** Those that were not told yet; null: some may have been missed, and nothing more is noticed. The kernel has noted them. */
+  taken(): Iterable<string> | null;
+  close(): void;
 }
 
 export interface ScanRequest {

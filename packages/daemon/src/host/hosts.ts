@@ -95,7 +95,7 @@ export class Hosts {
   async close(): Promise<void> {
     await Promise.all([
       this.#lanes.bulk.close(),
-      ...[this.#scans.close(), this.#remotes.close(), this.#local.letGo(), this.#mountTables.close()],
+      ...[this.#scans.close(), this.#remotes.close(), this.#local.close(), this.#mountTables.close()],
     ]);
     await this.#lanes.quick.close();
     const temporary = this.#temporary;

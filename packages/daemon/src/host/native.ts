@@ -28,6 +28,10 @@ const libcOpenat = libc.func("int openat64(int, const void *, int, int)");
 const libcReadlink = libc.func("int64_t readlink(const void *, void *, size_t)");
 const libcPread = libc.func("int64_t pread64(int, void *, size_t, int64_t)");
 const libcClose = libc.func("int close(int)");
+const libcRead = libc.func("int64_t read(int, void *, size_t)");
+const libcInotifyInit = libc.func("int inotify_init1(int)");
+const libcInotifyAddWatch = libc.func("int inotify_add_watch(int, const char *, uint32_t)");
+const libcInotifyRemoveWatch = libc.func("int inotify_rm_watch(int, int)");
 const libcPoll = libc.func("int poll(void *, unsigned long, int)");
 const libcLgetxattr = libc.func("int64_t lgetxattr(const void *, const char *, void *, size_t)");
 
@@ -225,6 +229,43 @@ function poll(fd: number, events: number): number {
   const ready = libcPoll(pollQuestion, 1, 0);
   if (ready < 0) return events;
   return ready === 0 ? 0 : pollQuestion.readInt16LE(6);
+}
+
+/** inotify(7). */
+export const notifications = {
+  IN_CLOSE_WRITE: 0x8,
+  IN_MOVED_TO: 0x80,
+  IN_CREATE: 0x100,
+  IN_DELETE_SELF: 0x400,
+  IN_MOVE_SELF: 0x800,
+  IN_UNMOUNT: 0x2000,
+  IN_Q_OVERFLOW: 0x4000,
+  IN_IGNORED: 0x8000,
+  IN_ONLYDIR: 0x100_0000,
+} as const;
+
+const IN_NONBLOCK = 0o4000;
+
+/** A queue of what happens in directories, or a negated errno. */
+export function openNotificationsSync(): number {
+  const fd: number = libcInotifyInit(IN_NONBLOCK | O_CLOEXEC);
+  return fd >= 0 ? fd : -koffi.errno();
+}
+
+/** The number of the watch, the same for the same directory, or a negated errno. */
+export function watchSync(queue: number, path: string, events: number): number {
+  const number: number = libcInotifyAddWatch(queue, path, events);
+  return number >= 0 ? number : -koffi.errno();
+}
+
+export function unwatchSync(queue: number, number: number): void {
+  libcInotifyRemoveWatch(queue, number);
+}
+
+/** Bytes of whole notes; a negated errno when there are none. */
+export function readNotificationsSync(queue: number, into: Uint8Array): number {
+  const length = Number(libcRead(queue, into, into.length));
+  return length >= 0 ? length : -koffi.errno();
 }
 
 const F_GETLK = 5;

@@ -149,7 +149,7 @@ export async function scanAfterChange(
   const after = { change, known: pool.volumes };
   try {
     const host = await hostForChanges(pool, backends);
-    await takeScan(pool, () => rescan(pool.live, host, after, backends.stopping), undefined);
+    await takeScan(pool, host, backends, () => rescan(pool.live, host, after, backends.stopping), undefined);
   } catch (error) {
     backends.report.problem("refresh, after a volume was changed,", pool.name, error);
   }
@@ -159,14 +159,18 @@ export async function scanAfterChange(
 async function scanWith(host: Host, pool: Pool, backends: PoolBackends, signal: CancelSignal): Promise<void> {
   const driver = backends.driverOf(pool.live);
   const measure = driver.measure?.bind(null, pool.live, host, signal);
-  await takeScan(pool, () => driver.scan(pool.live, host, pool.volumes, signal), measure);
+  await takeScan(pool, host, backends, () => driver.scan(pool.live, host, pool.volumes, signal), measure);
 }
 
 async function takeScan(
   pool: Pool,
+  host: Host,
+  backends: PoolBackends,
   look: () => Promise<PoolScan>,
   measure: (() => Promise<PoolSizes>) | undefined,
 ): Promise<void> {
+  const beganMs = performance.now();
+  await watchNewcomers(pool, host, backends);
   pool.changes.scanBegins();
   const { changes } = pool.sums;
   try {
@@ -177,10 +181,18 @@ async function takeScan(
       pool.volumes = table;
       pool.isUnseen = false;
       pool.live = scan.pool;
+      pool.newcomers.seen(beganMs);
     });
   } finally {
     pool.changes.scanEnded();
   }
+}
+
+/** Before anything is listed: what comes later is noticed. Devices come and go by other ways than a directory's entries. */
+async function watchNewcomers(pool: Pool, host: Host, backends: PoolBackends): Promise<void> {
+  const { path } = pool.live.target;
+  if (path === null || backends.driverOf(pool.live).traits.volumeKind !== "file") return;
+  await pool.newcomers.watch(() => host.openDirectory(path));
 }
 
 /** The host for changes of the pool's volumes: only in the directory of the last scan. */
@@ -208,6 +220,7 @@ function becomeInactive(pool: Pool): void {
   pool.isUnseen = false;
   pool.anchor = null;
   pool.made = [];
+  pool.newcomers.end();
   pool.volumes = new VolumeTable();
 }
 

@@ -2,6 +2,7 @@ import type { PoolDocument } from "@cistern/documents";
 import { Mutex } from "../jobs/mutex.js";
 import { limits } from "../limits.js";
 import type { DirectoryIdentity } from "./anchored-host.js";
+import { Newcomers } from "./newcomers.js";
 import { poolBusy } from "./pool-busy.js";
 import { PoolSums } from "./sums.js";
 import type { Volume } from "./volume.js";
@@ -32,6 +33,8 @@ export class Pool {
   readonly transfers: Volume[] = [];
   /** What happens to volumes while a scan looks at the storage. */
   readonly changes = new VolumeChanges();
+  /** What comes into its directory, of whomever. */
+  readonly newcomers = new Newcomers();
   /** How the sums of `live` come about. */
   readonly sums = new PoolSums();
   /** The scan that follows an upload: who asks for a volume meanwhile waits for it. Never rejects. */

@@ -165,6 +165,7 @@ export class VolumeCreation {
       await asJob(this.#backends, pool, task, (context) => this.#write(pool, volume, source, flags, context));
       volume.building = false;
       pool.changes.built(volume);
+      pool.newcomers.made(volume.name);
       if (this.#backends.driverOf(pool.live).rescan === undefined) {
         await spaceTaken(pool, volume.document.allocationBytes, looks, this.#backends);
       } else {

@@ -11,6 +11,7 @@ import type { Volume } from "../pools/volume.js";
 import type { VolumeLeases } from "../pools/volume-leases.js";
 import { volumeBuilding, volumeInUse } from "../pools/volume-refusals.js";
 import { BackingUsers } from "./backing-users.js";
+import { lookAtOthersWork } from "./others-work.js";
 import { mayShrink, type ResizePlan, refuseZeroCapacity, resizedCapacity } from "./resize.js";
 import {
   asJob,
@@ -112,6 +113,9 @@ export class Volumes {
   /** Refuses to take a volume away from those that are built on it, unless the administrator wants libvirt's way. */
   async remove(handle: VolumeHandle, flags: number, requester: Requester): Promise<void> {
     const { pool } = this.resolve(handle);
+    if (!this.#backends.policy.deletesBackingStores) {
+      await lookAtOthersWork(pool, this.#pools.registry, this.#backends);
+    }
     await pool.lock.run(async () => {
       const placed = this.resolve(handle);
       const { volume } = placed;
@@ -184,6 +188,7 @@ export class Volumes {
       volume.enlargedByBytes = enlargedByBytes > 0n ? enlargedByBytes : 0n;
       const task = { kind: "resize", volume, requester, isHeavy: plan.allocates } as const;
       const { looks } = pool.sums;
+      const written = pool.newcomers.writing(volume.name);
       let takenBytes = 0n;
       try {
         await asJob(this.#backends, pool, task, (context) =>
@@ -200,6 +205,7 @@ export class Volumes {
       } finally {
         volume.enlargedByBytes = 0n;
         volume.evidence = null;
+        written();
         pool.changes.changed(volume);
         await spaceTaken(pool, takenBytes, looks, this.#backends);
         // How much was cut off, or of what was reserved is left after a failure, shows only now.
@@ -235,12 +241,14 @@ export class Volumes {
     const { looks } = pool.sums;
     await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
       await this.#backends.uses.volume(pool, volume, "wipe", requester);
+      const written = pool.newcomers.writing(volume.name);
       try {
         await asJob(this.#backends, pool, { kind: "wipe", volume, requester, isHeavy: true }, (context) =>
           wipe(pool.live, volume.document, algorithm, context),
         );
       } finally {
         volume.evidence = null;
+        written();
         pool.changes.changed(volume);
       }
     });

@@ -12,6 +12,7 @@ import type {
   File,
   FileFacts,
   Host,
+  NameWatch,
   NewFileRequest,
   OpenRequest,
   PublishOptions,
@@ -91,6 +92,10 @@ export class LocalDirectory implements Directory {
 
   scan(request: ScanRequest, options?: CallOptions): AsyncIterable<readonly ScannedEntry[]> {
     return this.#services.scan(this, request, options);
+  }
+
+  watch(options?: CallOptions): Promise<NameWatch | null> {
+    return this.#call("Watching", options, async (fd) => this.#services.watches.watch(fd));
   }
 
   async lookup(name: string, options?: CallOptions & { readonly follow?: boolean }): Promise<FileFacts> {

@@ -23,6 +23,7 @@ import { bytesOfPath } from "../names.js";
 import type { ScannedDirectory, ScanThreads } from "../scan.js";
 import { LocalDirectory, makeDirectoryWithMode } from "./local-directory.js";
 import { LocalFile } from "./local-file.js";
+import { NameWatches } from "./name-watches.js";
 import { firstLinkBy, type NativeLanes } from "./native-lane.js";
 import { accessFlags, safeFlags } from "./open-flags.js";
 import { type OpenedDirectory, openForOne, RememberedDirectories } from "./remembered-directories.js";
@@ -53,6 +54,7 @@ export interface LocalHostParts {
 export class LocalHost implements Host, LocalServices {
   readonly home = "local";
   readonly lanes: NativeLanes;
+  readonly watches = new NameWatches();
   readonly #parts: LocalHostParts;
   readonly #remembered: RememberedDirectories;
 
@@ -148,6 +150,12 @@ export class LocalHost implements Host, LocalServices {
       (host) => host.removeDirectory(path, options),
       () => this.#call(`Removing "${path}"`, options, async () => fs.rmdir(bytesOfPath(path))),
     );
+  }
+
+  /** Nothing is open or watched any more. */
+  close(): Promise<void> {
+    this.watches.close();
+    return this.letGo();
   }
 
   /** Without a path: lets go of all directories. */

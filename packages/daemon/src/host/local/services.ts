@@ -1,5 +1,6 @@
 import type { CallOptions, Host, ScannedEntry, ScanRequest } from "../host.js";
 import type { ScannedDirectory } from "../scan.js";
+import type { NameWatches } from "./name-watches.js";
 import type { NativeLanes } from "./native-lane.js";
 import type { OpenedDirectory } from "./remembered-directories.js";
 
@@ -7,6 +8,7 @@ import type { OpenedDirectory } from "./remembered-directories.js";
 export interface LocalServices {
   readonly host: Host;
   readonly lanes: NativeLanes;
+  readonly watches: NameWatches;
   /** Whether a file may stay open while its name is removed; NFS would give it another one for so long. */
   readonly mayHoldRemoved: boolean;
   /** Another home the path belongs to; null when it belongs here. */
