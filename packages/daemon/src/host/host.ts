@@ -344,11 +344,16 @@ export interface File extends AsyncDisposable {
   seekData(offsetBytes: bigint, options?: CallOptions): Promise<bigint | null>;
   seekHole(offsetBytes: bigint, options?: CallOptions): Promise<bigint>;
   /**
+   * Where the file has data from an offset on, in order, as many ranges as one look gives; none: there are no more. As
+   * `seekData` and `seekHole` say it, many times as fast.
+   */
+  dataFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly ByteRange[]>;
+  /**
    * Where the file has blocks from an offset on, in order, as many ranges as one look gives; none: there are no more. Other
    * than data, blocks that were reserved or zeroed without being written count: what was in them is still on the disk.
    * null: it cannot be told.
    */
-  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly BlockRange[] | null>;
+  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly ByteRange[] | null>;
   /** FICLONE of all of `source`. */
   cloneFrom(source: File, options?: CallOptions): Promise<void>;
   /**
@@ -385,9 +390,9 @@ export interface File extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface BlockRange {
+export interface ByteRange {
   readonly startBytes: bigint;
-  /** May be behind the file's end. */
+  /** Of blocks, it may be behind the file's end. */
   readonly endBytes: bigint;
 }
 

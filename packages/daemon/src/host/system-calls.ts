@@ -23,6 +23,7 @@ const libcSyncFileRange = libc.func("int sync_file_range(int, int64_t, int64_t, 
 const libcLinkat = libc.func("int linkat(int, const void *, int, const void *, int)");
 const libcUnlinkat = libc.func("int unlinkat(int, const void *, int)");
 const libcRenameat2 = libc.func("int renameat2(int, const void *, int, const void *, unsigned int)");
+const libcLseek = libc.func("int64_t lseek64(int, int64_t, int)");
 const libcPread = libc.func("int64_t pread64(int, void *, size_t, int64_t)");
 const libcPwrite = libc.func("int64_t pwrite64(int, const void *, size_t, int64_t)");
 const libcCopyFileRange = libc.func("int64_t copy_file_range(int, void *, int, void *, size_t, unsigned int)");
@@ -46,6 +47,9 @@ const RENAME_NOREPLACE = 1;
 const FALLOC_FL_KEEP_SIZE = 0x01;
 const FALLOC_FL_PUNCH_HOLE = 0x02;
 const SYNC_FILE_RANGE_WRITE = 2;
+const SEEK_END = 2;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
 const BLKDISCARD = 0x1277;
 const FS_IOC_FIEMAP = 0xc020_660b;
 const FS_IOC_GETFLAGS = 0x8008_6601;
@@ -147,6 +151,21 @@ export function syncData(fd: number): number {
 
 export function startWriteback(fd: number, offsetBytes: bigint, lengthBytes: bigint): number {
   return outcome(libcSyncFileRange(fd, offsetBytes, lengthBytes, SYNC_FILE_RANGE_WRITE));
+}
+
+/** The size of a file or block device. These three move the descriptor's own position. */
+export function sizeOf(fd: number): number {
+  return uninterrupted(() => libcLseek(fd, 0, SEEK_END));
+}
+
+/** The next byte at or after `offsetBytes` that is data; ENXIO: there is none. */
+export function seekData(fd: number, offsetBytes: bigint): number {
+  return uninterrupted(() => libcLseek(fd, offsetBytes, SEEK_DATA));
+}
+
+/** The next byte at or after `offsetBytes` that is in a hole; the file's end is one. */
+export function seekHole(fd: number, offsetBytes: bigint): number {
+  return uninterrupted(() => libcLseek(fd, offsetBytes, SEEK_HOLE));
 }
 
 /** A name for an open file, by the kernel's link to it: the other way (AT_EMPTY_PATH) takes a capability. */

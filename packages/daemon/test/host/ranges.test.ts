@@ -115,6 +115,34 @@ onFileSystems(["ext4", "xfs", "btrfs", "tmpfs"], (place, type) => {
     expect(await covers(9n * mebibyte)).toEqual([]);
   });
 
+  it("where a file has data is told in looks, which go on where the one before ended", async () => {
+    const { directory } = place();
+    await using file = await newFile(directory, "file");
+    await file.truncate(16n * mebibyte);
+    const pieces = Array.from({ length: 600 }, (_, index) => BigInt(index) * 16_384n + 8_192n);
+    for (const at of pieces) await file.write(at, Buffer.alloc(4_096, 1));
+    // Only reserved: no data.
+    await file.allocate(12n * mebibyte, mebibyte, { keepSize: true });
+    await file.sync();
+    const found: { startBytes: bigint; endBytes: bigint }[] = [];
+    let looks = 0;
+    for (let at = 0n; ; looks++) {
+      const ranges = await file.dataFrom(at);
+      if (ranges.length === 0) break;
+      found.push(...ranges);
+      at = ranges.at(-1)?.endBytes ?? 0n;
+    }
+    // tmpfs fills what is reserved.
+    const data = found.filter(({ startBytes }) => startBytes < 12n * mebibyte);
+    expect(data).toEqual(pieces.map((at) => ({ startBytes: at, endBytes: at + 4_096n })));
+    if (type !== "tmpfs") expect(found).toEqual(data);
+    expect(looks).toBeGreaterThan(1);
+    // From the middle of data, and from behind the end.
+    expect((await file.dataFrom(8_192n + 512n))[0]).toEqual({ startBytes: 8_192n + 512n, endBytes: 12_288n });
+    expect(await file.dataFrom(16n * mebibyte)).toEqual([]);
+    expect(await file.dataFrom(99n * mebibyte)).toEqual([]);
+  });
+
   it("what overwriting means is told", async () => {
     const { directory } = place();
     await using file = await filled(directory, "file", mebibyte);
@@ -172,6 +200,8 @@ describe("of a block device", () => {
     await using file = await hosts.local.openFile(loop.device, "read-write");
     await file.overwrite(0n, 4n * mebibyte, "random");
     await file.sync();
+    // It has no holes.
+    expect(await file.dataFrom(512n)).toEqual([{ startBytes: 512n, endBytes: 4n * mebibyte }]);
     await file.discard(mebibyte, mebibyte);
     expect(Buffer.alloc(1 << 20).equals(await file.read(mebibyte, 1 << 20))).toBe(true);
     expect((await file.read(2n * mebibyte, 4_096)).every((byte) => byte === 0)).toBe(false);

@@ -5,8 +5,8 @@ import { withDeadline } from "../deadline.js";
 import { type ErrorCode, hostError, hostErrorFrom, hostErrorOfErrno } from "../errors.js";
 import type {
   AllocateOptions,
-  BlockRange,
   BulkOptions,
+  ByteRange,
   CallOptions,
   CopiedRange,
   File,
@@ -196,7 +196,11 @@ export class LocalFile implements File {
     return this.#quick("Labelling", options, "setLabel", (fd) => ({ fd, label }));
   }
 
-  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly BlockRange[] | null> {
+  dataFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly ByteRange[]> {
+    return this.#bulk("Searching", options, "dataFrom", (fd) => ({ fd, offsetBytes }));
+  }
+
+  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly ByteRange[] | null> {
     return this.#bulk("Looking at", options, "blocksFrom", (fd) => ({ fd, offsetBytes }));
   }
 

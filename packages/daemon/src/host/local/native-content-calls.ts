@@ -2,7 +2,7 @@ import { type Cipher, createCipheriv, randomBytes } from "node:crypto";
 import { constants as osConstants } from "node:os";
 import { hostLimits } from "../../limits.js";
 import { copiesOnWrite } from "../file-system-types.js";
-import type { BlockRange } from "../host.js";
+import type { ByteRange } from "../host.js";
 import * as native from "../native.js";
 import * as system from "../system-calls.js";
 import { checked, NativeFailure, plainFactsOfOpen } from "./native-facts.js";
@@ -59,7 +59,25 @@ export const contentCalls = {
     }
   },
 
-  blocksFrom({ fd, offsetBytes }: { fd: number; offsetBytes: bigint }): readonly BlockRange[] | null {
+  /** Where the file system cannot tell, the rest is data. */
+  dataFrom({ fd, offsetBytes }: { fd: number; offsetBytes: bigint }): readonly ByteRange[] {
+    const sizeBytes = BigInt(checked(system.sizeOf(fd)));
+    const ranges: ByteRange[] = [];
+    for (let atBytes = offsetBytes; atBytes < sizeBytes && ranges.length < DATA_RANGES; ) {
+      const data = system.seekData(fd, atBytes);
+      if (data === -ENXIO) break;
+      const startBytes = data < 0 ? atBytes : BigInt(data);
+      // Somebody lengthened the file meanwhile.
+      if (startBytes >= sizeBytes) break;
+      const hole = data < 0 ? sizeBytes : BigInt(system.seekHole(fd, startBytes));
+      const endBytes = hole > startBytes ? hole : sizeBytes;
+      ranges.push({ startBytes, endBytes });
+      atBytes = endBytes;
+    }
+    return ranges;
+  },
+
+  blocksFrom({ fd, offsetBytes }: { fd: number; offsetBytes: bigint }): readonly ByteRange[] | null {
     const extents = system.extentsFrom(fd, offsetBytes);
     if (typeof extents === "number") return null;
     // The first may have begun before.
@@ -97,10 +115,13 @@ export interface CopiedBytes {
   readonly way: "kernel" | "buffered";
 }
 
-const { EINVAL, ENOSYS, ENOTTY, EOPNOTSUPP, EXDEV } = osConstants.errno;
+const { EINVAL, ENOSYS, ENOTTY, ENXIO, EOPNOTSUPP, EXDEV } = osConstants.errno;
 
 const cannotDiscard: ReadonlySet<number> = new Set([ENOSYS, ENOTTY, EOPNOTSUPP]);
 const cannotCopy: ReadonlySet<number> = new Set([EXDEV, EOPNOTSUPP, ENOSYS, EINVAL]);
+
+/** What one look gives, as `system.extentsFrom` does of blocks. */
+const DATA_RANGES = 256;
 
 const zeros = Buffer.alloc(hostLimits.copyBlockBytes);
 let random: Cipher | null = null;

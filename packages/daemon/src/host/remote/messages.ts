@@ -144,6 +144,7 @@ export const servedMethods = {
     "overwriteWithZeros",
     "seekData",
     "seekHole",
+    "dataFrom",
     "overwrite",
     "discard",
     "sync",

@@ -1,8 +1,8 @@
 import { hostError } from "../errors.js";
 import type {
   AllocateOptions,
-  BlockRange,
   BulkOptions,
+  ByteRange,
   CallOptions,
   CopiedRange,
   File,
@@ -121,7 +121,11 @@ export class RemoteFile implements File {
     return this.#call("setLabel", "Labelling", [label], options);
   }
 
-  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly BlockRange[] | null> {
+  dataFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly ByteRange[]> {
+    return this.#slowCall("dataFrom", "Searching", [offsetBytes], options);
+  }
+
+  blocksFrom(offsetBytes: bigint, options?: CallOptions): Promise<readonly ByteRange[] | null> {
     return this.#slowCall("blocksFrom", "Looking at", [offsetBytes], options);
   }
 
