@@ -26,14 +26,15 @@ export interface LoopMount extends Disposable {
 /** The smallest that mkfs.xfs takes. */
 const defaultBytes = 320 * 1024 * 1024;
 
-export function mountLoop(type: LoopType, sizeBytes = defaultBytes): LoopMount {
+/** `options` of mkfs, besides those that every one gets. */
+export function mountLoop(type: LoopType, sizeBytes = defaultBytes, options: readonly string[] = []): LoopMount {
   const directory = mkdtempSync(`${tmpdir()}/cistern-loop-`);
   const image = `${directory}/image`;
   const mountPoint = `${directory}/mounted`;
   writeFileSync(image, "");
   truncateSync(image, sizeBytes);
   execFileSync("mkdir", [mountPoint]);
-  execFileSync(`mkfs.${type}`, [type.startsWith("ext") ? "-F" : "-f", "-q", image], {
+  execFileSync(`mkfs.${type}`, [type.startsWith("ext") ? "-F" : "-f", "-q", ...options, image], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   execFileSync("mount", ["-o", "loop", image, mountPoint]);

@@ -317,9 +317,6 @@ export const hostLimits = {
   /** Steps of an allocation become longer while they take much less, and shorter when they take more. */
   allocateStepMs: 50,
 
-  /** Pieces of data of one file that are told apart; one in more pieces is copied or wiped as a whole. */
-  copiedExtents: 100_000,
-
   /** Bytes kept of each of a command's stdout and stderr; the rest is read and dropped. */
   commandOutputBytes: 1_048_576,
   /** A command that neither computes nor reads nor writes for so long is taken for hung and killed. */

@@ -1,8 +1,9 @@
-import type { Directory, File } from "../../host/host.js";
-import { EarlyWriteback, hostLimits } from "../../host/index.js";
+import type { ByteRange, Directory, File } from "../../host/host.js";
+import { EarlyWriteback } from "../../host/index.js";
 import type { VolumeContext } from "../driver.js";
 import { allocateSpace } from "./allocate-space.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
+import { dataRanges, lengthOf } from "./file-ranges.js";
 import { withRoom } from "./room.js";
 import { stepOf } from "./step.js";
 
@@ -32,8 +33,8 @@ export interface CopyPlan {
 export async function copyContent(source: File, target: File, plan: CopyPlan): Promise<void> {
   if (plan.sharing !== "no" && (await share(source, target, plan))) return;
   const { context, directory, reservedBytes, sourcePath, targetPath } = plan;
-  const extents = await dataExtents(source, plan);
-  const dataBytes = extents.reduce((sum, { endBytes, startBytes }) => sum + endBytes - startBytes, 0n);
+  const ranges = sourceRanges(source, plan);
+  const dataBytes = await lengthOf(ranges);
   const bytes = reservedBytes > dataBytes ? reservedBytes : dataBytes;
   const detail = `failed to copy '${sourcePath}' to '${targetPath}'`;
   await withRoom({ directory, bytes, detail }, context, async (taken) => {
@@ -43,7 +44,7 @@ export async function copyContent(source: File, target: File, plan: CopyPlan): P
       await failingAs(`cannot allocate ${reservedBytes} bytes in file '${targetPath}'`, allocated);
       taken(bytes);
     }
-    await copyExtents(source, target, extents, dataBytes, plan, reservedBytes > 0n ? () => {} : taken);
+    await copyRanges(source, target, ranges, dataBytes, plan, reservedBytes > 0n ? () => {} : taken);
   });
 }
 
@@ -76,39 +77,19 @@ async function share(source: File, target: File, plan: CopyPlan): Promise<boolea
   return true;
 }
 
-export interface Extent {
-  readonly startBytes: bigint;
-  readonly endBytes: bigint;
-}
-
 /** Where the source has data; where that cannot be told, everywhere. */
-export async function dataExtents(
+export function sourceRanges(
   source: File,
   { lengthBytes, sourcePath, context }: Pick<CopyPlan, "lengthBytes" | "sourcePath" | "context">,
-): Promise<Extent[]> {
-  const options = { signal: context.job.signal };
+): AsyncIterable<ByteRange> {
   const detail = `failed reading from file '${sourcePath}'`;
-  const sizeBytes = await failingAs(detail, source.sizeBytes(options));
-  const totalBytes = lengthBytes < sizeBytes ? lengthBytes : sizeBytes;
-  const extents: Extent[] = [];
-  let atBytes = 0n;
-  while (atBytes < totalBytes) {
-    // A file in a million pieces is copied as one.
-    if (extents.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: totalBytes }];
-    const startBytes = await failingAs(detail, source.seekData(atBytes, options));
-    if (startBytes === null || startBytes >= totalBytes) break;
-    const hole = await failingAs(detail, source.seekHole(startBytes, options));
-    const endBytes = hole > startBytes && hole < totalBytes ? hole : totalBytes;
-    extents.push({ startBytes, endBytes });
-    atBytes = endBytes;
-  }
-  return extents;
+  return dataRanges(source, { lengthBytes, signal: context.job.signal, detail });
 }
 
-export async function copyExtents(
+export async function copyRanges(
   source: File,
   target: File,
-  extents: readonly Extent[],
+  ranges: AsyncIterable<ByteRange>,
   totalBytes: bigint,
   { context: { job }, sourcePath, targetPath }: Pick<CopyPlan, "context" | "sourcePath" | "targetPath">,
   taken: (bytes: bigint) => void,
@@ -119,7 +100,7 @@ export async function copyExtents(
   let doneBytes = 0n;
   let way: "kernel" | "buffered" = "kernel";
   job.progress(0n, totalBytes);
-  for (const { startBytes, endBytes } of extents) {
+  for await (const { startBytes, endBytes } of ranges) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       throwIfCalledOff(signal, detail);
       const step = stepOf(endBytes - atBytes, job);
@@ -132,7 +113,8 @@ export async function copyExtents(
       atBytes += copied.copiedBytes;
       doneBytes += copied.copiedBytes;
       taken(doneBytes);
-      job.progress(doneBytes, totalBytes);
+      // The source is looked through again, and may have more data now.
+      job.progress(doneBytes, doneBytes > totalBytes ? doneBytes : totalBytes);
     }
   }
   const sparse = "only where there is data";

@@ -1,13 +1,13 @@
 import { posix } from "node:path";
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { CancelSignal } from "../../cancel-signal.js";
-import type { File, FileFacts } from "../../host/host.js";
-import { EarlyWriteback, hostLimits } from "../../host/index.js";
+import type { ByteRange, File, FileFacts } from "../../host/host.js";
+import { EarlyWriteback } from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
 import { SCRUB_PATTERNS, scrub } from "../../tools/scrub.js";
 import type { VolumeContext } from "../driver.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
+import { blockRanges, lengthOf, wholeRange } from "./file-ranges.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { jobOptions, runCommand } from "./run-command.js";
 import { stepOf } from "./step.js";
@@ -81,11 +81,6 @@ async function remarkOnSurvivors(file: File, job: Job): Promise<void> {
   }
 }
 
-interface Range {
-  readonly startBytes: bigint;
-  readonly endBytes: bigint;
-}
-
 /**
  * Every block that the file has is overwritten where it is, and flushed. In a file with holes these are not filled; wiped
  * with zeros it is then given no blocks at all, which is how libvirt leaves it (by truncating, which overwrites nothing).
@@ -96,13 +91,13 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   const facts = await withoutReserve(file, volume, job);
   const isSparse = hasHoles(facts);
   const ranges = await rangesOf(file, volume, isSparse, job);
-  const totalBytes = ranges.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
+  const totalBytes = await lengthOf(ranges);
   const detail = `Failed to write ${totalBytes} bytes to storage volume with path '${path}'`;
   job.way(isSparse ? `blocks of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
   const writeback = new EarlyWriteback(file);
   let doneBytes = 0n;
   job.progress(0n, totalBytes);
-  for (const { startBytes, endBytes } of ranges) {
+  for await (const { startBytes, endBytes } of ranges) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       throwIfCalledOff(signal, detail);
       const step = stepOf(endBytes - atBytes, job);
@@ -111,7 +106,8 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
       writeback.wrote(atBytes, atBytes + step);
       atBytes += step;
       doneBytes += step;
-      job.progress(doneBytes, totalBytes);
+      // The blocks are looked up again, and there may be more of them now.
+      job.progress(doneBytes, doneBytes > totalBytes ? doneBytes : totalBytes);
     }
   }
   await failingAs(`cannot sync data to volume with path '${path}'`, file.syncData({ signal }));
@@ -154,49 +150,18 @@ function statDetail(volume: VolumeDocument): string {
   return `Failed to stat storage volume with path '${pathOf(volume)}'`;
 }
 
-async function rangesOf(file: File, volume: VolumeDocument, isSparse: boolean, { signal }: Job): Promise<Range[]> {
+async function rangesOf(
+  file: File,
+  volume: VolumeDocument,
+  isSparse: boolean,
+  { signal }: Job,
+): Promise<AsyncIterable<ByteRange>> {
   const detail = statDetail(volume);
-  const sizeBytes = await failingAs(detail, file.sizeBytes({ signal }));
+  const lengthBytes = await failingAs(detail, file.sizeBytes({ signal }));
+  if (isSparse) return blockRanges(file, { lengthBytes, signal, detail });
   // libvirt writes as much as the volume was last seen to have blocks for, which lengthens the file and a guest's disk. What
   // the last block holds behind the end is overwritten all the same: the kernel writes it whole, with zeros there.
-  if (!isSparse) return [{ startBytes: 0n, endBytes: sizeBytes }];
-  return (await blocksOf(file, sizeBytes, signal, detail)) ?? (await dataOf(file, sizeBytes, signal, detail));
-}
-
-/** All blocks, also those that hold no data: they may hold what was there before. null: it cannot be told. */
-async function blocksOf(file: File, sizeBytes: bigint, signal: CancelSignal, detail: string): Promise<Range[] | null> {
-  const ranges: Range[] = [];
-  for (let atBytes = 0n; atBytes < sizeBytes; ) {
-    if (ranges.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: sizeBytes }];
-    const blocks = await failingAs(detail, file.blocksFrom(atBytes, { signal }));
-    if (blocks === null) return null;
-    for (const { startBytes, endBytes } of blocks) {
-      if (startBytes >= sizeBytes) break;
-      const end = endBytes < sizeBytes ? endBytes : sizeBytes;
-      const last = ranges.at(-1);
-      // Extents that follow each other are one range: it is overwritten in large steps.
-      if (last?.endBytes === startBytes) ranges[ranges.length - 1] = { startBytes: last.startBytes, endBytes: end };
-      else ranges.push({ startBytes, endBytes: end });
-    }
-    const lastBytes = blocks.at(-1)?.endBytes ?? sizeBytes;
-    atBytes = lastBytes > atBytes ? lastBytes : sizeBytes;
-  }
-  return ranges;
-}
-
-async function dataOf(file: File, sizeBytes: bigint, signal: CancelSignal, detail: string): Promise<Range[]> {
-  const ranges: Range[] = [];
-  for (let atBytes = 0n; atBytes < sizeBytes; ) {
-    // A file in a million pieces is wiped as one: its holes are filled then, and given back afterwards.
-    if (ranges.length >= hostLimits.copiedExtents) return [{ startBytes: 0n, endBytes: sizeBytes }];
-    const startBytes = await failingAs(detail, file.seekData(atBytes, { signal }));
-    if (startBytes === null) break;
-    const hole = await failingAs(detail, file.seekHole(startBytes, { signal }));
-    const endBytes = hole > startBytes ? hole : sizeBytes;
-    ranges.push({ startBytes, endBytes });
-    atBytes = endBytes;
-  }
-  return ranges;
+  return wholeRange(lengthBytes);
 }
 
 /** Gives all blocks back, and leaves to the storage what becomes of them. */

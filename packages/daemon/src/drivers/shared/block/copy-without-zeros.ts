@@ -1,25 +1,26 @@
-import type { File } from "../../../host/host.js";
+import type { ByteRange, File } from "../../../host/host.js";
 import { hostLimits } from "../../../host/index.js";
-import type { CopyPlan, Extent } from "../copy-content.js";
+import type { CopyPlan } from "../copy-content.js";
 import { failingAs, throwIfCalledOff } from "../failure.js";
+import { lengthOf } from "../file-ranges.js";
 
 /** What is nothing but zeros is looked for in pieces of this size: the least that snapshots of LVM store of a change. */
 const PIECE_BYTES = 4_096;
 
-/** Copies extents into a device that shows zeros wherever nothing was written, writing nothing where the source has zeros. */
+/** Copies ranges into a device that shows zeros wherever nothing was written, writing nothing where the source has zeros. */
 export async function copyWithoutZeros(
   source: File,
   target: File,
-  extents: readonly Extent[],
+  ranges: AsyncIterable<ByteRange>,
   { context: { job }, sourcePath, targetPath }: Pick<CopyPlan, "context" | "sourcePath" | "targetPath">,
 ): Promise<void> {
   const { signal } = job;
   const detail = `failed to copy '${sourcePath}' to '${targetPath}'`;
-  const totalBytes = extents.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
+  const totalBytes = await lengthOf(ranges);
   let doneBytes = 0n;
   job.progress(0n, totalBytes);
   job.way("copy by read and write, without zeros");
-  for (const { startBytes, endBytes } of extents) {
+  for await (const { startBytes, endBytes } of ranges) {
     for (let atBytes = startBytes; atBytes < endBytes; ) {
       throwIfCalledOff(signal, detail);
       const leftBytes = endBytes - atBytes;
@@ -33,7 +34,7 @@ export async function copyWithoutZeros(
       }
       atBytes += BigInt(bytes.length);
       doneBytes += BigInt(bytes.length);
-      job.progress(doneBytes, totalBytes);
+      job.progress(doneBytes, doneBytes > totalBytes ? doneBytes : totalBytes);
     }
   }
 }

@@ -1,12 +1,13 @@
 import { posix } from "node:path";
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import { type File, hostLimits } from "../../../host/index.js";
+import { type ByteRange, type File, hostLimits } from "../../../host/index.js";
 import type { CloneSource, VolumeContext } from "../../driver.js";
 import { openSource, openSourceFile } from "../clone-source.js";
-import { copyExtents, dataExtents, type Extent } from "../copy-content.js";
+import { copyRanges, sourceRanges } from "../copy-content.js";
 import { writeImageInto } from "../create-image.js";
 import { failingAs, throwIfCalledOff } from "../failure.js";
+import { lengthOf } from "../file-ranges.js";
 import { isImage } from "../fill-file.js";
 import { PREALLOCATE_METADATA, REFLINK } from "../fill-flags.js";
 import { pathOf } from "../target-directory.js";
@@ -71,43 +72,48 @@ async function copy(
   await using input = await openSourceFile(source, from);
   const names = { sourcePath: pathOf(source), targetPath: pathOf(volume), context };
   if (showsZeros) {
-    const extents = await dataExtents(input, { ...names, lengthBytes: source.capacityBytes });
-    await copyWithoutZeros(input, device, extents, names);
+    await copyWithoutZeros(input, device, sourceRanges(input, { ...names, lengthBytes: source.capacityBytes }), names);
     return;
   }
   const { signal } = context.job;
   const sizeBytes = await failingAs(`cannot get the size of volume '${pathOf(volume)}'`, device.sizeBytes({ signal }));
   const lengthBytes = source.capacityBytes < sizeBytes ? source.capacityBytes : sizeBytes;
-  const extents = await dataExtents(input, { ...names, lengthBytes });
-  await zeroHoles(device, holesBetween(extents, lengthBytes), names.targetPath, context);
-  const dataBytes = extents.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0n);
-  await copyExtents(input, device, extents, dataBytes, names, () => {});
+  const ranges = sourceRanges(input, { ...names, lengthBytes });
+  const dataBytes = await lengthOf(ranges);
+  const zero = (hole: ByteRange): Promise<void> => zeroHole(device, hole, names.targetPath, context);
+  await copyRanges(input, device, zeroingBetween(ranges, lengthBytes, zero), dataBytes, names, () => {});
 }
 
-function holesBetween(extents: readonly Extent[], lengthBytes: bigint): Extent[] {
-  const holes: Extent[] = [];
+/**
+ * Has what lies between the ranges zeroed as they are gone through. The copy and the zeros come from one walk: if somebody
+ * else changes the source, two might not agree, and what neither writes would still show what the storage held before.
+ */
+async function* zeroingBetween(
+  ranges: AsyncIterable<ByteRange>,
+  lengthBytes: bigint,
+  zero: (hole: ByteRange) => Promise<void>,
+): AsyncGenerator<ByteRange, void> {
   let atBytes = 0n;
-  for (const { startBytes, endBytes } of [...extents, { startBytes: lengthBytes, endBytes: lengthBytes }]) {
-    if (startBytes > atBytes) holes.push({ startBytes: atBytes, endBytes: startBytes });
-    atBytes = endBytes;
+  for await (const range of ranges) {
+    await zero({ startBytes: atBytes, endBytes: range.startBytes });
+    yield range;
+    atBytes = range.endBytes;
   }
-  return holes;
+  await zero({ startBytes: atBytes, endBytes: lengthBytes });
 }
 
 /** What the storage held before must not show through. It is asked to do it itself; where it cannot, zeros are written. */
-async function zeroHoles(
+async function zeroHole(
   device: File,
-  holes: readonly Extent[],
+  { startBytes, endBytes }: ByteRange,
   path: string,
   { job: { signal } }: VolumeContext,
 ): Promise<void> {
   const detail = `cannot write zeros to volume '${path}'`;
   const step = BigInt(hostLimits.bulkStepBytes);
-  for (const { startBytes, endBytes } of holes) {
-    for (let atBytes = startBytes; atBytes < endBytes; atBytes += step) {
-      throwIfCalledOff(signal, detail);
-      const length = endBytes - atBytes < step ? endBytes - atBytes : step;
-      await failingAs(detail, device.zero(atBytes, length, { signal }));
-    }
+  for (let atBytes = startBytes; atBytes < endBytes; atBytes += step) {
+    throwIfCalledOff(signal, detail);
+    const length = endBytes - atBytes < step ? endBytes - atBytes : step;
+    await failingAs(detail, device.zero(atBytes, length, { signal }));
   }
 }
