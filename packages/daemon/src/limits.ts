@@ -319,6 +319,8 @@ export const hostLimits = {
 
   /** Bytes kept of each of a command's stdout and stderr; the rest is read and dropped. */
   commandOutputBytes: 1_048_576,
+  /** Characters of what a failed command said that its error repeats: its first and its last lines; a client prints it all. */
+  failureTextLength: 4_096,
   /** A command that neither computes nor reads nor writes for so long is taken for hung and killed. */
   commandInactivityMs: 600_000,
   /** How often a running command is looked at for that. */

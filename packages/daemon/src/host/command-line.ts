@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
+import { hostLimits } from "../limits.js";
 import type { CommandArgument, CommandResult, Directory, File } from "./host.js";
 import { bytesOfName, bytesOfText, hasEscapedBytes } from "./names.js";
 
@@ -132,13 +133,23 @@ function quoteAlways(argument: string): string {
   return `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
-/** libvirt's text for a command that failed. */
+/** libvirt's text for a command that failed; of a long story, the beginning and the end. */
 export function describeFailure(result: Pick<CommandResult, "line" | "exitStatus" | "signal" | "stderr">): string {
   const outcome =
     result.exitStatus !== null
       ? `exit status ${result.exitStatus}`
       : `fatal signal ${signalNumber(result.signal) ?? result.signal}`;
-  return `Child process (${result.line}) unexpected ${outcome}${result.stderr === "" ? "" : `: ${result.stderr}`}`;
+  return `Child process (${result.line}) unexpected ${outcome}${result.stderr === "" ? "" : `: ${shortened(result.stderr)}`}`;
+}
+
+function shortened(text: string): string {
+  const most = hostLimits.failureTextLength;
+  if (text.length <= most) return text;
+  const half = Math.floor((most - 1) / 2);
+  // Half of a surrogate pair is no character.
+  const start = text.slice(0, half).replace(/[\ud800-\udbff]$/, "");
+  const end = text.slice(-half).replace(/^[\udc00-\udfff]/, "");
+  return `${start}…${end}`;
 }
 
 function signalNumber(name: string | null): number | undefined {

@@ -84,6 +84,10 @@ const ENDINGS: ReadonlySet<ChainProblemKind> = new Set<ChainProblemKind>([
 /** Formats by which images declare plain content: raw, and qemu's drivers for files and devices. */
 const PLAIN_FORMATS = ["raw", "file", "host_device", "host_cdrom"];
 
+export function isPlainFormat(format: string): boolean {
+  return PLAIN_FORMATS.includes(format);
+}
+
 class Walk {
   readonly links: ChainLink[] = [];
   isComplete = true;
@@ -154,7 +158,7 @@ class Walk {
 
   async #lookInto(link: ChainLink, wanted: WantedLink, found: Found): Promise<ChainLink> {
     const { format } = wanted;
-    const isPlain = wanted.role === "data" || (format !== null && PLAIN_FORMATS.includes(format) && !wanted.isLuks);
+    const isPlain = wanted.role === "data" || (format !== null && isPlainFormat(format) && !wanted.isLuks);
     const isEmpty = found.kind === "file" && found.sizeBytes === 0n;
     if (isPlain && found.kind === "file") return { ...link, capacityBytes: plainCapacity(wanted, found.sizeBytes) };
     // An empty file has no header, and what the kernel makes up in /proc says that it is empty.

@@ -8,6 +8,7 @@ import {
   describeFailure,
   findProgram,
   type HostError,
+  hostLimits,
   killOrphans,
   type StartedProgram,
 } from "../../dist/host/index.js";
@@ -43,6 +44,19 @@ describe("a command", () => {
     expect(describeFailure(result)).toBe("Child process (/bin/x -y) unexpected exit status 1");
     expect(describeFailure({ ...result, exitStatus: null, signal: "SIGKILL" })).toBe(
       "Child process (/bin/x -y) unexpected fatal signal 9",
+    );
+  });
+
+  it("that says a lot is told by how it began and how it ended", () => {
+    const stderr = `began ${"Could not open backing file: ".repeat(9_000)}ended`;
+    const text = describeFailure({ line: "/bin/x -y", exitStatus: 1, signal: null, stderr });
+    expect(text).toMatch(/^Child process \(\/bin\/x -y\) unexpected exit status 1: began Could.*…[^…]*ended$/);
+    expect(text.length).toBeLessThan(hostLimits.failureTextLength + 100);
+    // No half of a character stays where it is cut.
+    const odd = `a${"\u{1f4a9}".repeat(9_000)}`;
+    expect(describeFailure({ line: "x", exitStatus: 1, signal: null, stderr: odd })).not.toMatch(/[\ud800-\udfff]/u);
+    expect(describeFailure({ line: "x", exitStatus: 1, signal: null, stderr: `${odd}z` })).not.toMatch(
+      /[\ud800-\udfff]/u,
     );
   });
 

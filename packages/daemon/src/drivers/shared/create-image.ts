@@ -17,6 +17,7 @@ import { imageFormat } from "../../tools/qemu-img-checks.js";
 import type { FoundVolume, VolumeContext } from "../driver.js";
 import { openSource } from "./clone-source.js";
 import { emptyQcow2Of, writeEmptyQcow2 } from "./create-qcow2.js";
+import { refuseEndlessChain } from "./endless-chain.js";
 import { PREALLOCATE_METADATA } from "./fill-flags.js";
 import { creationOf, type ImagePlan, type Keys, keyedFormat, planImage } from "./image-plan.js";
 import { withNewFile } from "./new-file.js";
@@ -101,6 +102,8 @@ async function clone(
   const { volume, options, keys } = plan;
   const { directory, name } = await openSource(source, context);
   await using _directory = directory;
+  const image = { path: pathOf(source), format: imageFormat(source), followsSymlink: true };
+  await refuseEndlessChain(image, directory.host, context.job.signal);
   const input = { in: directory, name };
   if (keys.output === null && keys.input === null) {
     const formats = { inputFormat: imageFormat(source), outputFormat: imageFormat(volume) };

@@ -9,6 +9,7 @@ import { createImage, type FileArgument, type PassphraseArgument } from "../../t
 import { checkBacking, checkEncryption, checkFormat, imageFormat } from "../../tools/qemu-img-checks.js";
 import { imageOptions } from "../../tools/qemu-img-options.js";
 import type { VolumeContext } from "../driver.js";
+import { refuseEndlessChain } from "./endless-chain.js";
 import { failingAs } from "./failure.js";
 import { contentOf } from "./file-content.js";
 import { targetPath } from "./target-directory.js";
@@ -49,6 +50,10 @@ export async function planImage(
   checkBacking(volume, source, preallocates);
   const backing = await accessibleBacking(pool, volume, context);
   checkEncryption(volume);
+  // Only of such a one qemu-img opens what it rests on; a clone has none.
+  if (source === null && backing !== null && !backing.isRelative && backing.capacityBytes === null) {
+    await refuseEndlessChain({ ...backing, followsSymlink: true }, context.host, context.job.signal);
+  }
   const preallocation = preallocates ? preallocationOf(volume) : null;
   return { volume, backing, preallocation, options: optionsOf(volume, source, preallocation, keys.output), keys };
 }

@@ -7,6 +7,7 @@ import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
 import { shrinkRefusal } from "../shrink-refusal.js";
 import { allocateSpace } from "./allocate-space.js";
+import { refuseEndlessChain } from "./endless-chain.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
@@ -160,6 +161,8 @@ async function resizeWithQemuImg(
   context: VolumeContext,
 ): Promise<void> {
   await refuseNewSymlink(directory, volume, context);
+  const { host, job, followsSymlink = false } = context;
+  await refuseEndlessChain({ path: pathOf(volume), format: formatOf(volume), followsSymlink }, host, job.signal);
   // It may have become longer in good order: cutting an image loses what lies there.
   const change = { kind: "content", sizeBytes: null } as const;
   const recorded = await recordInPlace(change, directory, volume, context.job);
@@ -168,6 +171,11 @@ async function resizeWithQemuImg(
   } finally {
     await recorded.release();
   }
+}
+
+function formatOf(volume: VolumeDocument): string {
+  // To a directory qemu-img says what it is, in whatever format.
+  return volume.type === "dir" ? "raw" : imageFormat(volume);
 }
 
 async function runQemuImg(
@@ -182,9 +190,11 @@ async function runQemuImg(
   const options = { ...jobOptions(context.job), whenMissing };
   const { target } = volume;
   if (target.encryption === null) {
-    // To a directory qemu-img says what it is, in whatever format.
-    const format = volume.type === "dir" ? "raw" : imageFormat(volume);
-    await runCommand(context.host, resizeImage({ image, format, passphrase: null, ...size }), options);
+    await runCommand(
+      context.host,
+      resizeImage({ image, format: formatOf(volume), passphrase: null, ...size }),
+      options,
+    );
     return;
   }
   const encryption = await withSecretOfPath(target.encryption, pathOf(volume), context);
