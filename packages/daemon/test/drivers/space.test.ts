@@ -1,6 +1,8 @@
-import { statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readdirSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { VolumeDocument } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loopRequirements, mountLoop } from "../../../../tests/support/loop.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
@@ -12,12 +14,14 @@ import { withRoom } from "../../dist/drivers/shared/room.js";
 import type { Directory, File } from "../../dist/host/index.js";
 import { QUICK_JOB } from "../../dist/jobs/job.js";
 import { pool, volume } from "./documents.js";
-import { Laboratory } from "./laboratory.js";
+import { create, errorOf, Laboratory } from "./laboratory.js";
+import { hostWith } from "./stand-in.js";
 
 /** Space that is being allocated: what others may count on meanwhile, and what is left of it when it is called off. */
 
 const MiB = 1_048_576n;
 const ALLOCATE = 1;
+const PREALLOCATE_METADATA = 1;
 const { fill, resize } = directoryDriver.volumes ?? {};
 
 let laboratory: Laboratory;
@@ -92,6 +96,73 @@ test("what another one has written while this one looked for room counts", async
   await expect(withRoom(request, context, async () => {})).rejects.toThrow(
     `(${60n * MiB} bytes needed, ${40n * MiB} bytes free)`,
   );
+});
+
+describe("an image for which there is not enough room", () => {
+  const needs = (programs: string[]) => {
+    const { programs: mounting = [], ...others } = loopRequirements("ext4");
+    return missing({ ...others, programs: [...mounting, "fallocate", ...programs] });
+  };
+  /** A file system of which all but this is taken. */
+  const nearlyFull = (leftBytes: number, before: (mountPoint: string) => void = () => {}): string => {
+    const { mountPoint } = laboratory.keep(mountLoop("ext4", 128 * Number(MiB)));
+    before(mountPoint);
+    execFileSync("sync", ["--file-system", mountPoint]);
+    const { bfree, bsize } = statfsSync(mountPoint);
+    execFileSync("fallocate", ["--length", `${bfree * bsize - leftBytes}`, join(mountPoint, "filler")]);
+    return mountPoint;
+  };
+  const wanted = volume("v", { format: "qcow2", capacityBytes: 20n * MiB });
+  const pairs = (error: string) =>
+    [...error.matchAll(/\((\d+) bytes needed, (\d+) bytes free\)/g)].map((pair) => pair.slice(1).map(Number));
+
+  test("is told with more bytes needed than are free: a qcow2 that is preallocated in full", async (context) => {
+    const unavailable = needs([]);
+    if (unavailable !== null) return context.skip(unavailable);
+    const mountPoint = nearlyFull(15 * Number(MiB));
+    const operation = await laboratory.context();
+    let grown = 0;
+    const growing = () => void grown++;
+    const flags = { flags: PREALLOCATE_METADATA };
+    const made = create(directoryDriver, pool("dir", mountPoint), wanted, { ...operation, growing }, flags);
+    const error = await errorOf(made);
+    expect(error).toContain(`38/18 cannot create image '${mountPoint}/v' (`);
+    expect(pairs(error)).toHaveLength(1);
+    const [needed = 0, free = 0] = pairs(error)[0] ?? [];
+    expect(needed).toBeGreaterThan(20 * Number(MiB));
+    expect(free).toBeLessThan(16 * Number(MiB));
+    expect(free).toBeGreaterThan(14 * Number(MiB));
+    expect(readdirSync(mountPoint).sort()).toEqual(["filler", "lost+found"]);
+  });
+
+  /** A clone of 20 MiB of data, as qcow2. */
+  const clone = (path: string, operation: VolumeContext): Promise<VolumeDocument> => {
+    const { target, ...rest } = volume("source", { capacityBytes: 20n * MiB });
+    const source = { ...rest, key: join(path, "source"), target: { ...target, path: join(path, "source") } };
+    return create(directoryDriver, pool("dir", path), wanted, operation, { source });
+  };
+  const content = Buffer.alloc(20 * Number(MiB), 7);
+
+  test("is told with what all of a clone needs, before it is begun", async () => {
+    writeFileSync(laboratory.path("source"), content);
+    const operation = await laboratory.context();
+    const space = async () => ({ capacityBytes: 100n * MiB, freeBytes: MiB / 2n });
+    const error = await errorOf(
+      clone(laboratory.root, { ...operation, host: hostWith(operation.host, () => ({ space })) }),
+    );
+    expect(error).toContain("No space left on device");
+    expect(pairs(error)).toEqual([[20 * Number(MiB), Number(MiB) / 2]]);
+  });
+
+  test("is told once, with what all of a clone needs, while qemu-img converts", async (context) => {
+    const unavailable = needs(["qemu-img"]);
+    if (unavailable !== null) return context.skip(unavailable);
+    const mountPoint = nearlyFull(4 * Number(MiB), (path) => writeFileSync(join(path, "source"), content));
+    const error = await errorOf(clone(mountPoint, await laboratory.context()));
+    expect(error).toContain("No space left on device");
+    expect(pairs(error)).toEqual([[20 * Number(MiB), expect.any(Number)]]);
+    expect(readdirSync(mountPoint).sort()).toEqual(["filler", "lost+found", "source"]);
+  });
 });
 
 describe("an allocation that is called off", () => {

@@ -16,14 +16,14 @@ import {
 import { imageFormat } from "../../tools/qemu-img-checks.js";
 import type { FoundVolume, VolumeContext } from "../driver.js";
 import { openSource } from "./clone-source.js";
-import { emptyQcow2Of, writeEmptyQcow2 } from "./create-qcow2.js";
+import { emptyQcow2Of, takenBytesOf, writeEmptyQcow2 } from "./create-qcow2.js";
 import { refuseEndlessChain } from "./endless-chain.js";
 import { PREALLOCATE_METADATA } from "./fill-flags.js";
 import { creationOf, type ImagePlan, type Keys, keyedFormat, planImage } from "./image-plan.js";
 import { withNewFile } from "./new-file.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { asImage } from "./refresh-file.js";
-import { tellingRoom, withRoom } from "./room.js";
+import { type RoomRequest, withRoom } from "./room.js";
 import { jobOptions, runCommand } from "./run-command.js";
 import { pathOf } from "./target-directory.js";
 
@@ -44,20 +44,16 @@ export async function createImageFile(
   return withPassphrases(volume, source, context, async (keys) => {
     const plan = await planImage(pool, volume, source, preallocates, keys, context);
     const empty = source === null ? emptyQcow2Of(plan) : null;
-    const detail = `cannot create image '${pathOf(volume)}'`;
-    const bytes = source?.allocationBytes ?? (preallocates ? volume.allocationBytes : LEAST_IMAGE_BYTES);
+    const room = { ...roomOf(plan, empty, source), directory, detail: `cannot create image '${pathOf(volume)}'` };
     // Of an image that is little more than a header, nothing is on the disk before its name is.
     const isEmpty = empty !== null && !preallocates;
     const facts = await withNewFile(directory, volume, context, { sizeBytes: 0n, isEmpty }, (file) =>
-      // How much a conversion will take is not known before; without any room it is not begun.
-      withRoom({ directory, bytes: empty?.writtenBytes ?? LEAST_IMAGE_BYTES, detail }, context, () =>
-        tellingRoom({ directory, bytes, detail }, async () => {
-          const output = { file, name: volume.name };
-          if (empty !== null) await write(empty, volume, file, context);
-          else if (source === null) await run(creationOf(plan, output), context);
-          else await clone(plan, source, output, context);
-        }),
-      ),
+      withRoom(room, context, async (taken) => {
+        const output = { file, name: volume.name };
+        if (empty !== null) await write(empty, volume, file, context, taken);
+        else if (source === null) await run(creationOf(plan, output), context);
+        else await clone(plan, source, output, context, () => taken(room.bytes));
+      }),
     );
     // What a backing store is like has to be looked at.
     if (empty === null || volume.backingStore !== null) return undefined;
@@ -79,25 +75,50 @@ export async function writeImageInto(
   await withPassphrases(volume, source, context, async (keys) => {
     const plan = await planImage(pool, volume, source, false, keys, context);
     if (source === null) await run(creationOf(plan, output), context);
-    else await clone(plan, source, output, context);
+    else await clone(plan, source, output, context, () => {});
   });
 }
 
-async function write(empty: EmptyQcow2, volume: VolumeDocument, file: File, { job }: VolumeContext): Promise<void> {
+function roomOf(
+  { volume, preallocation }: ImagePlan,
+  empty: EmptyQcow2 | null,
+  source: VolumeDocument | null,
+): Pick<RoomRequest, "bytes" | "leastBytes"> {
+  if (empty !== null) return { bytes: takenBytesOf(empty) };
+  if (preallocation === "falloc") return { bytes: larger(volume.capacityBytes, LEAST_IMAGE_BYTES) };
+  // How much a conversion will take is not known before; without any room it is not begun.
+  return { bytes: larger(source?.allocationBytes ?? 0n, LEAST_IMAGE_BYTES), leastBytes: LEAST_IMAGE_BYTES };
+}
+
+function larger(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
+}
+
+async function write(
+  empty: EmptyQcow2,
+  volume: VolumeDocument,
+  file: File,
+  { job }: VolumeContext,
+  taken: (bytes: bigint) => void,
+): Promise<void> {
   if (volume.target.noCopyOnWrite) {
     await file.setNoCopyOnWrite(true).catch(() => {
       // Few file systems have it, and to qemu-img it is no more than a wish either.
     });
   }
-  await writeEmptyQcow2(empty, file, job);
+  await writeEmptyQcow2(empty, file, job, taken);
 }
 
-/** A clone has no backing store of its own: it holds everything that its source shows. */
+/**
+ * A clone has no backing store of its own: it holds everything that its source shows. `reserved`: it has by now whatever was
+ * to be preallocated, which qemu-img does before it copies anything.
+ */
 async function clone(
   plan: ImagePlan,
   source: VolumeDocument,
   output: FileArgument,
   context: VolumeContext,
+  reserved: () => void,
 ): Promise<void> {
   const { volume, options, keys } = plan;
   const { directory, name } = await openSource(source, context);
@@ -108,14 +129,16 @@ async function clone(
   if (keys.output === null && keys.input === null) {
     const formats = { inputFormat: imageFormat(source), outputFormat: imageFormat(volume) };
     context.job.way("qemu-img convert");
-    await convert(convertImage({ ...formats, options, input, output, pace: paceOf(context.job) }), source, context);
+    const command = convertImage({ ...formats, options, input, output, pace: paceOf(context.job) });
+    await convert(command, source, context, reserved);
     return;
   }
   await run(creationOf({ ...plan, backing: null }, output), context);
+  reserved();
   const from = { format: keyedFormat(source), passphrase: keys.input, file: input };
   const to = { format: keyedFormat(volume), passphrase: keys.output, file: output };
   context.job.way("qemu-img convert");
-  await convert(convertKeyedImage(from, to, paceOf(context.job)), source, context);
+  await convert(convertKeyedImage(from, to, paceOf(context.job)), source, context, reserved);
 }
 
 /** qemu-img limits itself and says how far it is; what it copies is what a guest sees. */
@@ -123,9 +146,15 @@ function paceOf({ bandwidthBytesPerSecond }: Job): ConversionPace {
   return { bytesPerSecond: bandwidthBytesPerSecond };
 }
 
-async function convert(command: Command, source: VolumeDocument, context: VolumeContext): Promise<void> {
+async function convert(
+  command: Command,
+  source: VolumeDocument,
+  context: VolumeContext,
+  copies: () => void,
+): Promise<void> {
   const totalBytes = source.capacityBytes;
   const output = progressReader((share) => {
+    if (share > 0) copies();
     context.job.progress((totalBytes * BigInt(Math.round(share * PARTS))) / BigInt(PARTS), totalBytes);
   });
   await run(command, context, { output });

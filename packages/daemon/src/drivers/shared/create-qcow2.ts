@@ -42,31 +42,41 @@ export function emptyQcow2Of({ volume, backing, preallocation }: ImagePlan): Emp
   });
 }
 
+/** What an image takes on the disk: its tables, and what is reserved for its data. */
+export function takenBytesOf({ reserved, writtenBytes }: EmptyQcow2): bigint {
+  return reserved.reduce((sum, { lengthBytes }) => sum + lengthBytes, writtenBytes);
+}
+
 /**
- * Writes the image into a new, empty file. 38 with what failed; 78 when the job is called off: the file is then in no
- * order, and its maker's to remove.
+ * Writes the image into a new, empty file, and says how much of it is there by now. 38 with what failed; 78 when the job is
+ * called off: the file is then in no order, and its maker's to remove.
  */
-export async function writeEmptyQcow2(image: EmptyQcow2, file: File, job: Job): Promise<void> {
+export async function writeEmptyQcow2(
+  image: EmptyQcow2,
+  file: File,
+  job: Job,
+  taken: (bytes: bigint) => void = () => {},
+): Promise<void> {
   const { signal } = job;
-  const totalBytes = image.reserved.reduce((sum, { lengthBytes }) => sum + lengthBytes, image.writtenBytes);
+  const totalBytes = takenBytesOf(image);
   let doneBytes = 0n;
-  const done = (lengthBytes: bigint): void => {
-    doneBytes += lengthBytes;
+  const done = (allBytes: bigint): void => {
+    doneBytes = allBytes;
+    taken(doneBytes);
     job.progress(doneBytes, totalBytes);
   };
   for (const { offsetBytes, lengthBytes } of image.reserved) {
     const before = doneBytes;
-    const allocation = allocateSpace(file, { offsetBytes, lengthBytes, isNew: true }, job, (allocatedBytes) => {
-      doneBytes = before + allocatedBytes;
-      job.progress(doneBytes, totalBytes);
-    });
+    const allocation = allocateSpace(file, { offsetBytes, lengthBytes, isNew: true }, job, (allocatedBytes) =>
+      done(before + allocatedBytes),
+    );
     await failingAs(`cannot allocate ${lengthBytes} bytes in file '${file.path}'`, allocation);
   }
   let end = 0n;
   for (const { offsetBytes, bytes } of writesOf(image.segments)) {
     await failingAs(`cannot write to file '${file.path}'`, file.write(offsetBytes, bytes, { signal }));
     end = offsetBytes + BigInt(bytes.length);
-    done(BigInt(bytes.length));
+    done(doneBytes + BigInt(bytes.length));
   }
   if (end < image.sizeBytes) {
     await failingAs(`cannot extend file '${file.path}'`, file.truncate(image.sizeBytes, { signal }));

@@ -10,7 +10,10 @@ const NO_SPACE = "No space left on device";
 export interface RoomRequest {
   /** On whose file system. */
   readonly directory: Directory;
+  /** What it needs in all. */
   readonly bytes: bigint;
+  /** Where that is a guess: what it cannot begin without. Only this is looked for before, and held against others. */
+  readonly leastBytes?: bigint;
   /** What is being done, for the refusal. */
   readonly detail: string;
 }
@@ -21,7 +24,7 @@ export interface RoomRequest {
  * by now. A lack of space, found out before or while it works, is told with the bytes needed and free.
  */
 export async function withRoom<T>(
-  { directory, bytes, detail }: RoomRequest,
+  { directory, bytes, leastBytes = bytes, detail }: RoomRequest,
   { expectedSpace }: VolumeContext,
   work: (taken: (bytes: bigint) => void) => Promise<T>,
 ): Promise<T> {
@@ -31,16 +34,16 @@ export async function withRoom<T>(
   const expectedNow = expectedSpace.of(fileSystem);
   // What another one has written while this looked may not have been seen: rather twice than not at all.
   const leftBytes = freeBytes - (expectedBefore > expectedNow ? expectedBefore : expectedNow);
-  if (bytes > leftBytes) throw noRoom(detail, bytes, leftBytes);
+  if (leastBytes > leftBytes) throw noRoom(detail, bytes, leftBytes);
   let pendingBytes = 0n;
   const expect = (expectedBytes: bigint): void => {
     expectedSpace.change(fileSystem, expectedBytes - pendingBytes);
     pendingBytes = expectedBytes;
   };
-  expect(bytes);
+  expect(leastBytes);
   try {
     return await tellingRoom({ directory, bytes, detail }, () =>
-      work((takenBytes) => expect(takenBytes < bytes ? bytes - takenBytes : 0n)),
+      work((takenBytes) => expect(takenBytes < leastBytes ? leastBytes - takenBytes : 0n)),
     );
   } finally {
     expect(0n);
