@@ -52,7 +52,8 @@ export class ImageBytes {
       const from = offset - window.offset;
       if (from >= 0 && from + length <= window.bytes.length) return window.bytes.subarray(from, from + length);
     }
-    const padded = new Uint8Array(length);
+    // Lengths stand in headers, which may say anything.
+    const padded = new Uint8Array(Math.min(length, PROBE_BYTES));
     if (offset < this.#head.length) padded.set(this.#head.subarray(offset));
     this.#need(offset + length);
     return padded;

@@ -84,7 +84,8 @@ function extension(image: ImageBytes, version: number, wanted: number): string |
     const type = image.u32(at);
     const length = image.u32(at + 4);
     at += EXTENSION_HEADER_BYTES;
-    if (type === EXTENSION_END || at + length > end) return null;
+    // In clusters of 2^63 bytes, which a guest may claim, every length would fit.
+    if (type === EXTENSION_END || at + length > end || !image.has(at, length)) return null;
     if (type === wanted) return decodeUtf8(upToNul(image.bytes(at, length)));
     at += Math.ceil(length / 8) * 8;
   }

@@ -9,6 +9,23 @@ import { qemuImg, scannedContent, wholeContent, withoutTrailingZeros, workDirect
 const work = workDirectory();
 const MiB = 1_048_576n;
 
+test("a header whose extension claims 4 GiB within clusters of 2^63 bytes takes no memory", () => {
+  const header = Buffer.alloc(1_024);
+  header.write("QFI\xfb", "latin1");
+  header.writeUInt32BE(3, 4);
+  header.writeUInt32BE(63, 20);
+  header.writeBigUInt64BE(1n << 20n, 24);
+  // Its data is in a file, whose name is in the extension.
+  header.writeBigUInt64BE(4n, 72);
+  header.writeUInt32BE(104, 100);
+  header.writeUInt32BE(0x44415441, 104);
+  header.writeUInt32BE(0xfffffff0, 108);
+  writeFileSync(work.file("greedy"), header);
+  const before = process.memoryUsage().arrayBuffers;
+  for (let count = 0; count < 3; count++) expect(probe(wholeContent(work.file("greedy"))).facts.format).toBe("qcow2");
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1_048_576);
+});
+
 describe("images that qemu-img makes are recognised", () => {
   const rows: { name: string; create: string[]; expected: Record<string, unknown> }[] = [
     {
