@@ -318,7 +318,14 @@ describe("refusals, as recorded", () => {
       expect(await errorOf(make(name, {}))).toBe(`55/18 Requested operation is not valid: ${text}`);
     }
     const long = "x".repeat(256);
-    expect(await errorOf(make(long, {}))).toBe(`38/18 Failed to create file '${at(long)}': File name too long`);
+    const tooLong = `38/18 Failed to create file '${at(long)}': File name too long`;
+    expect(await errorOf(make(long, {}))).toBe(tooLong);
+    // And before anything is copied.
+    const source = await make("source", {});
+    laboratory.progress.length = 0;
+    const context = await laboratory.context();
+    expect(await errorOf(create(directoryDriver, definition(), volume(long, {}), context, { source }))).toBe(tooLong);
+    expect(laboratory.progress).toEqual([]);
   });
 });
 

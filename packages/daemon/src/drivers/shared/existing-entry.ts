@@ -29,7 +29,9 @@ async function exists(pool: PoolDocument, name: string, context: VolumeContext):
     await directory.lookup(name, { follow: true });
     return true;
   } catch (thrown) {
-    // Whatever hides it (a name too long, a directory that is gone), making the file will say it better.
+    // Before anything is written: a nameless file would get its name, and this error, when all of it is there.
+    if (isErrno(thrown, "ENAMETOOLONG")) throw failure(thrown, `Failed to create file '${volumePath(pool, name)}'`);
+    // Whatever else hides it (a directory that is gone), making the file will say it better.
     if (!isErrno(thrown, "ETIMEDOUT", "ECANCELED")) return false;
     throw failure(thrown, `cannot look up '${volumePath(pool, name)}'`);
   } finally {
