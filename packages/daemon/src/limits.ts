@@ -196,6 +196,8 @@ export const limits = {
 
 /** Every limit of the door to storage, by name, with its reason. Durations in milliseconds unless the name says otherwise. */
 export const hostLimits = {
+  /** Names of one directory that are kept for whoever watches it; of more he is told that he has to look. */
+  newcomerNames: 10_000,
   /** A local metadata call. Longer than any disk that still works takes, even one that retries bad sectors. */
   localCallMs: 120_000,
   /** A mount: a server that does not answer is given up. mount.nfs itself would go on for two minutes. */

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { NameWatches } from "../../dist/host/local/name-watches.js";
+import { hostLimits } from "../../dist/limits.js";
 
 let place: string;
 let watches: NameWatches;
@@ -72,6 +73,17 @@ it("each watch is told of its own directory, and two of one directory both", () 
 it("of a directory that was moved nothing is known any more", () => {
   const images = watched();
   renameSync(`${place}/images`, `${place}/gone`);
+  expect(images.names()).toBe(null);
+});
+
+it("where there are more names than are kept, nothing is known any more", () => {
+  const images = watched();
+  // Somebody else asks in between, so that the kernel's queue does not run over.
+  const other = watched();
+  for (let file = 0; file <= hostLimits.newcomerNames; file++) {
+    write(`images/${file}`);
+    if (file % 1_000 === 0) other.names();
+  }
   expect(images.names()).toBe(null);
 });
 

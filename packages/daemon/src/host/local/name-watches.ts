@@ -1,3 +1,4 @@
+import { hostLimits } from "../../limits.js";
 import type { NameWatch } from "../host.js";
 import { textOfBytes } from "../names.js";
 import * as native from "../native.js";
@@ -114,8 +115,10 @@ class Watch implements NameWatch {
     this.#end();
   }
 
+  /** Of more than somebody may want to hear of nothing is told: whoever asks has to look. */
   add(name: string): void {
     this.#names?.add(name);
+    if ((this.#names?.size ?? 0) > hostLimits.newcomerNames) this.lose();
   }
 
   lose(): void {
