@@ -192,6 +192,11 @@ async function takeScan(
 async function watchNewcomers(pool: Pool, host: Host, backends: PoolBackends): Promise<void> {
   const { path } = pool.live.target;
   if (path === null || backends.driverOf(pool.live).traits.volumeKind !== "file") return;
+  // Of what others do on a server the kernel tells nothing, and opening a directory there may take long.
+  if (host.home === "remote") {
+    pool.newcomers.end();
+    return;
+  }
   await pool.newcomers.watch(() => host.openDirectory(path));
 }
 

@@ -1,7 +1,7 @@
 import { sanitizePath, type VolumeDocument, writeVolume } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeOperations } from "../drivers/driver.js";
-import { DELETE_WITH_SNAPSHOTS, unsupported } from "../drivers/index.js";
+import { DELETE_WITH_SNAPSHOTS, imageFormat, unsupported } from "../drivers/index.js";
 import type { Requester } from "../jobs/job-facts.js";
 import { hostForChanges, scanAfterChange } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
@@ -208,8 +208,9 @@ export class Volumes {
         written();
         pool.changes.changed(volume);
         await spaceTaken(pool, takenBytes, looks, this.#backends);
-        // How much was cut off, or of what was reserved is left after a failure, shows only now.
-        await lookAt(placed, false, this.#backends, looks).catch(() => {});
+        // How much was cut off, or of what was reserved is left after a failure, shows only now. What an image takes is looked at
+        // when somebody asks, as in libvirt.
+        if (isPlainRaw(document)) await lookAt(placed, false, this.#backends, looks).catch(() => {});
       }
     });
   }
@@ -275,6 +276,10 @@ export class Volumes {
   #operationsOf(pool: Pool): VolumeOperations | undefined {
     return this.#backends.driverOf(pool.live).volumes;
   }
+}
+
+function isPlainRaw(volume: VolumeDocument): boolean {
+  return imageFormat(volume) === "raw" && volume.target.encryption === null;
 }
 
 /** Both refusals in libvirt's order. */
