@@ -20,6 +20,7 @@ import {
 import { givenUp } from "./giving-up.js";
 import { LIMITS } from "./limits.js";
 import { StreamPort } from "./streams/stream-port.js";
+import { unsendable } from "./wrong-arguments.js";
 
 /** How long a call may take. Its default deadline is 30 s, and a day where it works on storage. */
 export interface CallOptions {
@@ -178,7 +179,7 @@ export class Channel {
     const timeoutMs = Math.min(options.timeoutMs ?? usualMs, LIMITS.longestTimeoutMs);
     return new Promise((resolve, reject) => {
       // Throws where the arguments cannot be sent; nothing is set up by then.
-      const packet = encodeCall(procedure, serial, args);
+      const packet = packetOf(procedure, serial, args);
       const stopWaiting = (): void => {
         clearTimeout(timer);
         options.signal?.removeEventListener("abort", onAbort);
@@ -278,6 +279,15 @@ export class Channel {
     const waiters = this.#drainWaiters;
     this.#drainWaiters = [];
     for (const wake of waiters) wake();
+  }
+}
+
+/** Throws error 8 where the arguments are not what the procedure takes. */
+function packetOf<Args, Result>(procedure: Procedure<Args, Result>, serial: number, args: Args): Uint8Array {
+  try {
+    return encodeCall(procedure, serial, args);
+  } catch (error) {
+    throw unsendable(procedure, args, error);
   }
 }
 

@@ -35,6 +35,7 @@ import type { StreamPort } from "./streams/stream-port.js";
 import { LOCAL_LOGIN, type Login } from "./uri.js";
 import { Volume } from "./volume.js";
 import { VolumeUses } from "./volume-uses.js";
+import { numberOf } from "./wrong-arguments.js";
 
 /**
  * An opened connection. Any number of calls may be under way at once. One that has ended stays ended: calls, streams and
@@ -225,7 +226,8 @@ export class Connection implements Caller {
 
   /** The secret for this use of this name; 66 where there is none. */
   async lookupSecretByUsage(usage: SecretUsage, usageId: string, options?: CallOptions): Promise<Secret> {
-    const args = { usageType: SECRET_USAGES.indexOf(usage), usageID: usageId };
+    const usageType = numberOf(SECRET_USAGES, usage, secrets.secretLookupByUsage, "usage");
+    const args = { usageType, usageID: usageId };
     return new Secret(this, (await this.call(secrets.secretLookupByUsage, args, options)).secret);
   }
 

@@ -1,3 +1,6 @@
+import { storage } from "@cistern/protocol";
+import { numberOf } from "./wrong-arguments.js";
+
 /** Which pools a listing has; all where nothing is said. Conditions of different kinds must all hold. */
 export interface PoolFilter {
   /** Running, or (false) not. */
@@ -57,7 +60,8 @@ const ListSecrets = { EPHEMERAL: 1, NO_EPHEMERAL: 2, PRIVATE: 4, NO_PRIVATE: 8 }
 
 export function poolListFlags({ active, persistent, autostart, types = [] }: PoolFilter): number {
   return types.reduce(
-    (flags, type) => flags | (FIRST_TYPE << POOL_TYPE_NAMES.indexOf(type)),
+    (flags, type) =>
+      flags | (FIRST_TYPE << numberOf(POOL_TYPE_NAMES, type, storage.connectListAllStoragePools, "types")),
     choose(active, ListPools.ACTIVE, ListPools.INACTIVE) |
       choose(persistent, ListPools.PERSISTENT, ListPools.TRANSIENT) |
       choose(autostart, ListPools.AUTOSTART, ListPools.NO_AUTOSTART),

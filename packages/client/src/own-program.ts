@@ -14,6 +14,7 @@ import type { Caller } from "./caller.js";
 import type { CallOptions } from "./channel.js";
 import { type EventHub, type Registration, topic } from "./event-hub.js";
 import { type Job, readJob, readTime } from "./job.js";
+import { jobNumber } from "./wrong-arguments.js";
 
 /** What guests were promised of a pool. */
 export interface PoolCommitment {
@@ -69,21 +70,22 @@ export class OwnProgram {
   }
 
   async lookupJob(id: number, options?: CallOptions): Promise<Job> {
-    return readJob((await this.call(cistern.jobGet, { id: BigInt(id) }, options)).job);
+    return readJob((await this.call(cistern.jobGet, { id: jobNumber(id, cistern.jobGet) }, options)).job);
   }
 
   async watchJobs(id: number | null, options?: CallOptions): Promise<AsyncIterableIterator<Job>> {
-    const jobs = topic({ id: BigInt(id ?? 0) }, cisternEvents.jobEvent, ({ job }) => readJob(job));
+    const jobs = topic({ id: jobNumber(id ?? 0, cistern.jobWatch) }, cisternEvents.jobEvent, ({ job }) => readJob(job));
     const isLast = (job: Job): boolean => id !== null && job.endedAt !== null;
     return this.#events.subscribe(jobWatches, [jobs], options, isLast).catch((error: unknown) => this.#refuse(error));
   }
 
   async cancelJob(id: number, options?: CallOptions): Promise<void> {
-    await this.call(cistern.jobCancel, { id: BigInt(id) }, options);
+    await this.call(cistern.jobCancel, { id: jobNumber(id, cistern.jobCancel) }, options);
   }
 
   async setJobBandwidth(id: number, bytesPerSecond: bigint | null, options?: CallOptions): Promise<void> {
-    await this.call(cistern.jobSetBandwidth, { id: BigInt(id), bytesPerSecond: bytesPerSecond ?? 0n }, options);
+    const args = { id: jobNumber(id, cistern.jobSetBandwidth), bytesPerSecond: bytesPerSecond ?? 0n };
+    await this.call(cistern.jobSetBandwidth, args, options);
   }
 
   async poolCommitment(pool: PoolReference, options?: CallOptions): Promise<PoolCommitment> {

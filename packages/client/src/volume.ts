@@ -4,6 +4,7 @@ import type { CallOptions } from "./channel.js";
 import { boundTo } from "./giving-up.js";
 import { DownloadStream } from "./streams/download-stream.js";
 import { UploadStream } from "./streams/upload-stream.js";
+import { numberOf } from "./wrong-arguments.js";
 
 /** What a volume is to its host, in the order of libvirt's numbers. */
 export const VOLUME_KINDS = ["file", "block", "dir", "network", "netdir", "ploop"] as const;
@@ -126,8 +127,8 @@ export class Volume {
 
   /** Makes its old content unreadable, as far as the storage below lets one. */
   async wipe(algorithm: WipeAlgorithm = "zero", options?: CallOptions): Promise<void> {
-    const args = { ...this.#self, algorithm: WIPE_ALGORITHMS.indexOf(algorithm), flags: 0 };
-    await this.#connection.call(storage.storageVolWipePattern, args, options);
+    const number = numberOf(WIPE_ALGORITHMS, algorithm, storage.storageVolWipePattern, "algorithm");
+    await this.#connection.call(storage.storageVolWipePattern, { ...this.#self, algorithm: number, flags: 0 }, options);
   }
 
   /** The volume's bytes (and `Hole`s, if sparse). Resolves when the server has opened it. */

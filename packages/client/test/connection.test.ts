@@ -8,6 +8,7 @@ import {
   auth,
   connect as connectProcedures,
   decodeXdr,
+  ErrorCode,
   encodeKeepalive,
   type Frame,
   Keepalive,
@@ -268,8 +269,14 @@ describe("calls", () => {
 
   it("whose arguments cannot be sent are refused before anything is sent", async () => {
     const before = server.received.length;
-    await expect(connection.lookupPool("a\0b")).rejects.toMatchObject({ name: "ProtocolError", kind: "encode" });
-    await expect(connection.lookupPoolByUuid("no-uuid")).rejects.toMatchObject({ name: "ProtocolError" });
+    const name =
+      /^virStoragePoolLookupByName: name must be a string without NUL of at most \d+ bytes, not "a\\u0000b"$/;
+    const refused = { name: "LibvirtError", code: ErrorCode.INVALID_ARG, cause: { name: "ProtocolError" } };
+    const byName = await connection.lookupPool("a\0b").catch((error: unknown) => error);
+    expect(byName).toMatchObject({ ...refused, str2: "name", message: expect.stringMatching(name) });
+    const byUuid = await connection.lookupPoolByUuid("no-uuid").catch((error: unknown) => error);
+    const uuid = 'uuid must be a UUID in lower case (8-4-4-4-12), not "no-uuid"';
+    expect(byUuid).toMatchObject({ ...refused, message: `virStoragePoolLookupByUUID: ${uuid}` });
     expect(server.received.length).toBe(before);
   });
 
