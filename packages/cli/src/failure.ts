@@ -1,3 +1,4 @@
+import type { Volume } from "@cistern/client";
 import { LibvirtError } from "@cistern/protocol";
 
 /** What a call is about. */
@@ -61,6 +62,15 @@ export async function attempt<Result>(
   } catch (error) {
     throw new Failure(error, { task, subject });
   }
+}
+
+/** Asks something of a volume that was found; it may have vanished since. */
+export async function attemptOn<Result>(
+  { poolName: pool, name: volume }: Volume,
+  task: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  return attempt(task, work, { pool, volume });
 }
 
 function messageOf(error: unknown): string {

@@ -46,6 +46,15 @@ const HINTS: readonly Hint[] = [
     text: (volume, { pool = "POOL" }) => `${commandOn("vol-delete", pool, volume)} removes it, with all that is in it`,
   },
   {
+    code: ErrorCode.NO_STORAGE_VOL,
+    pattern: /no storage vol with matching path '(.*)'/s,
+    // Of a volume that is yet to be made the pool is known, but what is missing may lie in another.
+    text: (_path, { pool, volume }) => {
+      const place = pool === undefined || typeof volume !== "string" ? "POOL" : pool;
+      return `${commandOn("pool-refresh", place)} looks again at what is there`;
+    },
+  },
+  {
     code: ErrorCode.SYSTEM_ERROR,
     pattern: /cannot open directory '(.*)': No such file/s,
     text: (_directory, { pool = "POOL" }) => `${commandOn("pool-build", pool)} makes the directory`,

@@ -1,4 +1,5 @@
 import type { CallOptions, Connection, Job } from "@cistern/client";
+import { ErrorCode, LibvirtError } from "@cistern/protocol";
 import type { Context } from "./context.js";
 import { Failure, type Subject } from "./failure.js";
 import { progressOf } from "./output/job-text.js";
@@ -33,7 +34,7 @@ export async function withProgress<Result>(
     return await call(context.patience);
   } catch (error) {
     if (!context.surroundings.signal.aborted) throw error;
-    throw new Failure(error, { task: "Cancelled", hint: subject.left ?? follower.hint() });
+    throw new Failure(cancelled(error), { hint: subject.left ?? follower.hint() });
   } finally {
     await jobs.return?.();
     await following;
@@ -108,11 +109,15 @@ async function leaveWhenStopped<Result>({ surroundings: { signal } }: Context, w
     return await work();
   } catch (error) {
     if (!signal.aborted) throw error;
-    throw new Failure(error, {
-      task: "Cancelled",
-      hint: "the server may finish what it began: it knows no cancelling",
-    });
+    throw new Failure(cancelled(error), { hint: "the server may finish what it began: it knows no cancelling" });
   }
+}
+
+/** What the server was stopped at ("Failed to write …") reads as if something were broken. */
+function cancelled(error: unknown): unknown {
+  if (!(error instanceof LibvirtError) || error.code !== ErrorCode.OPERATION_ABORTED) return error;
+  const text = "operation aborted: cancelled by Ctrl-C or another signal";
+  return new LibvirtError(error.code, error.domain, text, { cause: error });
 }
 
 function isAbout(job: Job, { pool, volume }: Subject): boolean {

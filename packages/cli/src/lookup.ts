@@ -30,6 +30,16 @@ export async function findVolume(
   call: CallOptions,
 ): Promise<Volume> {
   const pool = poolName === null ? null : await findPool(connection, poolName, call);
+  return findVolumeOf(connection, nameKeyOrPath, pool, call);
+}
+
+/** As `findVolume`, where the pool is found already. */
+export async function findVolumeOf(
+  connection: Connection,
+  nameKeyOrPath: string,
+  pool: Pool | null,
+  call: CallOptions,
+): Promise<Volume> {
   const find = (lookup: () => Promise<Volume>) => unlessMissing(ErrorCode.NO_STORAGE_VOL, lookup);
   const byName = pool === null ? null : await find(() => pool.lookupVolume(nameKeyOrPath, call));
   if (byName !== null) return byName;

@@ -8,6 +8,7 @@ const { OPERATION_INVALID, STORAGE_VOL_EXIST, SYSTEM_ERROR } = ErrorCode;
 const OF_POOL = { pool: "a b", volume: null };
 const OF_VOLUME = { pool: "a b", volume: "it's" };
 const OF_NEW_VOLUME = { pool: "a b" };
+const NO_PATH = "no storage vol with matching path '/p/v'";
 const DASHED = { pool: "-p", volume: "--v" };
 
 const errors: readonly (readonly [code: ErrorCode, detail: string, subject: Subject | null, hint: string | null])[] = [
@@ -25,6 +26,9 @@ const errors: readonly (readonly [code: ErrorCode, detail: string, subject: Subj
   [SYSTEM_ERROR, "cannot open directory '/x': No such file or directory", null, "cistern pool-build POOL makes"],
   [SYSTEM_ERROR, "cannot open directory '/x': No such file or directory", OF_POOL, "cistern pool-build 'a b' makes"],
   [SYSTEM_ERROR, "cannot open directory '/x': Permission denied", OF_POOL, null],
+  [ErrorCode.NO_STORAGE_VOL, NO_PATH, null, "cistern pool-refresh POOL looks again at what is there"],
+  [ErrorCode.NO_STORAGE_VOL, NO_PATH, OF_VOLUME, "cistern pool-refresh 'a b' looks again at what is there"],
+  [ErrorCode.NO_STORAGE_VOL, NO_PATH, OF_NEW_VOLUME, "cistern pool-refresh POOL looks again at what is there"],
   [ErrorCode.NO_CONNECT, "No daemon is listening for x", null, "systemctl start cisternd starts it"],
   [ErrorCode.AUTH_UNAVAILABLE, "no agent", null, "try as root"],
   [ErrorCode.INTERNAL_ERROR, "storage pool 'p' is not active", null, null],

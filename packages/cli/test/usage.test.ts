@@ -1,45 +1,9 @@
 import { readFileSync } from "node:fs";
-import { Readable, Writable } from "node:stream";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { describe, expect, it } from "vitest";
 import { COMMANDS } from "../dist/commands/table.js";
-import { run, type Surroundings } from "../dist/index.js";
 import { VERSION } from "../dist/version.js";
-
-interface Result {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  /** What a connection was asked to; empty: the command line was refused before. */
-  readonly targets: readonly string[];
-}
-
-/** Runs a command line where every connection fails: what is looked at happens before, or is that failure. */
-async function runAlone(args: readonly string[], changes: Partial<Surroundings> = {}): Promise<Result> {
-  const written = { stdout: "", stderr: "" };
-  const into = (name: "stdout" | "stderr") =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        written[name] += String(chunk);
-        done();
-      },
-    });
-  const targets: string[] = [];
-  const status = await run(args, {
-    stdout: into("stdout"),
-    stderr: into("stderr"),
-    stdin: Readable.from([]),
-    environment: {},
-    userId: 0,
-    signal: new AbortController().signal,
-    connect: async (target) => {
-      targets.push(target);
-      throw LibvirtError.of(ErrorCode.NO_CONNECT, ErrorDomain.REMOTE, target);
-    },
-    ...changes,
-  });
-  return { status, ...written, targets };
-}
+import { runAlone } from "./run-alone.js";
 
 describe("a wrong command line ends with status 2, the reason and nothing done", () => {
   it.each([
@@ -72,6 +36,11 @@ describe("a wrong command line ends with status 2, the reason and nothing done",
     ["secret-event --event nope", "unknown event type nope"],
     ["job-info", "command 'job-info' requires <job> option"],
     ["job-watch x", '"x" is not a whole number above 0'],
+    ["vol-create-as p n 8E", '"8E" is too large: no size is above 9223372036854775807 bytes'],
+    ["vol-create-as p n 1G --allocation 16E", '"16E" is too large: no size'],
+    ["vol-resize v 99999999999G", '"99999999999G" is too large: no size'],
+    ["job-limit 1 16E/s", '"16E/s" is too large: no size'],
+    ["job-cancel 18446744073709551616", '"18446744073709551616" is too large: no number is above 999999999'],
     ["job-cancel 0", '"0" is not a whole number above 0'],
     ["job-limit 1", "command 'job-limit' requires <rate> option"],
     ["job-limit 1 fast", '"fast" is neither a rate such as 50M or 50MB/s nor "none"'],

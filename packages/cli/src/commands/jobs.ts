@@ -2,6 +2,7 @@ import type { Job } from "@cistern/client";
 import { LibvirtError } from "@cistern/protocol";
 import type { Context } from "../context.js";
 import { UsageError } from "../exit-status.js";
+import { attempt } from "../failure.js";
 import { JobDisplay } from "../output/job-display.js";
 import { formatJobState, formatLeft, formatRate, formatRequester } from "../output/job-text.js";
 import { formatDone } from "../output/progress.js";
@@ -9,7 +10,7 @@ import { formatSize, parseSize } from "../output/size.js";
 import { type Column, formatFacts, formatTable } from "../output/table.js";
 import { printable } from "../output/text.js";
 import { command } from "./command.js";
-import { count, flag, optionalCount, text } from "./parameters.js";
+import { count, flag, optionalCount, refuseTooLarge, text } from "./parameters.js";
 
 const columns: readonly Column<Job>[] = [
   { title: "Id", cell: ({ id }) => String(id) },
@@ -121,14 +122,15 @@ async function watchAll(context: Context): Promise<void> {
 }
 
 async function cancel(context: Context, id: number, wait: boolean): Promise<void> {
+  const task = `Failed to cancel job ${id}`;
   await context.withConnection(async (connection) => {
     if (!wait) {
-      await connection.cancelJob(id, context.call);
+      await attempt(task, () => connection.cancelJob(id, context.call));
       context.printDone(`Job ${id} is asked to stop`, { job: id, cancelling: true });
       return;
     }
-    const jobs = await connection.watchJobs(id, context.call);
-    await connection.cancelJob(id, context.call);
+    const jobs = await attempt(task, () => connection.watchJobs(id, context.call));
+    await attempt(task, () => connection.cancelJob(id, context.call));
     const job = await lastOf(jobs, context, id);
     if (job.state === "done") throw new Error(`job ${id} was done before it could be cancelled`);
     if (job.state !== "cancelled") refuseFailure(job);
@@ -138,9 +140,10 @@ async function cancel(context: Context, id: number, wait: boolean): Promise<void
 
 async function limit(context: Context, id: number, rate: bigint): Promise<void> {
   await context.withConnection(async (connection) => {
-    await connection.setJobBandwidth(id, rate === 0n ? null : rate, context.call);
+    const limited = rate === 0n ? null : rate;
+    await attempt(`Failed to limit job ${id}`, () => connection.setJobBandwidth(id, limited, context.call));
     const text = rate === 0n ? "no longer limited" : `limited to ${formatSize(rate)}/s`;
-    context.printDone(`Job ${id} ${text}`, { job: id, bandwidthBytesPerSecond: rate === 0n ? null : rate });
+    context.printDone(`Job ${id} ${text}`, { job: id, bandwidthBytesPerSecond: limited });
   });
 }
 
@@ -178,7 +181,7 @@ function readRate(text: string): bigint {
   if (text === "none") return 0n;
   const bytes = parseSize(text.replace(/\/s$/, ""));
   if (bytes === null) throw new UsageError(`"${text}" is neither a rate such as 50M or 50MB/s nor "none"`);
-  return bytes;
+  return refuseTooLarge(text, bytes);
 }
 
 /** Seconds are enough. */

@@ -1,5 +1,5 @@
 import { UsageError } from "../exit-status.js";
-import { parseSize } from "../output/size.js";
+import { LARGEST_SIZE_BYTES, parseSize } from "../output/size.js";
 import type { Completion, Parameter } from "./command.js";
 
 interface Details {
@@ -75,13 +75,22 @@ export function optionalCount(help: string, details: Details = {}): Parameter<nu
 export function readSize(word: string): bigint {
   const bytes = parseSize(word);
   if (bytes === null) throw new UsageError(`"${word}" is not a size such as 10G, 500MB or 1073741824`);
-  return bytes;
+  return refuseTooLarge(word, bytes);
 }
+
+/** The bytes that `word` means, if a size can be so large. */
+export function refuseTooLarge(word: string, bytes: bigint): bigint {
+  if (bytes <= LARGEST_SIZE_BYTES) return bytes;
+  throw new UsageError(`"${word}" is too large: no size is above ${LARGEST_SIZE_BYTES} bytes, one less than 8 EiB`);
+}
+
+const LARGEST_COUNT = 999_999_999;
 
 /** A positive whole number on the command line. */
 export function readCount(word: string): number {
-  const number = /^\d{1,9}$/.test(word) ? Number(word) : 0;
+  const number = /^\d+$/.test(word) ? Number(word) : 0;
   if (number === 0) throw new UsageError(`"${word}" is not a whole number above 0`);
+  if (number > LARGEST_COUNT) throw new UsageError(`"${word}" is too large: no number is above ${LARGEST_COUNT}`);
   return number;
 }
 

@@ -1,3 +1,4 @@
+import { attemptOn } from "../failure.js";
 import { findPool, findVolume } from "../lookup.js";
 import { printable } from "../output/text.js";
 import { command } from "./command.js";
@@ -21,12 +22,14 @@ export const volClone = command({
     const { copyOfVolume } = await import("@cistern/documents");
     await context.withConnection(async (connection) => {
       const source = await findVolume(connection, vol, poolName, context.call);
-      const xml = copyOfVolume(await source.xml(context.call), newname, format);
+      const task = `Failed to clone vol from ${source.name}`;
+      const original = await attemptOn(source, task, () => source.xml(context.call));
+      const xml = copyOfVolume(original, newname, format);
       // Without a line end, as virsh prints it.
       if (values["print-xml"]) return context.print(xml.trimEnd());
       const pool = await findPool(connection, to ?? source.poolName, context.call);
       const settings = { preallocateMetadata: values["prealloc-metadata"], reflink };
-      const volume = await create(context, connection, pool, `Failed to clone vol from ${source.name}`, (call) =>
+      const volume = await create(context, connection, pool, task, (call) =>
         pool.cloneVolume(xml, source, settings, call),
       );
       const text = `Vol ${printable(newname)} cloned from ${printable(source.name)}`;

@@ -4,7 +4,8 @@ import type { DiskDocument, VolumeMode } from "@cistern/documents";
 import { confinesByAppArmor, GUEST_RULES_FILE, rulesFor } from "../apparmor.js";
 import type { Context } from "../context.js";
 import { type DiskChain, diskChain } from "../disk-chain.js";
-import { findPool } from "../lookup.js";
+import { attemptOn } from "../failure.js";
+import { findPool, findVolumeOf } from "../lookup.js";
 import { printable } from "../output/text.js";
 import { ifCistern } from "../own-program.js";
 import { command } from "./command.js";
@@ -29,9 +30,10 @@ export const volDiskXml = command({
     const { diskOfVolume, readPool, readVolume, writeDisk } = await import("@cistern/documents");
     await context.withConnection(async (connection) => {
       const pool = await findPool(connection, poolName, context.call);
-      const volume = await pool.lookupVolume(vol, context.call);
+      const volume = await findVolumeOf(connection, vol, pool, context.call);
       const poolDocument = readPool(await pool.xml({}, context.call));
-      const volumeXml = await volume.xml(context.call);
+      const task = `Failed to get the document of vol ${vol}`;
+      const volumeXml = await attemptOn(volume, task, () => volume.xml(context.call));
       const document = readVolume(volumeXml, poolDocument.type, { capacity: "optional", measured: "read" });
       const byName = as === "volume";
       const needsRules = byName && (apparmor || (await isConfined(connection, context)));

@@ -1,3 +1,4 @@
+import { attemptOn } from "../failure.js";
 import { findVolume } from "../lookup.js";
 import { command } from "./command.js";
 import { optionalPoolParameter, volumeParameter } from "./parameters.js";
@@ -10,7 +11,8 @@ export const volDumpxml = command({
   async run(context, { vol, pool, ...selection }) {
     await context.withConnection(async (connection) => {
       const volume = await findVolume(connection, vol, pool, context.call);
-      await printSelected(context, await volume.xml(context.call), selection);
+      const xml = await attemptOn(volume, `Failed to get the document of vol ${vol}`, () => volume.xml(context.call));
+      await printSelected(context, xml, selection);
     });
   },
 });

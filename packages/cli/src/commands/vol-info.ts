@@ -1,5 +1,6 @@
 import type { Connection, Volume } from "@cistern/client";
 import type { Context } from "../context.js";
+import { attemptOn } from "../failure.js";
 import { findVolume } from "../lookup.js";
 import { formatSize } from "../output/size.js";
 import { formatFacts } from "../output/table.js";
@@ -19,9 +20,11 @@ export const volInfo = command({
   async run(context, { vol, pool, bytes, physical, details }) {
     await context.withConnection(async (connection) => {
       const volume = await findVolume(connection, vol, pool, context.call);
-      const info = await volume.info({ physical }, context.call);
+      const [info, more] = await attemptOn(volume, `Failed to get information about vol ${vol}`, async () => [
+        await volume.info({ physical }, context.call),
+        await readDetails(connection, volume, context),
+      ]);
       const { allocationBytes, ...facts } = info;
-      const more = await readDetails(connection, volume, context);
       const size = (value: bigint): string => (bytes ? `${value} bytes` : formatSize(value));
       const { backing } = more;
       const sizes = physical ? {} : { allocationBytes };

@@ -7,11 +7,12 @@ export function formatSize(bytes: bigint): string {
   return `${(Number(bytes) / 1024 ** unit).toFixed(2)} ${UNITS[unit]}`;
 }
 
-const LARGEST_SIZE_BYTES = 2n ** 63n - 1n;
+/** A file offset is signed, so no file is larger. */
+export const LARGEST_SIZE_BYTES = 2n ** 63n - 1n;
 
 /**
  * A size as people write it, in bytes: "1073741824", "10G", "10GiB" (powers of 1024), "10GB" (powers of 1000), "1.5T".
- * null for anything else, and for sizes that no file has.
+ * null for anything else. It may be more than any file has.
  */
 export function parseSize(text: string): bigint | null {
   const match = /^(\d+)(?:\.(\d{1,9}))?\s*(?:([KMGTPE])(i?B)?|B|bytes?)?$/i.exec(text.trim());
@@ -20,6 +21,5 @@ export function parseSize(text: string): bigint | null {
   const power = BigInt("KMGTPE".indexOf(prefix.toUpperCase() || " ") + 1);
   const scale = (suffix.toUpperCase() === "B" ? 1000n : 1024n) ** power;
   if (fraction !== "" && power === 0n) return null;
-  const bytes = BigInt(whole) * scale + (BigInt(fraction || "0") * scale) / 10n ** BigInt(fraction.length);
-  return bytes > LARGEST_SIZE_BYTES ? null : bytes;
+  return BigInt(whole) * scale + (BigInt(fraction || "0") * scale) / 10n ** BigInt(fraction.length);
 }
