@@ -140,7 +140,7 @@ function report(error: unknown, { surroundings: { stderr }, options }: Context):
     stderr.write(writeData({ error: { ...numbers, message: reason, ...known } }, options.output));
     return;
   }
-  const lines = reason.split("\n").map(printable);
+  const lines = reason.trimEnd().split("\n").map(printable);
   if (task !== null) lines[0] = `${printable(task)}: ${lines[0]}`;
   if (cause instanceof UsageError) lines.push("(cistern --help shows what there is)");
   if (hint !== null) lines.push(`hint: ${printable(hint)}`);

@@ -61,6 +61,11 @@ it.each([
   ["of unknown length", { remainingSeconds: null, totalBytes: null }, "running, 1.00 GiB, 512.00 MiB/s"],
   ["not begun", { ...queued }, "queued"],
   ["failed", { ...failed }, "failed, 1.00 GiB of 4.00 GiB (25 %), 512.00 MiB/s, after 1 min 15 s, cannot write"],
+  [
+    "failed by a program",
+    { ...failed, error: { code: 1, domain: 18, message: "cp: no\n" } },
+    "failed, 1.00 GiB of 4.00 GiB (25 %), 512.00 MiB/s, after 1 min 15 s, cp: no",
+  ],
 ] as const)("how it stands with a job is said in a line: %s", (_what, changes, text) => {
   expect(formatJobState({ ...job, ...changes })).toBe(text);
 });

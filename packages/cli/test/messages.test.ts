@@ -77,6 +77,41 @@ describe("a failure begins with what was being done", () => {
   });
 });
 
+describe("a program's last line end is not said", () => {
+  const error = {
+    code: 1,
+    domain: 18,
+    message: "internal error: Child process (cp a b) unexpected exit status 1: no\n",
+  };
+  const job = {
+    ...{ id: 7, state: "failed", kind: "clone", pool: "default", volume: "v", title: "clone v", error },
+    ...{ createdAt: new Date(0), startedAt: null, endedAt: new Date(1), doneBytes: 0n, totalBytes: null },
+    ...{ bytesPerSecond: 0n, remainingSeconds: null, bandwidthBytesPerSecond: null, way: null, remarks: [] },
+    requester: { door: "daemon", userId: null, processId: null, client: null },
+  };
+
+  it("in the overview", async () => {
+    const uses = { domainSources: async () => [], conflicts: async () => ({ items: [], doubts: [] }) };
+    const { stdout } = await saying("overview", { listPools: async () => [], listJobs: async () => [job], uses });
+    expect(stdout).toContain(
+      "\n ! clone v: failed, internal error: Child process (cp a b) unexpected exit status 1: no\n",
+    );
+  });
+
+  it("in a job's facts", async () => {
+    const { stdout } = await saying("job-info 7", { lookupJob: async () => job });
+    expect(stdout).toMatch(/^Error: +internal error: .* 1: no$/m);
+  });
+
+  it("in front of a hint", async () => {
+    const refuse = fails(ErrorCode.NO_STORAGE_VOL, "no storage vol with matching path '/p/gone.raw'\n");
+    const lookupPool = async () => ({ ...pool, lookupVolume: async () => ({ ...gone, xml: refuse }) });
+    expect((await saying("vol-dumpxml gone.raw default", { lookupPool })).stderr).toMatch(
+      /'\/p\/gone\.raw'\nhint: .*\n$/,
+    );
+  });
+});
+
 it("work that was stopped by Ctrl-C was cancelled, and nothing is broken", async () => {
   const interruption = new AbortController();
   const stopped = fails(ErrorCode.OPERATION_ABORTED, "Failed to write 3221225472 bytes to '/p/v'");

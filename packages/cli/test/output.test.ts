@@ -119,6 +119,8 @@ it("progress says how far, how much, how fast and how long still", () => {
   );
   const little = { title: "upload a", doneBytes: 1024n, totalBytes: null, bytesPerSecond: 0n, remainingSeconds: null };
   expect(formatProgress(little)).toBe("upload a: 1.00 KiB");
+  expect(formatProgress({ ...little, doneBytes: 0n })).toBe("upload a: under way");
+  expect(formatProgress({ ...little, doneBytes: 0n, state: "queued" })).toBe("upload a: queued");
 });
 
 it.each([80, 100, 120])("progress fits into %i columns, with a bar where there is room", (columns) => {

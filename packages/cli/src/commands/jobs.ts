@@ -89,7 +89,7 @@ function factsOf(job: Job): Readonly<Record<string, string | null>> {
     Limit: limited === null ? null : `${formatSize(limited)}/s`,
     Way: job.way,
     Remarks: job.remarks.length === 0 ? null : job.remarks.join(" "),
-    Error: job.error?.message ?? null,
+    Error: job.error?.message.trimEnd() ?? null,
   };
 }
 

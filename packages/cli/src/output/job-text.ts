@@ -29,7 +29,7 @@ export function formatJobState(job: Job): string {
     formatRate(job),
     left === null ? null : `${left} left`,
     took === null ? null : `after ${formatDuration(took)}`,
-    job.error === null ? null : job.error.message,
+    job.error === null ? null : job.error.message.trimEnd(),
   ];
   return parts.filter((part) => part !== null).join(", ");
 }

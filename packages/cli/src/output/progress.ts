@@ -56,9 +56,10 @@ export class Progress {
   }
 }
 
-/** "upload a: 1.00 GiB of 4.00 GiB (25 %), 512.00 MiB/s, 6 s left". */
+/** "upload a: 1.00 GiB of 4.00 GiB (25 %), 512.00 MiB/s, 6 s left"; "clone a: under way" where nothing else is known. */
 export function formatProgress(facts: ProgressFacts): string {
-  return `${printable(facts.title)}: ${[facts.state, ...amounts(facts)].filter(isSaid).join(", ")}`;
+  const known = [facts.state, ...amounts(facts)].filter(isSaid);
+  return `${printable(facts.title)}: ${known.length === 0 ? "under way" : known.join(", ")}`;
 }
 
 /** The bar's narrowest and widest. */

@@ -40,7 +40,9 @@ export async function readOverview(connection: Connection, context: Context): Pr
   const read = await Promise.all(found.map((pool) => readHealth(connection, pool, context)));
   const pools = read.filter((pool) => pool !== null).sort((a, b) => compareNames(a.name, b.name));
   const jobs = all === null ? null : all.filter(({ endedAt }) => endedAt === null);
-  const attention = [...pools.flatMap(worriesOf), ...guests, ...failedOf(all ?? [], pools)];
+  const worries = [...pools.flatMap(worriesOf), ...guests, ...failedOf(all ?? [], pools)];
+  // What a program said, which many errors end with, ends with a line's end.
+  const attention = worries.map(({ what, command }) => ({ what: what.trimEnd(), command }));
   return { daemon: context.target, pools, jobs, attention, next: nextCommand(pools, jobs ?? [], attention) };
 }
 
