@@ -77,6 +77,13 @@ describe("a failure begins with what was being done", () => {
   });
 });
 
+it("of several names those before the first that fails are done, and said", async () => {
+  const lookupVolume = async (name: string) => (name === "nosuch" ? noName() : { ...gone, delete: async () => {} });
+  const changes = { lookupPool: async () => ({ ...pool, lookupVolume }) };
+  const { status, stdout } = await saying("vol-delete --pool default data.img nosuch other.img", changes);
+  expect({ status, stdout }).toEqual({ status: 3, stdout: "Vol data.img deleted\n" });
+});
+
 describe("a program's last line end is not said", () => {
   const error = {
     code: 1,
