@@ -6,12 +6,14 @@ import { BoundedSource, Fields, type ImageSource } from "./image-source.js";
 import { upToNul } from "./qcow.js";
 import { bitmapsOf, NO_BITMAPS } from "./qcow2-bitmaps.js";
 import { type ExtensionTexts, extensionsOf, NO_EXTENSIONS, type Qcow2Extensions } from "./qcow2-extensions.js";
+import { TABLE_ENTRY_BYTES } from "./qcow2-geometry.js";
 import { NO_SNAPSHOTS, snapshotsOf } from "./qcow2-snapshots.js";
 
 /*
  * Big-endian:  0 magic 4, 4 version 4, 8 backing offset 8, 16 backing length 4, 20 cluster bits 4, 24 size 8,
- * 32 crypt method 4, 60 number of snapshots 4, 64 snapshot table offset 8; version 3 adds 72 incompatible features 8,
- * 80 compatible features 8, 88 autoclear features 8, 96 refcount order 4, 100 header length 4, 104 compression type 1.
+ * 32 crypt method 4, 36 L1 entries 4, 40 L1 offset 8, 48 refcount table offset 8, 56 refcount table clusters 4,
+ * 60 number of snapshots 4, 64 snapshot table offset 8; version 3 adds 72 incompatible features 8, 80 compatible features 8,
+ * 88 autoclear features 8, 96 refcount order 4, 100 header length 4, 104 compression type 1.
  */
 const MAGIC = 0x514649fb;
 const VERSION_2_HEADER_BYTES = 72;
@@ -50,6 +52,7 @@ export async function readQcow2(source: ImageSource, request: Qcow2Request): Pro
   const extensions =
     fixed.clusterSizeBytes === 0n ? NO_EXTENSIONS : extensionsOf(head, extensionArea(head, fixed), bounded);
   const { texts } = extensions;
+  findTables(head, fixed.clusterSizeBytes, bounded);
   return {
     ...fixed.facts,
     clusterSizeBytes: fixed.clusterSizeBytes,
@@ -136,6 +139,24 @@ function encryptionOf(method: number): EncryptionMethod | null {
   if (method === 0) return null;
   if (method === 1) return "aes";
   return method === 2 ? "luks" : "unknown";
+}
+
+/**
+ * The tables that are not read, only sought. Of the last cluster a file may have only the beginning: the rest counts as
+ * zeros. An L1 table says how much of its cluster it fills, and whoever makes one writes that much.
+ */
+function findTables(head: Fields, clusterSizeBytes: bigint, bounded: BoundedSource): void {
+  if (clusterSizeBytes === 0n) return;
+  const wholeBytes = ((bounded.sizeBytes + clusterSizeBytes - 1n) / clusterSizeBytes) * clusterSizeBytes;
+  const l1Bytes = BigInt(head.u32(36) * TABLE_ENTRY_BYTES);
+  const refcountBytes = BigInt(head.u32(56)) * clusterSizeBytes;
+  for (const [what, offset, lengthBytes, endBytes] of [
+    ["The L1 table", head.u64(40), l1Bytes, bounded.sizeBytes],
+    ["The refcount table", head.u64(48), refcountBytes, wholeBytes],
+  ] as const) {
+    if (lengthBytes > 0n && offset + lengthBytes > endBytes)
+      bounded.problem(`${what} at ${offset} lies beyond the end of the file.`);
+  }
 }
 
 /** Extensions stand between the header and the backing file name, or the end of the first cluster. */

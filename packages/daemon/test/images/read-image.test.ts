@@ -121,6 +121,37 @@ describe("what is read of a qcow2 image is what qemu-img says", () => {
     }
   });
 
+  test.each([
+    ["base", [], "1G", 196_608],
+    ["old", ["-o", "compat=0.10"], "1G", 196_608],
+    ["small-clusters", ["-o", "cluster_size=512"], "8M", 1_536],
+  ])("tables beyond the end of the file are missed: %s", async (name, options, capacity, l1Offset) => {
+    const path = work.file(`cut-${name}`);
+    qemuImg("create", "-q", "-f", "qcow2", ...options, path, capacity);
+    const whole = readFileSync(path);
+    const [l1Bytes, refcountOffset] = [whole.readUInt32BE(36) * 8, Number(whole.readBigUInt64BE(48))];
+    const [l1, refcounts] = [`The L1 table at ${l1Offset}`, `The refcount table at ${refcountOffset}`];
+    for (const [bytes, missing] of [
+      [l1Offset + l1Bytes, []],
+      [l1Offset + l1Bytes - 1, [l1]],
+      [l1Offset, [l1]],
+      // Of the last cluster the beginning is enough.
+      [refcountOffset + 1, [l1]],
+      [refcountOffset, [l1, refcounts]],
+      [512, [l1, refcounts]],
+    ] as const) {
+      writeFileSync(path, whole.subarray(0, bytes));
+      const expected = missing.map((table) => `${table} lies beyond the end of the file.`);
+      expect([bytes, (await qcow2Of(path)).problems]).toEqual([bytes, expected]);
+    }
+  });
+
+  test("a disk of no bytes has no L1 table to miss", async () => {
+    const path = work.file("nothing");
+    qemuImg("create", "-q", "-f", "qcow2", path, "0");
+    expect((await qcow2Of(path)).problems).toEqual([]);
+  });
+
   test("unknown features are told by number, and by the name that the image gives them", async () => {
     const path = work.file("future");
     qemuImg("create", "-q", "-f", "qcow2", path, "1M");
