@@ -16,6 +16,7 @@ export function handleOf(argument: CommandArgument): Directory | File | null {
 export interface PreparedHandle {
   readonly before: string;
   readonly after: string;
+  readonly escapesCommas: boolean;
   /** "entry": `name` in the directory `fd`. "file": the open file `fd`, which the program shall see under `name`. */
   readonly kind: "entry" | "file";
   readonly fd: number;
@@ -83,9 +84,13 @@ export async function commandLine(
         path = `${alias}/${argument.name}`;
         await symlink(inheritedAs, Buffer.concat([Buffer.from(`${alias}/`), bytesOfName(argument.name)]));
       }
-      replacements.push({ given: path, shown: argument.shown });
-      given.push(argument.before + path + argument.after);
-      shown.push(argument.before + argument.shown + argument.after);
+      const inserted = (text: string) => (argument.escapesCommas ? escapeCommas(text) : text);
+      // A program speaks of the path that it read, or repeats the argument as it was given.
+      for (const form of new Set([path, inserted(path)])) {
+        replacements.push({ given: form, shown: form === path ? argument.shown : inserted(argument.shown) });
+      }
+      given.push(argument.before + inserted(path) + argument.after);
+      shown.push(argument.before + inserted(argument.shown) + argument.after);
     }
     // Longest first: "/proc/self/fd/3/ab" must not be taken for "/proc/self/fd/3/a".
     replacements.sort((left, right) => right.given.length - left.given.length);
@@ -115,6 +120,11 @@ async function startable(
   const script = `${await ownDirectory()}/script`;
   await writeFile(script, bytesOfText(`exec ${[program, ...args].map(quoteAlways).join(" ")}\n`), { mode: 0o600 });
   return { program: "/bin/sh", args: [script] };
+}
+
+/** In an option list of qemu's, a comma that is no separator. */
+export function escapeCommas(value: string): string {
+  return value.replaceAll(",", ",,");
 }
 
 function indexOfDescriptor(inherited: number[], fd: number): number {

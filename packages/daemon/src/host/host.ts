@@ -435,12 +435,21 @@ export interface Command {
  * formats (vmdk) write the file's base name into the image.
  * `unshown`: an argument that is passed, but left out of the line that messages show.
  * In messages both kinds of files stand as the path a person would write; `before` and `after` are put around it ("file.filename=").
+ * `escapesCommas`: the argument is an option list of qemu's, in which every comma of the path, wherever it leads, is written
+ * twice; `name` is the file's own all the same.
  */
 export type CommandArgument =
   | string
   | { readonly unshown: string }
-  | { readonly before?: string; readonly after?: string; readonly in: Directory; readonly name: string }
-  | { readonly before?: string; readonly after?: string; readonly file: File; readonly name: string };
+  | (PathPlacement & { readonly in: Directory; readonly name: string })
+  | (PathPlacement & { readonly file: File; readonly name: string });
+
+/** How a path stands in an argument. */
+export interface PathPlacement {
+  readonly before?: string;
+  readonly after?: string;
+  readonly escapesCommas?: boolean;
+}
 
 export interface RunOptions extends CallOptions {
   /** Bytes kept of each of stdout and stderr; default a named limit. */

@@ -1,6 +1,6 @@
 import type { VolumeEncryption, VolumeFeature, VolumeTarget } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import { escapeOption } from "./qemu-img.js";
+import { escapeCommas } from "../host/command-line.js";
 
 /** What libvirt asks of qemu-img for qcow2 when the document says nothing: the version every qemu reads. */
 export const DEFAULT_COMPAT = "0.10";
@@ -50,7 +50,7 @@ function keyOptions(format: string, { passphraseId, details }: NonNullable<Image
   const prefix = format === "qcow2" ? "encrypt." : "";
   const options: string[] = [];
   const add = (name: string, value: string | null | undefined): void => {
-    if (value !== null && value !== undefined) options.push(`${prefix}${name}=${escapeOption(value)}`);
+    if (value !== null && value !== undefined) options.push(`${prefix}${name}=${escapeCommas(value)}`);
   };
   if (format === "qcow2") add("format", "luks");
   add("key-secret", passphraseId);

@@ -1,4 +1,4 @@
-import type { Command, CommandArgument, Directory, File } from "../host/host.js";
+import type { Command, CommandArgument, Directory, File, PathPlacement } from "../host/host.js";
 
 /*
  * Command lines of qemu-img, argument for argument as libvirt 9.0 gives them, so that a failed one reads the same in a
@@ -129,7 +129,7 @@ export function convertKeyedImage(input: KeyedImage, output: KeyedImage, pace?: 
   }
   for (const { format, passphrase, file } of [input, output]) {
     const key = passphrase === null ? "" : `,${keySecret(format)}=${passphrase.id}`;
-    args.push({ ...escaped(file), before: `driver=${format},file.filename=`, after: key });
+    args.push({ ...inOptions(file), before: `driver=${format},file.filename=`, after: key });
   }
   return { program: QEMU_IMG, args };
 }
@@ -152,7 +152,7 @@ export function resizeImage({ image, format, passphrase, capacityBytes, shrinks 
     args.push({ unshown: "-f" }, { unshown: format }, image);
   } else {
     const before = `driver=${format},${keySecret(format)}=${passphrase.id},file.filename=`;
-    args.push(...secretObject(passphrase), "--image-opts", { ...escaped(image), before });
+    args.push(...secretObject(passphrase), "--image-opts", { ...inOptions(image), before });
   }
   args.push(`${((capacityBytes + SECTOR_BYTES - 1n) / SECTOR_BYTES) * SECTOR_BYTES}`);
   return { program: QEMU_IMG, args };
@@ -164,7 +164,7 @@ export function passphraseId(volumeName: string): string {
 }
 
 function secretObject({ id, file }: PassphraseArgument): CommandArgument[] {
-  return ["--object", { ...escaped(file), before: `secret,id=${id},file=` }];
+  return ["--object", { ...inOptions(file), before: `secret,id=${id},file=` }];
 }
 
 /** Of an image driver: where it takes the id of its passphrase. */
@@ -172,11 +172,7 @@ function keySecret(format: string): string {
   return format === "luks" ? "key-secret" : "encrypt.key-secret";
 }
 
-/** Inside an option list a comma is written twice. */
-function escaped(argument: FileArgument): FileArgument {
-  return { ...argument, name: escapeOption(argument.name) };
-}
-
-export function escapeOption(value: string): string {
-  return value.replaceAll(",", ",,");
+/** Inside an option list a comma of the path is written twice. */
+function inOptions(argument: FileArgument): FileArgument & PathPlacement {
+  return { ...argument, escapesCommas: true };
 }

@@ -71,3 +71,14 @@ test("a clone holds what a guest wrote: from plain to encrypted and back", async
   await make("again", {}, encrypted);
   expect(readFileSync(at("again")).equals(content)).toBe(true);
 });
+
+test("a clone may have commas in its name, and the source in its", async () => {
+  const content = Buffer.alloc(Number(MiB), "guest ");
+  writeFileSync(at("p,q"), content);
+  const document = volume("p,q");
+  const plain = { ...document, key: at("p,q"), target: { ...document.target, path: at("p,q") } };
+  const encrypted = await make("a,b.img", { encryption: luks() }, plain);
+  expect(readdirSync(at("")).sort()).toEqual(["a,b.img", "p,q"]);
+  await make("c,,d", {}, encrypted);
+  expect(readFileSync(at("c,,d")).equals(content)).toBe(true);
+});

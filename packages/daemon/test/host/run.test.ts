@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { missing } from "../../../../tests/support/requirements.ts";
@@ -12,11 +12,13 @@ import {
   killOrphans,
   type StartedProgram,
 } from "../../dist/host/index.js";
-import { codeOf, scratchDirectory, testHosts, writeNew } from "./support.ts";
+import { codeOf, remoteHost, scratchDirectory, testHosts, writeNew } from "./support.ts";
 
 const root = scratchDirectory();
 const temporaryDirectory = scratchDirectory();
 const hosts = testHosts({ temporaryDirectory });
+const underComma = testHosts({ temporaryDirectory: mkdtempSync(`${scratchDirectory()}/t,`) });
+const elsewhere = remoteHost(root);
 let directory: Directory;
 
 beforeAll(async () => {
@@ -221,6 +223,23 @@ describe("a file handed to a command", () => {
       stderr: `${await findProgram("cat")}: ${root}/absent: No such file or directory\n`,
       exitStatus: 1,
     });
+  });
+
+  it("is found where the commas of its path are written twice, and told by its own name", async () => {
+    mkdirSync(`${root}/p,q`);
+    await using parent = await directory.openDirectory("p,q");
+    await writeNew(parent, "a,b", "inside");
+    await using file = await parent.open("a,b", { access: "read" });
+    // As qemu reads an option: up to a single comma, of two commas one.
+    const reads = 'path=$(echo "$1" | sed "s/,,/,/g; s/^file=//; s/,x$//"); echo "$1 is $path"; cat "$path"';
+    for (const host of [underComma.local, elsewhere]) {
+      for (const place of [{ file }, { in: parent }]) {
+        const argument = { ...place, name: "a,b", before: "file=", after: ",x", escapesCommas: true };
+        const { stdout, line } = await host.run({ program: "sh", args: ["-c", reads, "sh", argument] });
+        expect(stdout).toBe(`file=${root}/p,,q/a,,b,x is ${root}/p,q/a,b\ninside`);
+        expect(line).toContain(` file=${root}/p,,q/a,,b,x`);
+      }
+    }
   });
 
   it("may have a name of any bytes, and so may plain arguments", async () => {

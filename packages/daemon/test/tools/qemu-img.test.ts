@@ -106,6 +106,19 @@ describe("convert and resize", () => {
     expect(typed(resizeImage({ image, ...plain, capacityBytes: 512n, shrinks: false }).args)).toBe("resize /P/a,b 512");
   });
 
+  test("the name of a file stays its own where its path stands inside options", () => {
+    const file = { file: { path: "/P,Q/a,b" } as never, name: "a,b" };
+    const passphrase = { id: "o", file: { in: { path: "/run,x" } as never, name: "k,1" } };
+    const output = { format: "luks", passphrase, file };
+    const { args } = convertKeyedImage({ format: "raw", passphrase: null, file }, output);
+    const names = args.flatMap((argument) => (typeof argument !== "string" && "name" in argument ? argument.name : []));
+    expect(names).toEqual(["k,1", "a,b", "a,b"]);
+    expect(typed(args)).toBe(
+      "convert --image-opts -n --target-image-opts --object secret,id=o,file=/run,,x/k,,1 " +
+        "driver=raw,file.filename=/P,,Q/a,,b driver=luks,file.filename=/P,,Q/a,,b,key-secret=o",
+    );
+  });
+
   test.each([
     ["disk.qcow2", "disk.qcow2_encrypt0"],
     ["1st", "volume_encrypt0"],
@@ -272,7 +285,8 @@ function typed(args: readonly CommandArgument[]): string {
       if (typeof argument === "string") return argument;
       if ("unshown" in argument) return [];
       const path = "in" in argument ? `${argument.in.path}/${argument.name}` : argument.file.path;
-      return `${argument.before ?? ""}${path}${argument.after ?? ""}`;
+      const inserted = argument.escapesCommas === true ? path.replaceAll(",", ",,") : path;
+      return `${argument.before ?? ""}${inserted}${argument.after ?? ""}`;
     })
     .join(" ");
 }

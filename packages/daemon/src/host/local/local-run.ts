@@ -23,12 +23,13 @@ export async function localRun(
 
 function prepared(argument: CommandArgument, releases: (() => void)[]): PreparedArgument {
   if (typeof argument === "string" || "unshown" in argument) return argument;
-  const { before = "", after = "", name } = argument;
+  const { before = "", after = "", escapesCommas = false, name } = argument;
   const handle = handleOf(argument);
   if (!(handle instanceof LocalDirectory) && !(handle instanceof LocalFile))
     throw hostError("EBADF", `"${name}" is open elsewhere`);
   const { fd, release } = handle.hold();
   releases.push(release);
-  if ("in" in argument) return { before, after, kind: "entry", fd, name, shown: joinPath(handle.path, name) };
-  return { before, after, kind: "file", fd, name, shown: handle.path };
+  const placed = { before, after, escapesCommas, fd, name };
+  if ("in" in argument) return { ...placed, kind: "entry", shown: joinPath(handle.path, name) };
+  return { ...placed, kind: "file", shown: handle.path };
 }

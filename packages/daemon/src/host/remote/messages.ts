@@ -76,6 +76,7 @@ export type SentArgument =
   | {
       readonly before: string;
       readonly after: string;
+      readonly escapesCommas: boolean;
       readonly kind: "entry" | "file";
       readonly name: string;
       readonly shown: string;

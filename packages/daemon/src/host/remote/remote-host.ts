@@ -216,11 +216,11 @@ async function sentArgument(
   releases: (() => void)[],
 ): Promise<SentArgument> {
   if (typeof argument === "string" || "unshown" in argument) return argument;
-  const { before = "", after = "", name } = argument;
+  const { before = "", after = "", escapesCommas = false, name } = argument;
   const [kind, shown] =
     "in" in argument ? (["entry", joinPath(argument.in.path, name)] as const) : (["file", argument.file.path] as const);
   const handle = "in" in argument ? argument.in : argument.file;
-  const sent = { before, after, kind, name, shown };
+  const sent = { before, after, escapesCommas, kind, name, shown };
   if (handle instanceof RemoteDirectory || handle instanceof RemoteFile) {
     return { ...sent, at: handle.child === child ? { handle: handle.handle } : await handle.location() };
   }
