@@ -201,10 +201,12 @@ describe.each(BOTH_DAEMONS)("cistern with $name", ({ unavailable, open, isCister
 
   it("looks into volumes and shows jobs, or says that only a Cistern daemon can", async () => {
     if (!isCistern) {
-      const refusal = `cistern: not a Cistern daemon: ${own.socket} does not know Cistern's own program\n`;
-      for (const args of [["jobs"], ["job-watch"], ["job-cancel", "1"], ["vol-inspect", "images", "a.raw"]]) {
-        expect(await cistern(...args)).toEqual({ status: 1, stdout: "", stderr: refusal });
+      const refusal = `not a Cistern daemon: ${own.socket} does not know Cistern's own program\n`;
+      for (const args of [["jobs"], ["job-watch"], ["vol-inspect", "images", "a.raw"]]) {
+        expect(await cistern(...args)).toEqual({ status: 1, stdout: "", stderr: `cistern: ${refusal}` });
       }
+      const stderrOfCancel = `cistern: Failed to cancel job 1: ${refusal}`;
+      expect(await cistern("job-cancel", "1")).toEqual({ status: 1, stdout: "", stderr: stderrOfCancel });
       const { stderr } = await cistern("--output", "json", "job-info", "1");
       expect(JSON.parse(stderr)).toMatchObject({ error: { code: 3, name: "NO_SUPPORT" } });
       return;
@@ -231,7 +233,7 @@ describe.each(BOTH_DAEMONS)("cistern with $name", ({ unavailable, open, isCister
     expect(await cistern("job-cancel", id)).toEqual({
       status: 1,
       stdout: "",
-      stderr: `cistern: Requested operation is not valid: job ${id} has ended\n`,
+      stderr: `cistern: Failed to cancel job ${id}: Requested operation is not valid: job ${id} has ended\n`,
     });
   });
 
