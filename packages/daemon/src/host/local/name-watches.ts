@@ -16,6 +16,8 @@ const NAMELESS = /^#\d+$/;
 
 /** struct inotify_event: int wd, uint32 mask, cookie, length of the name that follows, with zeros behind it. */
 const HEADER_BYTES = 16;
+/** The kernel gives whole notes: of a buffer filled so far there may be more. */
+const FULL_BYTES = 65_536 - HEADER_BYTES - 256;
 
 /**
  * What happens in directories, as the kernel notes it (inotify(7)). It keeps a queue for all of them, of limited length: one
@@ -28,13 +30,13 @@ export class NameWatches {
 
   /** null: the kernel has no more watches to give. */
   watch(directory: number): NameWatch | null {
+    // What was noted before is of no interest, and two watches of one directory have one number.
+    this.#read();
     if (this.#fd === null) {
       const fd = native.openNotificationsSync();
       if (fd < 0) return null;
       this.#fd = fd;
     }
-    // What was noted before is of no interest, and two watches of one directory have one number.
-    this.#read();
     // The open directory itself: no path is looked up, and no disk waited for.
     const number = native.watchSync(this.#fd, `/proc/self/fd/${directory}`, WATCHED);
     if (number < 0) return null;
@@ -64,11 +66,10 @@ export class NameWatches {
 
   #read(): void {
     if (this.#fd === null) return;
-    for (;;) {
-      const length = native.readNotificationsSync(this.#fd, this.#buffer);
-      if (length <= 0) return;
-      for (let at = 0; at < length; ) at += this.#take(at);
-    }
+    const length = native.readNotificationsSync(this.#fd, this.#buffer);
+    for (let at = 0; at < length; ) at += this.#take(at);
+    // More than one look takes would hold everybody up: whoever watches has to look for himself.
+    if (length > FULL_BYTES) this.close();
   }
 
   /** Gives the length of the note. */
