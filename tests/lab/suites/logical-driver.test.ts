@@ -448,8 +448,9 @@ describe("a volume group", () => {
         run("lvrename", [name(), "a", "b"]);
         await make("a");
         const { wipe, openForUpload } = logicalDriver.volumes ?? {};
-        const outcomes = [remove(a), wipe?.(group, a, 0, context), openForUpload?.(group, a, context)];
-        for (const outcome of outcomes) expect(await errorOf(outcome ?? Promise.resolve())).toMatch(/^50\/18 /);
+        expect(await errorOf(remove(a))).toMatch(/^50\/18 /);
+        expect(await errorOf(wipe?.(group, a, 0, context) ?? Promise.resolve())).toMatch(/^50\/18 /);
+        expect(await errorOf(openForUpload?.(group, a, context) ?? Promise.resolve())).toMatch(/^50\/18 /);
         expect(lvs()).toEqual(["a", "b"]);
       });
 
