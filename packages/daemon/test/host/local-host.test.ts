@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, realpathSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Directory } from "../../dist/host/index.js";
 import { isLeftoverOfAtomicWrite } from "../../dist/host/index.js";
@@ -221,6 +222,15 @@ describe("a path from an administrator", () => {
 });
 
 describe("a call", () => {
+  it("that makes a directory when its caller has lost interest removes it again", async () => {
+    const abort = new AbortController();
+    const call = directory.makeDirectory("late", 0o700, { signal: abort.signal });
+    abort.abort();
+    expect(await codeOf(call)).toBe("ECANCELED");
+    await delay(200);
+    expect(readdirSync(path)).toEqual([]);
+  });
+
   it("ends at its deadline and when it is given up", async () => {
     const aborted = AbortSignal.abort(new Error("enough"));
     expect(await codeOf(directory.names({ signal: aborted }))).toBe("ECANCELED");

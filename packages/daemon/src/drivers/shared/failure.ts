@@ -37,3 +37,11 @@ export async function failingAs<T>(
 export function isErrno(thrown: unknown, ...codes: readonly string[]): boolean {
   return thrown instanceof HostError && codes.includes(thrown.code);
 }
+
+/**
+ * Nobody has answered the call: what it was to do may have been done, or may be done yet. (ESTALE and EIO: the process that made
+ * it has ended, because of another call or by itself.)
+ */
+export function isUnanswered(thrown: unknown): boolean {
+  return isErrno(thrown, "ETIMEDOUT", "ECANCELED", "ESTALE", "EIO");
+}

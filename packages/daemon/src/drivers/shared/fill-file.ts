@@ -6,11 +6,12 @@ import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
 import { createImageFile } from "./create-image.js";
 import { createRaw } from "./create-raw.js";
 import { refuseExisting } from "./existing-entry.js";
-import { failingAs, isErrno } from "./failure.js";
+import { failingAs, isErrno, isUnanswered } from "./failure.js";
 import { fillAtOnce } from "./fill-at-once.js";
 import { DEFAULT_VOLUME_MODE, giveTo, shownMode } from "./new-file.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { asPlainFile } from "./refresh-file.js";
+import { mayHaveName, takeBack } from "./take-back.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 
 /** Makes the file (or directory) of a new volume with its first content. Whatever fails, nothing of it is left. */
@@ -68,11 +69,20 @@ async function createDirectory(parent: Directory, volume: VolumeDocument, { job 
   const path = pathOf(volume);
   const detail = `failed to create directory '${path}'`;
   const temporary = temporaryName();
-  const { inode } = await failingAs(detail, parent.facts(), ErrorDomain.NONE);
-  const recorded = await job.record({ kind: "temporary", directory: { path: parent.path, inode }, name: temporary });
+  const place = await failingAs(detail, parent.facts(), ErrorDomain.NONE);
+  const recorded = await job.record({
+    kind: "temporary",
+    directory: { path: parent.path, inode: place.inode },
+    name: temporary,
+  });
   let isLeft = false;
   try {
-    await failingAs(detail, parent.makeDirectory(temporary, 0o700), ErrorDomain.NONE);
+    const made = parent.makeDirectory(temporary, 0o700).catch((thrown: unknown) => {
+      // A server that answers later may make it after all.
+      isLeft = isUnanswered(thrown);
+      throw thrown;
+    });
+    await failingAs(detail, made, ErrorDomain.NONE);
     try {
       await using directory = await failingAs(`stat of '${path}' failed`, parent.openDirectory(temporary));
       await giveTo({ path, changeOwner: (owner, group) => directory.changeOwner(owner, group) }, permissions);
@@ -81,7 +91,13 @@ async function createDirectory(parent: Directory, volume: VolumeDocument, { job 
         await failingAs(`unable to set security context '${label}' on '${path}'`, directory.setLabel(label));
       }
       await failingAs(`cannot set mode of '${path}' to ${shownMode(mode)}`, directory.changeMode(mode));
-      await failingAs(detail, parent.publishEntry(temporary, volume.name, { sync: "directory" }), ErrorDomain.NONE);
+      const { inode } = await failingAs(`stat of '${path}' failed`, directory.facts());
+      const published = parent.publishEntry(temporary, volume.name, { sync: "directory" });
+      const orNot = published.catch(async (thrown: unknown) => {
+        if (mayHaveName(thrown)) await takeBack(parent, place, { name: volume.name, kind: "directory", inode }, thrown);
+        throw thrown;
+      });
+      await failingAs(detail, orNot, ErrorDomain.NONE);
     } catch (thrown) {
       isLeft = await parent.removeDirectory(temporary).then(
         () => false,
@@ -91,6 +107,6 @@ async function createDirectory(parent: Directory, volume: VolumeDocument, { job 
     }
   } finally {
     // What could not be removed is left to the next daemon.
-    if (!isLeft) await recorded.release();
+    await (isLeft ? recorded.keep() : recorded.release());
   }
 }

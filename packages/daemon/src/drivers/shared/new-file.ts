@@ -13,7 +13,8 @@ import { hostLimits, temporaryName, withDeadline } from "../../host/index.js";
 import type { Recorded } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
-import { failingAs, failure, isErrno, throwIfCalledOff } from "./failure.js";
+import { failingAs, failure, isErrno, isUnanswered, throwIfCalledOff } from "./failure.js";
+import { mayHaveName, takeBack } from "./take-back.js";
 import { pathOf } from "./target-directory.js";
 
 /** libvirt's mode of a volume whose document names none. */
@@ -50,12 +51,11 @@ export async function withNewFile(
   const mode = volume.target.permissions.mode ?? DEFAULT_VOLUME_MODE;
   // A program that writes into it by name has to be let in, be the daemon root or not.
   const growingMode = mode | OWNER_MAY_READ_AND_WRITE;
-  const made = await make(directory, requestFor(volume, growingMode, noCopyOnWrite ? 0n : sizeBytes), context).catch(
-    (thrown: unknown) => {
-      throw creationFailure(thrown, volume, mode);
-    },
-  );
-  const { file, temporary, recorded } = made;
+  const request = requestFor(volume, growingMode, noCopyOnWrite ? 0n : sizeBytes);
+  const made = await make(directory, request, detail, context).catch((thrown: unknown) => {
+    throw creationFailure(thrown, volume, mode);
+  });
+  const { file, named } = made;
   let isLeft = false;
   try {
     if (noCopyOnWrite) {
@@ -69,11 +69,9 @@ export async function withNewFile(
     if (growingMode !== mode) await changeMode(file, mode);
     if (!isEmpty) await failingAs(`cannot sync data to file '${path}'`, file.sync({ signal }));
     const options = { sync: isEmpty ? "file" : "directory" } as const;
-    // Some file systems keep what is renamed while it is open under yet another name.
-    if (temporary !== null) await failingAs(detail, file.close());
-    return await failingAs(detail, publish(directory, file, temporary, volume.name, options));
+    return await failingAs(detail, publish(directory, made, volume.name, options));
   } catch (thrown) {
-    if (temporary !== null) isLeft = !(await isRemoved(directory, temporary));
+    if (named !== null) isLeft = !(await isRemoved(directory, named.temporary));
     const freed = withDeadline(`Freeing '${path}'`, file.close(), hostLimits.freedAfterFailureMs, undefined);
     await freed.catch(() => {});
     throw thrown;
@@ -81,7 +79,7 @@ export async function withNewFile(
     // On the disk already, or to be forgotten: nobody has to wait for it.
     file.close().catch(() => {});
     // What could not be removed is left to the next daemon.
-    if (!isLeft) await recorded?.release();
+    await (isLeft ? named?.recorded.keep() : named?.recorded.release());
   }
 }
 
@@ -114,16 +112,33 @@ export interface WholeFilePlan {
 /** A name that could not be made durable is taken back. */
 async function publish(
   directory: Directory,
-  file: File,
-  temporary: string | null,
+  { file, named }: Made,
   name: string,
   options: PublishOptions,
 ): Promise<FileFacts> {
+  if (named !== null) return await publishNamed(directory, file, named, name, options);
   try {
-    if (temporary === null) return await directory.publish(file, name, options);
-    return await directory.publishEntry(temporary, name, options);
+    return await directory.publish(file, name, options);
   } catch (thrown) {
     if (thrown instanceof HostError && thrown.step === "sync") await directory.removeFile(name).catch(() => {});
+    throw thrown;
+  }
+}
+
+async function publishNamed(
+  directory: Directory,
+  file: File,
+  { temporary, place }: Named,
+  name: string,
+  options: PublishOptions,
+): Promise<FileFacts> {
+  const { inode } = await file.facts();
+  // Some file systems keep what is renamed while it is open under yet another name.
+  await file.close();
+  try {
+    return await directory.publishEntry(temporary, name, options);
+  } catch (thrown) {
+    if (mayHaveName(thrown)) await takeBack(directory, place, { name, kind: "file", inode }, thrown);
     throw thrown;
   }
 }
@@ -139,24 +154,42 @@ export function isRemoved(directory: Directory, temporary: string): Promise<bool
 interface Made {
   readonly file: File;
   /** null: it has no name. */
-  readonly temporary: string | null;
-  readonly recorded: Recorded | null;
+  readonly named: Named | null;
 }
 
-async function make(directory: Directory, request: NewFileRequest, { job }: VolumeContext): Promise<Made> {
+interface Named {
+  readonly temporary: string;
+  readonly recorded: Recorded;
+  /** Of the directory. */
+  readonly place: FileFacts;
+}
+
+async function make(
+  directory: Directory,
+  request: NewFileRequest,
+  detail: string,
+  { job }: VolumeContext,
+): Promise<Made> {
   const { signal } = job;
   try {
-    return { file: await directory.createUnnamed(request, { signal }), temporary: null, recorded: null };
+    return { file: await directory.createUnnamed(request, { signal }), named: null };
   } catch (thrown) {
     if (!(thrown instanceof HostError) || thrown.code !== "EOPNOTSUPP" || thrown.step !== "create") throw thrown;
   }
   const temporary = temporaryName();
-  const { inode } = await directory.facts({ signal });
-  const recorded = await job.record({ kind: "temporary", directory: { path: directory.path, inode }, name: temporary });
+  const place = await directory.facts({ signal });
+  const recorded = await job.record({
+    kind: "temporary",
+    directory: { path: directory.path, inode: place.inode },
+    name: temporary,
+  });
   try {
-    return { file: await directory.createNamed(temporary, request, { signal }), temporary, recorded };
+    throwIfCalledOff(signal, detail);
+    const file = await directory.createNamed(temporary, request, { signal });
+    return { file, named: { temporary, recorded, place } };
   } catch (thrown) {
-    await recorded.release();
+    // A server that answers later may make it after all.
+    await (isUnanswered(thrown) ? recorded.keep() : recorded.release());
     throw thrown;
   }
 }

@@ -200,7 +200,9 @@ export class LocalDirectory implements Directory {
   }
 
   makeDirectory(name: string, mode: number, options?: CallOptions): Promise<void> {
-    return this.#entryCall("Making", name, options, (path) => makeDirectoryWithMode(path, mode));
+    // Its caller was told that there is no such directory.
+    const late = () => void this.removeDirectory(name).catch(() => undefined);
+    return this.#entryCall("Making", name, options, (path) => makeDirectoryWithMode(path, mode), late);
   }
 
   async removeFile(name: string, options?: CallOptions): Promise<void> {
