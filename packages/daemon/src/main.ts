@@ -33,7 +33,7 @@ import {
 } from "./config/index.js";
 import { ExpectedSpace } from "./drivers/expected-space.js";
 import { driverOf, hasDriver, undoUnit } from "./drivers/index.js";
-import { clearPrivateDirectory, type Directory, Hosts, killOrphans, lockFile } from "./host/index.js";
+import { clearPrivateDirectory, type Directory, Hosts, killOrphans, lockFile, markerOf } from "./host/index.js";
 import { DAEMON_REQUESTER } from "./jobs/job-facts.js";
 import { Jobs } from "./jobs/jobs.js";
 import { FileJournal } from "./jobs/journal.js";
@@ -155,10 +155,11 @@ async function start(): Promise<Daemon> {
   await Promise.all([clearSocketFile(places.socketPath), clearSocketFile(places.readOnlySocketPath)]);
 
   const stopping = new AbortController();
+  const marker = await markerOf(places.journalDirectory);
   const hosts = new Hosts({
     temporaryDirectory: places.privateDirectory,
     remoteTimeoutMs: configuration.remoteStorageTimeoutSeconds * 1000,
-    marker: places.journalDirectory,
+    marker,
   });
   const open = async (path: string): Promise<Directory> => (await hosts.forPath(path)).openDirectory(path);
   const runDirectory = await open(places.runDirectory);
@@ -194,7 +195,7 @@ async function start(): Promise<Daemon> {
   const recovery = new Recovery(journalDirectory, {
     hostAt: (path) => hosts.forPath(path),
     undoUnit: (unit) => undoUnit(unit, hosts.local),
-    endOrphans: () => killOrphans(places.journalDirectory),
+    endOrphans: () => killOrphans(marker),
     recall: (job) => jobs.recall(job),
     report: (text, facts) => logger.warn(facts, text),
   });

@@ -16,7 +16,7 @@ export {
   peerHungUp,
   unlockFile,
 } from "./native.js";
-export { killOrphans, MARKER_VARIABLE, type Orphans } from "./orphans.js";
+export { endProcess, killOrphans, MARKER_VARIABLE, markerOf, type Orphans, startTimeOf } from "./orphans.js";
 export { isOwnName } from "./own-names.js";
 export { clearPrivateDirectory, PASSPHRASE_SUFFIX } from "./private-directory.js";
 export { findProgram } from "./programs.js";

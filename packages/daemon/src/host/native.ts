@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { constants as osConstants } from "node:os";
 import koffi from "koffi";
 import { hostError, hostErrorOfErrno } from "./errors.js";
 
@@ -33,6 +34,7 @@ const libcInotifyInit = libc.func("int inotify_init1(int)");
 const libcInotifyAddWatch = libc.func("int inotify_add_watch(int, const char *, uint32_t)");
 const libcInotifyRemoveWatch = libc.func("int inotify_rm_watch(int, int)");
 const libcPoll = libc.func("int poll(void *, unsigned long, int)");
+const libcSyscall = libc.func("long syscall(long, long, long, void *, long)");
 const libcLgetxattr = libc.func("int64_t lgetxattr(const void *, const char *, void *, size_t)");
 
 type AsyncFunction = { async: (...args: unknown[]) => void };
@@ -293,6 +295,23 @@ export function lockFile(fd: number): "locked" | { readonly heldBy: number } {
 /** Gives the lock of `lockFile` back. */
 export function unlockFile(fd: number): void {
   libcFcntl(fd, F_SETLK, recordLock(F_UNLCK));
+}
+
+const SYS_PIDFD_SEND_SIGNAL = 424;
+const SYS_PIDFD_OPEN = 434;
+
+/**
+ * A handle that stays with this process when its number is another's. null: there is no such process, or the kernel knows no such
+ * handles (before 5.3). To be closed by `closeSync`.
+ */
+export function openProcessSync(pid: number): number | null {
+  const handle = Number(libcSyscall(SYS_PIDFD_OPEN, pid, 0, null, 0));
+  return handle < 0 ? null : handle;
+}
+
+/** SIGKILL. One that has ended is left alone. */
+export function killProcessSync(handle: number): void {
+  libcSyscall(SYS_PIDFD_SEND_SIGNAL, handle, osConstants.signals.SIGKILL, null, 0);
 }
 
 /** struct flock: short type, short whence, (padding), int64 start, int64 length, int32 pid. Of byte 0, length 1. */

@@ -1,8 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { hostLimits } from "../limits.js";
 import { withDeadline } from "./deadline.js";
 import { textOfBytes } from "./names.js";
+import * as native from "./native.js";
 
 /** The variable by which everything that a daemon starts is known, whatever became of that daemon. */
 export const MARKER_VARIABLE = "CISTERN_STATE";
@@ -14,10 +15,23 @@ export interface Orphans {
   readonly stuck: readonly string[];
 }
 
-interface Process {
+/** `startTime`: as `startTimeOf` gives it. */
+interface Identified {
   readonly pid: number;
   readonly startTime: string;
+}
+
+interface Process extends Identified {
   readonly description: string;
+}
+
+/**
+ * The marker of daemons whose journal is this directory. Its path alone would not do: /proc shows the programs of containers as well,
+ * and there another directory may have the same path.
+ */
+export async function markerOf(directory: string): Promise<string> {
+  const { dev, ino } = await stat(directory, { bigint: true });
+  return `${directory} ${dev}:${ino}`;
 }
 
 /**
@@ -28,7 +42,7 @@ export async function killOrphans(marker: string): Promise<Orphans> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const found = await Promise.all(pids.filter((pid) => pid !== process.pid).map((pid) => marked(pid, marker)));
   const orphans = found.filter((orphan) => orphan !== null);
-  for (const { pid } of orphans) kill(pid);
+  await Promise.all(orphans.map(endProcess));
   const deadline = performance.now() + hostLimits.orphanKillMs;
   let left: readonly Process[] = orphans;
   for (;;) {
@@ -78,10 +92,17 @@ export async function startTimeOf(pid: number): Promise<string | null> {
   }
 }
 
-function kill(pid: number): void {
+/** Ends this process, and not another one that has its number by now. */
+export async function endProcess({ pid, startTime }: Identified): Promise<void> {
+  const handle = native.openProcessSync(pid);
   try {
-    process.kill(pid, "SIGKILL");
+    // The handle is that of a process, whatever becomes of the number.
+    if ((await startTimeOf(pid)) !== startTime) return;
+    if (handle !== null) native.killProcessSync(handle);
+    else process.kill(pid, "SIGKILL");
   } catch {
     // It has just ended.
+  } finally {
+    if (handle !== null) native.closeSync(handle);
   }
 }

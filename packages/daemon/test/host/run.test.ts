@@ -2,15 +2,19 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
+import { MountNamespace, mountNamespacesUnavailable } from "../../../../tests/support/mount-namespace.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
 import {
   type Directory,
   describeFailure,
+  endProcess,
   findProgram,
   type HostError,
   hostLimits,
   killOrphans,
+  markerOf,
   type StartedProgram,
+  startTimeOf,
 } from "../../dist/host/index.js";
 import { codeOf, remoteHost, scratchDirectory, testHosts, writeNew } from "./support.ts";
 
@@ -171,12 +175,51 @@ describe("what an earlier daemon left running", () => {
     expect(running(sleeping)).toBe(0);
     daemon.kill("SIGKILL");
   });
+
+  it("is left alone where another daemon, in a container, has a journal of the same path", async (context) => {
+    const reason = mountNamespacesUnavailable();
+    context.skip(reason !== undefined, reason ?? "");
+    const [journal, theirs] = [scratchDirectory(), scratchDirectory()];
+    const sleeping = `sleep 94${process.pid}`;
+    const script = `
+      import { Hosts, markerOf } from ${JSON.stringify(hostModule)};
+      const marker = await markerOf(${JSON.stringify(journal)});
+      await new Hosts({ marker }).local.run(${JSON.stringify(shell(`${sleeping} & wait`))});`;
+    const container = await MountNamespace.open([{ kind: "bind", from: theirs, onto: journal }]);
+    const daemon = container.run(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" });
+    try {
+      await until(() => running(sleeping) === 1);
+      const killedBy = async (path: string) =>
+        (await killOrphans(await markerOf(path))).killed.filter((text) => text.includes(sleeping));
+      expect([await killedBy(journal), running(sleeping)]).toEqual([[], 1]);
+    } finally {
+      daemon.kill("SIGKILL");
+      await killOrphans((await markerOf(theirs)).replace(theirs, journal));
+      await container.close();
+    }
+    expect(running(sleeping)).toBe(0);
+  });
+
+  it("is ended by its start time as well: its number may be another's by then", async () => {
+    const child = spawn("sleep", ["93"], { stdio: "ignore" });
+    const { pid = 0 } = child;
+    await until(() => child.pid !== undefined);
+    const startTime = (await startTimeOf(pid)) ?? "";
+    await endProcess({ pid, startTime: `${Number(startTime) - 1}` });
+    await delay(100);
+    expect([await startTimeOf(pid), child.signalCode]).toEqual([startTime, null]);
+    await endProcess({ pid, startTime });
+    await until(() => child.signalCode === "SIGKILL");
+    await endProcess({ pid, startTime });
+  });
 });
+
+const hostModule = new URL("../../dist/host/index.js", import.meta.url).href;
 
 /** A process that runs `command` through a host until it is killed. */
 function startDaemon(command: { program: string; args: readonly string[] }, marker?: string): ChildProcess {
   const script = `
-    import { Hosts } from ${JSON.stringify(new URL("../../dist/host/index.js", import.meta.url).href)};
+    import { Hosts } from ${JSON.stringify(hostModule)};
     await new Hosts(${JSON.stringify(marker === undefined ? {} : { marker })}).local.run(${JSON.stringify(command)});`;
   return spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" });
 }
