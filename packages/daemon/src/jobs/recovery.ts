@@ -80,10 +80,7 @@ export class Recovery {
 
   async #undo(records: readonly KeptRecord[]): Promise<void> {
     const interrupted = new Map<string, { readonly record: KeptRecord; readonly remarks: string[] }>();
-    /** Directories on storage that did not answer: it is waited for once, however many records there are. */
-    const silent = new Set<string>();
-    for (const record of records) {
-      const { text, error } = await this.#outcomeOf(record, silent);
+    for (const [record, { text, error }] of await this.#outcomesOf(records)) {
       if (error === undefined) await this.#dealtWith(record);
       else this.#kept = [...this.#kept, { ...record, told: text }];
       if (error !== undefined && !isWorthTelling(record, text)) continue;
@@ -99,12 +96,30 @@ export class Recovery {
     }
   }
 
-  async #outcomeOf(record: KeptRecord, silent: Set<string>): Promise<Outcome> {
+  /** In the order of the records. What lies on different mounts is undone at the same time: one that hangs holds no other up. */
+  async #outcomesOf(records: readonly KeptRecord[]): Promise<[KeptRecord, Outcome][]> {
+    const storage = new RecordedStorage(this.#surroundings.hostAt);
+    const outcomes = new Map<KeptRecord, Outcome>();
+    const turns = new Map<unknown, Promise<void>>();
+    for (const record of records) {
+      const { trace } = record;
+      const place = "directory" in trace ? await storage.placeOf(trace.directory.path) : trace.kind;
+      const before = turns.get(place) ?? Promise.resolve();
+      const turn = before.then(async () => void outcomes.set(record, await this.#outcomeOf(record, storage)));
+      turns.set(place, turn);
+    }
+    await Promise.all(turns.values());
+    return records.flatMap((record) => {
+      const outcome = outcomes.get(record);
+      return outcome === undefined ? [] : [[record, outcome]];
+    });
+  }
+
+  async #outcomeOf(record: KeptRecord, storage: RecordedStorage): Promise<Outcome> {
     const { trace } = record;
-    const { hostAt, undoUnit } = this.#surroundings;
-    if (trace.kind === "unit") return undoUnitOf(record, trace, undoUnit);
+    if (trace.kind === "unit") return undoUnitOf(record, trace, this.#surroundings.undoUnit);
     if (trace.kind === "device") return incompleteDevice(record, trace.path);
-    return undo(record, trace, hostAt, silent);
+    return undo(record, trace, storage);
   }
 
   async #dealtWith({ name, trace }: KeptRecord): Promise<void> {
@@ -169,17 +184,52 @@ interface Outcome {
   readonly error?: unknown;
 }
 
-async function undo(
-  record: KeptRecord,
-  trace: Place,
-  hostAt: RecoverySurroundings["hostAt"],
-  silent: Set<string>,
-): Promise<Outcome> {
+/** Where records lead to. What does not answer is waited for once, however many records and directories it has. */
+class RecordedStorage {
+  readonly #hostAt: RecoverySurroundings["hostAt"];
+  readonly #hosts = new Map<string, Promise<Host>>();
+  readonly #silent = new Set<unknown>();
+
+  constructor(hostAt: RecoverySurroundings["hostAt"]) {
+    this.#hostAt = hostAt;
+  }
+
+  /** Rejects where it was silent before. */
+  async hostOf(path: string): Promise<Host> {
+    const host = await this.#known(path);
+    if (this.#silent.has(placeOf(host, path))) throw new Error("the storage does not answer");
+    return host;
+  }
+
+  /** By which it is known what answers or hangs together. Never rejects. */
+  async placeOf(path: string): Promise<unknown> {
+    return await this.#known(path).then(
+      (host) => placeOf(host, path),
+      () => path,
+    );
+  }
+
+  async fellSilent(path: string): Promise<void> {
+    this.#silent.add(await this.placeOf(path));
+  }
+
+  async #known(path: string): Promise<Host> {
+    const host = this.#hosts.get(path) ?? this.#hostAt(path);
+    this.#hosts.set(path, host);
+    return await host;
+  }
+}
+
+/** All of a mount that another process looks after, and else a directory. */
+function placeOf(host: Host, path: string): unknown {
+  return host.home === "remote" ? host : path;
+}
+
+async function undo(record: KeptRecord, trace: Place, storage: RecordedStorage): Promise<Outcome> {
   const what = `${record.job.title}: interrupted by the end of the daemon`;
   const { path } = trace.directory;
   try {
-    if (silent.has(path)) throw new Error("the storage does not answer");
-    return await asWhoMay(path, hostAt, async (host) => {
+    return await asWhoMay(path, await storage.hostOf(path), async (host) => {
       await using directory = await host.openDirectory(path);
       const { inode } = await directory.facts();
       if (inode !== trace.directory.inode) {
@@ -195,18 +245,13 @@ async function undo(
       }
     });
   } catch (error) {
-    if (error instanceof HostError && error.code === "ETIMEDOUT") silent.add(path);
+    if (error instanceof HostError && error.code === "ETIMEDOUT") await storage.fellSilent(path);
     return { text: `${what}; what it left in '${path}' could not be undone`, error };
   }
 }
 
 /** A server may refuse root what it lets the directory's owner do. */
-async function asWhoMay<T>(
-  path: string,
-  hostAt: RecoverySurroundings["hostAt"],
-  work: (host: Host) => Promise<T>,
-): Promise<T> {
-  const host = await hostAt(path);
+async function asWhoMay<T>(path: string, host: Host, work: (host: Host) => Promise<T>): Promise<T> {
   try {
     return await work(host);
   } catch (error) {

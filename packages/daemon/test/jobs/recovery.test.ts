@@ -17,6 +17,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PoolType } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { fuseRequirements, mountFuse } from "../../../../tests/support/fuse.ts";
+import { missing } from "../../../../tests/support/requirements.ts";
 import { type Directory, type Host, HostError, Hosts } from "../../dist/host/index.js";
 import type { UnitTrace } from "../../dist/jobs/job.js";
 import type { JobFacts } from "../../dist/jobs/job-facts.js";
@@ -585,4 +587,45 @@ it("storage that does not answer is waited for once, however many records it has
   await recoverNow();
   expect(asked).toBe(1);
   expect(records()).toHaveLength(4);
+});
+
+it("a mount that does not answer is waited for once, however many directories of it have records; others do not wait for it", async (context) => {
+  const reason = missing(fuseRequirements);
+  context.skip(reason !== null, reason ?? "");
+  const DIRECTORIES = ["a", "b", "c", "d", "e"];
+  const remoteTimeoutMs = 1_500;
+  const mounts = ["first", "second"].map((name) => ({
+    source: join(root, name),
+    mountPoint: join(root, `${name}-mounted`),
+  }));
+  for (const { source, mountPoint } of mounts) {
+    for (const name of DIRECTORIES) mkdirSync(join(source, name), { recursive: true });
+    mkdirSync(mountPoint);
+  }
+  const fuses = await Promise.all(mounts.map(({ source, mountPoint }) => mountFuse(source, mountPoint)));
+  const remote = new Hosts({ remoteTimeoutMs });
+  hostAt = (path) => remote.forPath(path);
+  try {
+    const writer = new FileJournal(journal, () => {});
+    for (const { mountPoint } of mounts) {
+      for (const name of DIRECTORIES) {
+        const path = join(mountPoint, name);
+        const directory = { path, inode: statSync(path, { bigint: true }).ino };
+        await writer.add(factsOf(), { kind: "temporary", directory, name: TEMPORARY });
+      }
+    }
+    writeFileSync(images(TEMPORARY), "x");
+    await record("temporary", TEMPORARY);
+    for (const fuse of fuses) fuse.hang();
+    const startedAtMs = performance.now();
+    await recoverNow();
+    // One wait, at both mounts at once; and what it takes to start the processes that wait.
+    expect(performance.now() - startedAtMs).toBeLessThan(2 * remoteTimeoutMs);
+    expect(texts().filter((text) => text.includes("could not be undone"))).toHaveLength(2 * DIRECTORIES.length);
+    expect([readdirSync(images()), records().length]).toEqual([[], 2 * DIRECTORIES.length]);
+  } finally {
+    for (const fuse of fuses) fuse.recover();
+    await remote.close();
+    for (const fuse of fuses) await fuse.unmount();
+  }
 });
