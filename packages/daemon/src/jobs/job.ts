@@ -1,4 +1,21 @@
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { CancelSignal } from "../cancel-signal.js";
+import type { HostError } from "../host/index.js";
+
+/** The journal cannot be written, so that nothing was begun: what fails is its disk, and not that of the storage. */
+export class JournalFailure extends LibvirtError {
+  /** `path`: the journal's directory. `title`: of the job. */
+  constructor(path: string, title: string, cause: HostError) {
+    const detail = `${title}: it cannot be written down in the journal '${path}'`;
+    const { message } = LibvirtError.system(ErrorDomain.STORAGE, cause.errno, detail);
+    super(ErrorCode.SYSTEM_ERROR, ErrorDomain.STORAGE, message, {
+      str1: "%s",
+      str2: message,
+      int1: cause.errno,
+      cause,
+    });
+  }
+}
 /** What slow work is handed: whether it is still wanted, where to say how far it is, and what it would leave behind. */
 export interface Job {
   /** Aborts when the work is to be given up; whoever did it undoes what it made. */
@@ -16,7 +33,7 @@ export interface Job {
   remark(text: string): void;
   /**
    * Writes down what would be left if the daemon died now, before it is made; on disk when the promise resolves. The next
-   * daemon undoes or reports it.
+   * daemon undoes or reports it. JournalFailure: nothing was written, and nothing may be made.
    */
   record(trace: Trace): Promise<Recorded>;
   /** Says which program works for it, for the record. `startTime`: field 22 of /proc/PID/stat. */

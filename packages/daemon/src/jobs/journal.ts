@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { type Directory, HostError } from "../host/index.js";
-import type { ChildProcessIdentity, Recorded, Trace } from "./job.js";
+import { type ChildProcessIdentity, JournalFailure, type Recorded, type Trace } from "./job.js";
 import type { JobFacts } from "./job-facts.js";
 import { encodeRecord, type JournalTrace } from "./journal-record.js";
 import { LivingRecords } from "./living-records.js";
 
 export interface Journal {
-  /** On disk when the promise resolves. */
+  /** On disk when the promise resolves. JournalFailure: it could not be written. */
   add(job: JobFacts, trace: Trace | ({ readonly kind: "child" } & ChildProcessIdentity)): Promise<Recorded>;
 }
 
@@ -42,11 +42,21 @@ export class FileJournal implements Journal {
   async add(job: JobFacts, trace: JournalTrace): Promise<Recorded> {
     const name = `${randomBytes(8).toString("hex")}.json`;
     const bytes = encodeRecord(job, trace);
+    await this.#write(name, bytes, trace.kind).catch((thrown: unknown) => {
+      throw thrown instanceof HostError ? new JournalFailure(this.#directory.path, job.title, thrown) : thrown;
+    });
+    const cuts = trace.kind === "content" && trace.sizeBytes !== null;
+    if (cuts) this.#living.begin(name, bytes);
+    // What is changed from now on was not changed by the job: its time does not go on.
+    return { release: () => this.#release(name, cuts), keep: () => this.#living.end(name) };
+  }
+
+  async #write(name: string, bytes: Uint8Array, kind: JournalTrace["kind"]): Promise<void> {
     const file = await this.#directory.open(name, { access: "write", create: "exclusive", mode: PRIVATE });
     try {
       await file.write(0n, bytes);
       // A program dies with the daemon or with the machine: of the latter nothing has to be known.
-      if (trace.kind !== "child") {
+      if (kind !== "child") {
         await file.sync();
         // Its name too: most file systems have written it by now, and then this costs next to nothing.
         await this.#directory.sync();
@@ -57,10 +67,6 @@ export class FileJournal implements Journal {
     } finally {
       await file.close();
     }
-    const cuts = trace.kind === "content" && trace.sizeBytes !== null;
-    if (cuts) this.#living.begin(name, bytes);
-    // What is changed from now on was not changed by the job: its time does not go on.
-    return { release: () => this.#release(name, cuts), keep: () => this.#living.end(name) };
   }
 
   async #release(name: string, cuts: boolean): Promise<Error | null> {

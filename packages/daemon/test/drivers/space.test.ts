@@ -10,9 +10,9 @@ import { directoryDriver } from "../../dist/drivers/directory.js";
 import type { VolumeContext } from "../../dist/drivers/driver.js";
 import { ExpectedSpace } from "../../dist/drivers/expected-space.js";
 import { allocateSpace } from "../../dist/drivers/shared/allocate-space.js";
-import { withRoom } from "../../dist/drivers/shared/room.js";
-import type { Directory, File } from "../../dist/host/index.js";
-import { QUICK_JOB } from "../../dist/jobs/job.js";
+import { tellingRoom, withRoom } from "../../dist/drivers/shared/room.js";
+import { type Directory, type File, HostError } from "../../dist/host/index.js";
+import { JournalFailure, QUICK_JOB } from "../../dist/jobs/job.js";
 import { pool, volume } from "./documents.js";
 import { create, errorOf, Laboratory } from "./laboratory.js";
 import { hostWith } from "./stand-in.js";
@@ -241,3 +241,14 @@ function callingOffAt(method: "truncate" | "sync", { host }: VolumeContext): Vol
       : call,
   );
 }
+
+test("a journal that has no room is not told as the pool's lack of room", async () => {
+  await using directory = await laboratory.host.openDirectory(laboratory.root);
+  const cause = new HostError("ENOSPC", 28, "no room");
+  const failure = new JournalFailure("/var/lib/cistern/journal", "create volume 'v' of pool 'p'", cause);
+  const request = { directory, bytes: 1_024n, detail: "cannot make it" };
+  await expect(tellingRoom(request, () => Promise.reject(failure))).rejects.toBe(failure);
+  expect(await errorOf(Promise.reject(failure))).toBe(
+    "38/18 create volume 'v' of pool 'p': it cannot be written down in the journal '/var/lib/cistern/journal': No space left on device",
+  );
+});

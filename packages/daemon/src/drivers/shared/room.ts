@@ -1,5 +1,6 @@
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { type Directory, HostError } from "../../host/host.js";
+import { JournalFailure } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
 
 const ENOSPC = 28;
@@ -69,6 +70,8 @@ export async function tellingRoom<T>({ directory, bytes, detail }: RoomRequest, 
 }
 
 function isLackOfSpace(thrown: unknown): boolean {
+  // Of another disk.
+  if (thrown instanceof JournalFailure) return false;
   if (thrown instanceof HostError) return thrown.errno === ENOSPC;
   return thrown instanceof LibvirtError && (thrown.int1 === ENOSPC || thrown.message.includes(NO_SPACE));
 }
