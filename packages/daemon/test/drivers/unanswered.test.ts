@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { fuseRequirements, mountFuse } from "../../../../tests/support/fuse.ts";
@@ -115,18 +115,37 @@ describe("on a server that gets a call, and does not answer", () => {
   });
 });
 
-test.each(FORMATS)("a name that cannot be made durable is taken back: %s", async (format) => {
-  const context = await laboratory.context();
-  const host = hostWith(laboratory.host, (directory) => ({
-    createWhole: () => Promise.reject(new HostError("EOPNOTSUPP", 95, "no nameless files", { step: "create" })),
-    createUnnamed: () => Promise.reject(new HostError("EOPNOTSUPP", 95, "no nameless files", { step: "create" })),
-    publishEntry: async (from, to) => {
-      await directory.publishEntry(from, to);
-      throw new HostError("EIO", 5, "the disk is on fire", { step: "sync" });
-    },
-  }));
-  const made = create(directoryDriver, pool("dir", images()), volume("v", { format }), { ...context, host });
-  expect(await errorOf(made)).toContain("Input/output error");
-  expect(readdirSync(images())).toEqual([]);
-  expect(laboratory.traces.size).toBe(0);
+describe.each(FORMATS)("a volume of format %s", (format) => {
+  /** What a creation leaves behind that fails in this way when the volume has its name. */
+  async function leftOf(failure: HostError, before: () => void = () => {}): Promise<readonly string[]> {
+    const context = await laboratory.context();
+    const host = hostWith(laboratory.host, (directory) => ({
+      createWhole: () => Promise.reject(new HostError("EOPNOTSUPP", 95, "no nameless files", { step: "create" })),
+      createUnnamed: () => Promise.reject(new HostError("EOPNOTSUPP", 95, "no nameless files", { step: "create" })),
+      publishEntry: async (from, to) => {
+        await directory.publishEntry(from, to);
+        before();
+        throw failure;
+      },
+    }));
+    const made = create(directoryDriver, pool("dir", images()), volume("v", { format }), { ...context, host });
+    expect(await errorOf(made)).toContain("Input/output error");
+    expect(laboratory.traces.size).toBe(0);
+    return readdirSync(images());
+  }
+
+  test.each([
+    ["it cannot be made durable", new HostError("EIO", 5, "the disk is on fire", { step: "sync" })],
+    ["the process that gives it vanishes", new HostError("EIO", 5, "it has ended")],
+  ])("does not keep its name where %s", async (_, failure) => {
+    expect(await leftOf(failure)).toEqual([]);
+  });
+
+  test("is not taken for another one that has the name by then", async () => {
+    const replace = () => {
+      renameSync(join(images(), "v"), join(images(), "theirs"));
+      writeFileSync(join(images(), "v"), "");
+    };
+    expect(await leftOf(new HostError("EIO", 5, "it has ended"), replace)).toEqual(["theirs", "v"]);
+  });
 });

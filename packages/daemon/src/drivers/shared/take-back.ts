@@ -1,5 +1,5 @@
 import { type Directory, type FileFacts, HostError } from "../../host/host.js";
-import { isErrno } from "./failure.js";
+import { isUnanswered } from "./failure.js";
 
 /** Something new that was to get its name. */
 export interface Published {
@@ -10,7 +10,11 @@ export interface Published {
 
 /** After this failure of `publish` or `publishEntry`: it could not be made durable, or nobody has answered. */
 export function mayHaveName(thrown: unknown): boolean {
-  return thrown instanceof HostError && (thrown.step === "sync" || thrown.code === "ETIMEDOUT");
+  return isNotDurable(thrown) || isUnanswered(thrown);
+}
+
+function isNotDurable(thrown: unknown): boolean {
+  return thrown instanceof HostError && thrown.step === "sync";
 }
 
 /**
@@ -25,7 +29,7 @@ export async function takeBack(
   thrown: unknown,
 ): Promise<void> {
   try {
-    if (!isErrno(thrown, "ETIMEDOUT")) return await remove(directory, name, kind);
+    if (isNotDurable(thrown)) return await remove(directory, name, kind);
     await using again = await directory.host.openDirectory(directory.path);
     await again.insist(facts);
     if ((await again.lookup(name, { follow: false })).inode === inode) await remove(again, name, kind);
