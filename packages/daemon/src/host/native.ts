@@ -301,8 +301,8 @@ const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 
 /**
- * A handle that stays with this process when its number is another's. null: there is no such process, or the kernel knows no such
- * handles (before 5.3). To be closed by `closeSync`.
+ * A handle that stays with this process when its number is another's. null: there is no such process, or the kernel knows no
+ * such handles (before 5.3). To be closed by `closeSync`.
  */
 export function openProcessSync(pid: number): number | null {
   const handle = Number(libcSyscall(SYS_PIDFD_OPEN, pid, 0, null, 0));

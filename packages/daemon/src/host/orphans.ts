@@ -26,8 +26,8 @@ interface Process extends Identified {
 }
 
 /**
- * The marker of daemons whose journal is this directory. Its path alone would not do: /proc shows the programs of containers as well,
- * and there another directory may have the same path.
+ * The marker of daemons whose journal is this directory. Its path alone would not do: /proc shows the programs of containers as
+ * well, and there another directory may have the same path.
  */
 export async function markerOf(directory: string): Promise<string> {
   const { dev, ino } = await stat(directory, { bigint: true });

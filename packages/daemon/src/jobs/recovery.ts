@@ -96,7 +96,7 @@ export class Recovery {
     }
   }
 
-  /** In the order of the records. What lies on different mounts is undone at the same time: one that hangs holds no other up. */
+  /** In the order of the records. What lies on different mounts is undone at the same time: a hanging one holds none up. */
   async #outcomesOf(records: readonly KeptRecord[]): Promise<[KeptRecord, Outcome][]> {
     const storage = new RecordedStorage(this.#surroundings.hostAt);
     const outcomes = new Map<KeptRecord, Outcome>();

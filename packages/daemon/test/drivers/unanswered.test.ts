@@ -25,7 +25,7 @@ const images = () => laboratory.path("images");
 describe("on a server that gets a call, and does not answer", () => {
   const remoteTimeoutMs = 300;
   let hosts: Hosts;
-  /** What the server keeps its files on: while it is frozen, changes wait, and are made afterwards, whoever has gone meanwhile. */
+  /** What the server keeps its files on: while it is frozen, changes wait; then they are made, whoever has gone meanwhile. */
   let disk: LoopMount;
   const freeze = () => void execFileSync("fsfreeze", ["--freeze", disk.mountPoint]);
   const thaw = () => void execFileSync("fsfreeze", ["--unfreeze", disk.mountPoint], { stdio: "ignore" });

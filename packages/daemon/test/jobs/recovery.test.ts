@@ -589,7 +589,7 @@ it("storage that does not answer is waited for once, however many records it has
   expect(records()).toHaveLength(4);
 });
 
-it("a mount that does not answer is waited for once, however many directories of it have records; others do not wait for it", async (context) => {
+it("mounts that do not answer are waited for once, however many directories have records, and hold no other up", async (context) => {
   const reason = missing(fuseRequirements);
   context.skip(reason !== null, reason ?? "");
   const DIRECTORIES = ["a", "b", "c", "d", "e"];

@@ -39,8 +39,8 @@ export function isErrno(thrown: unknown, ...codes: readonly string[]): boolean {
 }
 
 /**
- * Nobody has answered the call: what it was to do may have been done, or may be done yet. (ESTALE and EIO: the process that made
- * it has ended, because of another call or by itself.)
+ * Nobody has answered the call: what it was to do may have been done, or may be done yet. (ESTALE and EIO: the process that
+ * made it has ended, because of another call or by itself.)
  */
 export function isUnanswered(thrown: unknown): boolean {
   return isErrno(thrown, "ETIMEDOUT", "ECANCELED", "ESTALE", "EIO");

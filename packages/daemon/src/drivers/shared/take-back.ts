@@ -18,9 +18,9 @@ function isNotDurable(thrown: unknown): boolean {
 }
 
 /**
- * Takes a new name back after `publish` failed: whoever was told so does not find it afterwards. `thrown`: the failure. Where nobody
- * has answered, the process that had the directory open is given up by now; then it is opened once more, and only what has the inode
- * is removed. A server that goes on hanging may still give the name later.
+ * Takes a new name back after `publish` failed: whoever was told so does not find it afterwards. `thrown`: the failure. Where
+ * nobody has answered, the process that had the directory open is given up by now; then it is opened once more, and only what
+ * has the inode is removed. A server that goes on hanging may still give the name later.
  */
 export async function takeBack(
   directory: Directory,
