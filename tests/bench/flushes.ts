@@ -1,11 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { FLUSHES } from "../support/flushes.js";
 import { Tracing } from "../support/strace.js";
 import { prepared, type Row, type Stage } from "./row.js";
 import type { Sides } from "./sides.js";
-
-const FLUSHES = ["fsync", "fdatasync", "sync_file_range", "syncfs", "sync", "msync"];
 
 /** What each daemon, and what it runs, flushes during one operation of each row: the promise behind the times. */
 export async function flushesOf(rows: readonly Row[], sides: Sides): Promise<string> {
