@@ -152,6 +152,8 @@ export interface VolumeContext {
 export interface CloneSource {
   readonly pool: PoolDocument;
   readonly document: VolumeDocument;
+  /** Whether its entry may be a symlink: only then is one followed. Absent: it may not. */
+  readonly followsSymlink?: boolean;
 }
 
 export interface VolumeOperations {

@@ -242,7 +242,10 @@ export class VolumeCreation {
     const document = await this.#current(source);
     await refuseDoubtfulFormat(source, this.#backends);
     this.#holdAll(pool, clone, document);
-    return { pool: source.pool.live, document };
+    const { live } = source.pool;
+    // The names of devices are symlinks that udev makes.
+    const isDevice = this.#backends.driverOf(live).traits.volumeKind === "block";
+    return { pool: live, document, followsSymlink: isDevice || source.volume.isSymlink };
   }
 
   /** The clone's source as it is now, not as the last scan saw it. */

@@ -1,4 +1,13 @@
-import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import type { VolumeDocument } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fileVolumes } from "../../dist/drivers/shared/file-volumes.js";
@@ -6,6 +15,7 @@ import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import { DocumentParser } from "../../dist/parsing/parser.js";
 import { PoolCommitments } from "../../dist/pools/commitment.js";
 import { VolumeCreation } from "../../dist/volumes/creation.js";
+import type { VolumeBackends } from "../../dist/volumes/work.js";
 import { directoryOn } from "./directory-on.js";
 import { Storage } from "./storage.js";
 
@@ -21,10 +31,20 @@ afterEach(() => storage.close());
 
 const at = (name: string): string => `${images}/${name}`;
 
-/** As a client asks for it, with the source as the last look saw it. */
-async function clone(source: string, capacityBytes: number, format = "raw", refuseRatio: number | null = null) {
+/** As a client asks for it, with the source as the last look saw it. `kind`: what the pool's volumes are. */
+async function clone(
+  source: string,
+  capacityBytes: number,
+  format = "raw",
+  refuseRatio: number | null = null,
+  kind: "file" | "block" = "file",
+) {
   const commitments = new PoolCommitments({ warnRatio: () => null, refuseRatio: () => refuseRatio }, () => {});
-  const backends = { ...storage.backends, commitments };
+  const driverOf: VolumeBackends["driverOf"] = (document) => {
+    const driver = storage.backends.driverOf(document);
+    return { ...driver, traits: { ...driver.traits, volumeKind: kind } };
+  };
+  const backends = { ...storage.backends, commitments, driverOf };
   const creation = new VolumeCreation(storage.pools, storage.volumes, backends, new DocumentParser());
   const pool = storage.registry.byName("images");
   const xml =
@@ -82,4 +102,46 @@ test("a clone is at least as large as it was asked to be", async () => {
   truncateSync(at("source"), 10);
   expect(await clone("source", 2 * MIB)).toMatchObject({ capacityBytes: BigInt(2 * MIB) });
   expect(statSync(at("clone")).size).toBe(2 * MIB);
+});
+
+describe("a symlink as the source", () => {
+  const formats = [
+    ["raw", "raw"],
+    ["raw", "qcow2"],
+    ["qcow2", "raw"],
+    ["qcow2", "qcow2"],
+  ] as const;
+  const make = async (format: string): Promise<void> => {
+    const pool = await storage.started("images");
+    const xml = `<volume><name>source</name><capacity>${MIB}</capacity><target><format type="${format}"/></target></volume>`;
+    await storage.create(pool, xml);
+  };
+  const putElsewhere = (): void => {
+    renameSync(at("source"), storage.path("elsewhere"));
+    symlinkSync(storage.path("elsewhere"), at("source"));
+  };
+
+  test.each(formats)("is not followed where the last scan saw a volume of %s: a clone as %s", async (from, to) => {
+    await make(from);
+    putElsewhere();
+    const refusal = {
+      code: 38,
+      message: `could not open input path '${at("source")}': Too many levels of symbolic links`,
+    };
+    await expect(clone("source", MIB, to)).rejects.toMatchObject(refusal);
+    expect(existsSync(at("clone"))).toBe(false);
+  });
+
+  test.each(formats)("is followed where the last scan saw one to a volume of %s: a clone as %s", async (from, to) => {
+    await make(from);
+    putElsewhere();
+    await storage.scan(storage.registry.byName("images"));
+    expect(await clone("source", MIB, to)).toMatchObject({ capacityBytes: BigInt(MIB) });
+  });
+
+  test("is followed in a pool of devices, where udev makes the names", async () => {
+    await make("raw");
+    putElsewhere();
+    expect(await clone("source", MIB, "raw", null, "block")).toMatchObject({ capacityBytes: BigInt(MIB) });
+  });
 });

@@ -14,8 +14,8 @@ import {
   progressReader,
 } from "../../tools/qemu-img.js";
 import { imageFormat } from "../../tools/qemu-img-checks.js";
-import type { FoundVolume, VolumeContext } from "../driver.js";
-import { openSource } from "./clone-source.js";
+import type { CloneSource, FoundVolume, VolumeContext } from "../driver.js";
+import { openSource, refuseNewSource } from "./clone-source.js";
 import { emptyQcow2Of, takenBytesOf, writeEmptyQcow2 } from "./create-qcow2.js";
 import { refuseEndlessChain } from "./endless-chain.js";
 import { PREALLOCATE_METADATA } from "./fill-flags.js";
@@ -35,16 +35,17 @@ export async function createImageFile(
   pool: PoolDocument,
   directory: Directory,
   volume: VolumeDocument,
-  source: VolumeDocument | null,
+  source: CloneSource | null,
   flags: number,
   context: VolumeContext,
 ): Promise<FoundVolume | undefined> {
   LibvirtError.checkFlags(ErrorDomain.STORAGE, "storageBackendCreateQemuImg", flags, PREALLOCATE_METADATA);
   const preallocates = (flags & PREALLOCATE_METADATA) !== 0;
-  return withPassphrases(volume, source, context, async (keys) => {
-    const plan = await planImage(pool, volume, source, preallocates, keys, context);
+  const from = source?.document ?? null;
+  return withPassphrases(volume, from, context, async (keys) => {
+    const plan = await planImage(pool, volume, from, preallocates, keys, context);
     const empty = source === null ? emptyQcow2Of(plan) : null;
-    const room = { ...roomOf(plan, empty, source), directory, detail: `cannot create image '${pathOf(volume)}'` };
+    const room = { ...roomOf(plan, empty, from), directory, detail: `cannot create image '${pathOf(volume)}'` };
     // Of an image that is little more than a header, nothing is on the disk before its name is.
     const isEmpty = empty !== null && !preallocates;
     const facts = await withNewFile(directory, volume, context, { sizeBytes: 0n, isEmpty }, (file) =>
@@ -68,12 +69,13 @@ export async function createImageFile(
 export async function writeImageInto(
   pool: PoolDocument,
   volume: VolumeDocument,
-  source: VolumeDocument | null,
+  source: CloneSource | null,
   output: FileArgument,
   context: VolumeContext,
 ): Promise<void> {
-  await withPassphrases(volume, source, context, async (keys) => {
-    const plan = await planImage(pool, volume, source, false, keys, context);
+  const from = source?.document ?? null;
+  await withPassphrases(volume, from, context, async (keys) => {
+    const plan = await planImage(pool, volume, from, false, keys, context);
     if (source === null) await run(creationOf(plan, output), context);
     else await clone(plan, source, output, context, () => {});
   });
@@ -115,30 +117,33 @@ async function write(
  */
 async function clone(
   plan: ImagePlan,
-  source: VolumeDocument,
+  source: CloneSource,
   output: FileArgument,
   context: VolumeContext,
   reserved: () => void,
 ): Promise<void> {
   const { volume, options, keys } = plan;
-  const { directory, name } = await openSource(source, context);
+  const { document } = source;
+  const opened = await openSource(source, context);
+  const { directory, name, path, followsSymlink } = opened;
   await using _directory = directory;
-  const image = { path: pathOf(source), format: imageFormat(source), followsSymlink: true };
+  await refuseNewSource(opened, context);
+  const image = { path, format: imageFormat(document), followsSymlink };
   await refuseEndlessChain(image, directory.host, context.job.signal);
   const input = { in: directory, name };
   if (keys.output === null && keys.input === null) {
-    const formats = { inputFormat: imageFormat(source), outputFormat: imageFormat(volume) };
+    const formats = { inputFormat: imageFormat(document), outputFormat: imageFormat(volume) };
     context.job.way("qemu-img convert");
     const command = convertImage({ ...formats, options, input, output, pace: paceOf(context.job) });
-    await convert(command, source, context, reserved);
+    await convert(command, document, context, reserved);
     return;
   }
   await run(creationOf({ ...plan, backing: null }, output), context);
   reserved();
-  const from = { format: keyedFormat(source), passphrase: keys.input, file: input };
+  const from = { format: keyedFormat(document), passphrase: keys.input, file: input };
   const to = { format: keyedFormat(volume), passphrase: keys.output, file: output };
   context.job.way("qemu-img convert");
-  await convert(convertKeyedImage(from, to, paceOf(context.job)), source, context, reserved);
+  await convert(convertKeyedImage(from, to, paceOf(context.job)), document, context, reserved);
 }
 
 /** qemu-img limits itself and says how far it is; what it copies is what a guest sees. */

@@ -1,7 +1,7 @@
 import type { VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory, File, FileFacts } from "../../host/host.js";
-import type { VolumeContext } from "../driver.js";
+import type { CloneSource, VolumeContext } from "../driver.js";
 import { allocateSpace } from "./allocate-space.js";
 import { openSource, openSourceFile } from "./clone-source.js";
 import { copyContent } from "./copy-content.js";
@@ -15,7 +15,7 @@ import { pathOf } from "./target-directory.js";
 export async function createRaw(
   directory: Directory,
   volume: VolumeDocument,
-  source: VolumeDocument | null,
+  source: CloneSource | null,
   flags: number,
   context: VolumeContext,
 ): Promise<FileFacts> {
@@ -68,7 +68,7 @@ async function reserve(
 
 async function copy(
   directory: Directory,
-  source: VolumeDocument,
+  source: CloneSource,
   file: File,
   volume: VolumeDocument,
   flags: number,
@@ -76,17 +76,18 @@ async function copy(
 ): Promise<void> {
   const from = await openSource(source, context);
   await using _directory = from.directory;
-  await using input = await openSourceFile(source, from);
+  await using input = await openSourceFile(from);
+  const { capacityBytes } = source.document;
   const allocationBytes = allocationOf(volume);
   // With less allocation than its source has capacity it is to be sparse: what it takes is what is copied.
-  const isSparse = allocationBytes < source.capacityBytes;
+  const isSparse = allocationBytes < capacityBytes;
   await copyContent(input, file, {
     directory,
-    lengthBytes: source.capacityBytes,
+    lengthBytes: capacityBytes,
     capacityBytes: volume.capacityBytes,
     reservedBytes: isSparse ? 0n : allocationBytes,
     sharing: (flags & REFLINK) !== 0 ? "required" : context.sharesBlocks === true ? "preferred" : "no",
-    sourcePath: pathOf(source),
+    sourcePath: from.path,
     targetPath: pathOf(volume),
     context,
   });

@@ -32,15 +32,14 @@ export async function fillFile(
     `Failed to create file '${pathOf(volume)}'`,
     openTargetRaw(pool, context.host),
   );
-  const from = source?.document ?? null;
   if (format === "dir") {
     await createDirectory(directory, volume, context);
     return undefined;
   }
-  if (isImage(volume) || (from !== null && isImage(from))) {
-    return await createImageFile(pool, directory, volume, from, flags, context);
+  if (isImage(volume) || (source !== null && isImage(source.document))) {
+    return await createImageFile(pool, directory, volume, source, flags, context);
   }
-  const facts = await createRaw(directory, volume, from, flags, context);
+  const facts = await createRaw(directory, volume, source, flags, context);
   return { document: asPlainFile(volume, facts), evidence: null, identity: identityOf(facts) };
 }
 

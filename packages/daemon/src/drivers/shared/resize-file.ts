@@ -10,6 +10,7 @@ import { allocateSpace } from "./allocate-space.js";
 import { refuseEndlessChain } from "./endless-chain.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
+import { refuseNewSymlink } from "./new-symlink.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { withRoom } from "./room.js";
@@ -18,7 +19,6 @@ import { openTargetRaw, pathOf } from "./target-directory.js";
 
 const ALLOCATE = 1;
 const SHRINK = 4;
-const ELOOP = 40;
 
 /** Changes what a guest sees of the volume. Whether the new size makes sense is the caller's to check. */
 export async function resizeFile(
@@ -142,27 +142,19 @@ async function allocateTo(
   }
 }
 
-/**
- * qemu-img opens the entry itself, because the backing file's name may be relative to it. It is given the directory by
- * descriptor, and the entry is looked at right before. What else is wrong with it is qemu-img's to say.
- */
-async function refuseNewSymlink(directory: Directory, volume: VolumeDocument, context: VolumeContext): Promise<void> {
-  if (context.followsSymlink === true) return;
-  const { signal } = context.job;
-  const entry = await directory.lookup(volume.name, { signal, follow: false }).catch(() => null);
-  if (entry?.kind !== "symlink") return;
-  throw LibvirtError.system(ErrorDomain.NONE, ELOOP, `Unable to open '${pathOf(volume)}'`);
-}
-
 async function resizeWithQemuImg(
   directory: Directory,
   volume: VolumeDocument,
   capacityBytes: bigint,
   context: VolumeContext,
 ): Promise<void> {
-  await refuseNewSymlink(directory, volume, context);
   const { host, job, followsSymlink = false } = context;
-  await refuseEndlessChain({ path: pathOf(volume), format: formatOf(volume), followsSymlink }, host, job.signal);
+  const { signal } = job;
+  if (!followsSymlink) {
+    const detail = `Unable to open '${pathOf(volume)}'`;
+    await refuseNewSymlink(directory, volume.name, { detail, domain: ErrorDomain.NONE, signal });
+  }
+  await refuseEndlessChain({ path: pathOf(volume), format: formatOf(volume), followsSymlink }, host, signal);
   // It may have become longer in good order: cutting an image loses what lies there.
   const change = { kind: "content", sizeBytes: null } as const;
   const recorded = await recordInPlace(change, directory, volume, context.job);

@@ -37,19 +37,18 @@ export async function fillDevice(
     const text = `failed to clone files from '${pathOf(source.document)}': devices share no blocks`;
     throw LibvirtError.of(ErrorCode.CONFIG_UNSUPPORTED, ErrorDomain.STORAGE, text);
   }
-  const from = source?.document ?? null;
   const hasKey = volume.target.encryption !== null;
-  if (from === null && !hasKey) return;
+  if (source === null && !hasKey) return;
   const { signal } = context.job;
   await using device = await openDevice(context.host, devicePath, "read-write", {
     signal,
     detail: `cannot open volume '${pathOf(volume)}'`,
   });
-  if (hasKey || (from !== null && isContainer(from))) {
+  if (hasKey || (source !== null && isContainer(source.document))) {
     const output = { file: device, name: posix.basename(devicePath) };
-    await writeImageInto(pool, { ...volume, type: "block" }, from, output, context);
-  } else if (from !== null) {
-    await copy(from, device, volume, context, showsZeros);
+    await writeImageInto(pool, { ...volume, type: "block" }, source, output, context);
+  } else if (source !== null) {
+    await copy(source, device, volume, context, showsZeros);
   }
   await failingAs(`cannot sync data to volume '${pathOf(volume)}'`, device.syncData({ signal }));
 }
@@ -61,7 +60,7 @@ function isContainer(source: VolumeDocument): boolean {
 
 /** `showsZeros`: what is not written reads as zeros already. */
 async function copy(
-  source: VolumeDocument,
+  source: CloneSource,
   device: File,
   volume: VolumeDocument,
   context: VolumeContext,
@@ -69,15 +68,16 @@ async function copy(
 ): Promise<void> {
   const from = await openSource(source, context);
   await using _directory = from.directory;
-  await using input = await openSourceFile(source, from);
-  const names = { sourcePath: pathOf(source), targetPath: pathOf(volume), context };
+  await using input = await openSourceFile(from);
+  const { capacityBytes } = source.document;
+  const names = { sourcePath: from.path, targetPath: pathOf(volume), context };
   if (showsZeros) {
-    await copyWithoutZeros(input, device, sourceRanges(input, { ...names, lengthBytes: source.capacityBytes }), names);
+    await copyWithoutZeros(input, device, sourceRanges(input, { ...names, lengthBytes: capacityBytes }), names);
     return;
   }
   const { signal } = context.job;
   const sizeBytes = await failingAs(`cannot get the size of volume '${pathOf(volume)}'`, device.sizeBytes({ signal }));
-  const lengthBytes = source.capacityBytes < sizeBytes ? source.capacityBytes : sizeBytes;
+  const lengthBytes = capacityBytes < sizeBytes ? capacityBytes : sizeBytes;
   const ranges = sourceRanges(input, { ...names, lengthBytes });
   const dataBytes = await lengthOf(ranges);
   const zero = (hole: ByteRange): Promise<void> => zeroHole(device, hole, names.targetPath, context);
