@@ -30,7 +30,7 @@ export type {
   Qcow2Snapshot,
 } from "../images/image-details.js";
 export type { ImageBacking } from "../images/image-facts.js";
-export { imageFormat } from "../tools/qemu-img-checks.js";
+export { imageFormat, isPlainRaw } from "../tools/qemu-img-checks.js";
 export type { DiscoveryContext } from "./discovery/find-sources.js";
 export * from "./driver.js";
 export { backingPathOf } from "./shared/backing-stores.js";

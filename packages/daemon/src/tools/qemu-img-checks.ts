@@ -20,6 +20,11 @@ export function imageFormat(volume: VolumeDocument): string {
   return volume.type === "block" || format === null || format === "iso" ? "raw" : format;
 }
 
+/** Whether what a guest sees of the volume is what lies in it, byte by byte. */
+export function isPlainRaw(volume: VolumeDocument): boolean {
+  return imageFormat(volume) === "raw" && volume.target.encryption === null;
+}
+
 export function singleSecret(encryption: VolumeEncryption): EncryptionSecret {
   const [secret, ...others] = encryption.secrets;
   if (secret === undefined || others.length > 0) {

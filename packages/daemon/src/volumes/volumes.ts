@@ -1,7 +1,7 @@
 import { sanitizePath, type VolumeDocument, writeVolume } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { VolumeOperations } from "../drivers/driver.js";
-import { DELETE_WITH_SNAPSHOTS, imageFormat, unsupported } from "../drivers/index.js";
+import { DELETE_WITH_SNAPSHOTS, isPlainRaw, unsupported } from "../drivers/index.js";
 import type { Requester } from "../jobs/job-facts.js";
 import { hostForChanges, scanAfterChange } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
@@ -276,10 +276,6 @@ export class Volumes {
   #operationsOf(pool: Pool): VolumeOperations | undefined {
     return this.#backends.driverOf(pool.live).volumes;
   }
-}
-
-function isPlainRaw(volume: VolumeDocument): boolean {
-  return imageFormat(volume) === "raw" && volume.target.encryption === null;
 }
 
 /** Both refusals in libvirt's order. */

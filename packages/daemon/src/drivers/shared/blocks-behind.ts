@@ -1,7 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorDomain } from "@cistern/protocol";
 import type { Host } from "../../host/host.js";
-import { imageFormat } from "../../tools/qemu-img-checks.js";
+import { isPlainRaw } from "../../tools/qemu-img-checks.js";
 import { failingAs } from "./failure.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 
@@ -15,7 +15,7 @@ export async function hasBlocksBehind(
   offsetBytes: bigint,
   host: Host,
 ): Promise<boolean> {
-  if (imageFormat(volume) !== "raw" || volume.target.encryption !== null) return true;
+  if (!isPlainRaw(volume)) return true;
   const detail = `Unable to open '${pathOf(volume)}'`;
   await using directory = await failingAs(detail, openTargetRaw(pool, host), ErrorDomain.NONE);
   await using file = await failingAs(detail, directory.open(volume.name, { access: "read" }), ErrorDomain.NONE);

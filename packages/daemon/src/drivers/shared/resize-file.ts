@@ -3,7 +3,7 @@ import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import type { Directory, File } from "../../host/host.js";
 import type { Job } from "../../jobs/job.js";
 import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
-import { checkEncryption, imageFormat } from "../../tools/qemu-img-checks.js";
+import { checkEncryption, imageFormat, isPlainRaw } from "../../tools/qemu-img-checks.js";
 import type { VolumeContext } from "../driver.js";
 import { shrinkRefusal } from "../shrink-refusal.js";
 import { allocateSpace } from "./allocate-space.js";
@@ -31,10 +31,9 @@ export async function resizeFile(
   LibvirtError.checkFlags(ErrorDomain.STORAGE, "virStorageBackendVolResizeLocal", flags, ALLOCATE | SHRINK);
   if (volume.type === "ploop") throw ploopToolsMissing();
   const detail = `Unable to open '${pathOf(volume)}'`;
-  const { format, encryption } = volume.target;
   // What is recorded decides, not what the file looks like: a guest may have written an image's header into it.
-  const isRaw = imageFormat(volume) === "raw" && encryption === null;
-  if ((flags & ALLOCATE) !== 0 && !(isRaw && format === "raw")) {
+  const isRaw = isPlainRaw(volume);
+  if ((flags & ALLOCATE) !== 0 && !(isRaw && volume.target.format === "raw")) {
     const text = "preallocate is only supported for raw type volume";
     throw LibvirtError.of(ErrorCode.OPERATION_UNSUPPORTED, ErrorDomain.STORAGE, text);
   }
