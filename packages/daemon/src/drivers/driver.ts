@@ -186,7 +186,12 @@ export interface VolumeOperations {
     context: VolumeContext,
   ): Promise<void>;
   /** Whether cutting the volume to `capacityBytes` would take anything away. Absent: what it has allocated tells. */
-  hasBlocksBehind?(pool: PoolDocument, volume: VolumeDocument, capacityBytes: bigint, host: Host): Promise<boolean>;
+  hasBlocksBehind?(
+    pool: PoolDocument,
+    volume: VolumeDocument,
+    capacityBytes: bigint,
+    context: VolumeContext,
+  ): Promise<boolean>;
   wipe?(pool: PoolDocument, volume: VolumeDocument, algorithm: number, context: VolumeContext): Promise<void>;
   openForDownload?(pool: PoolDocument, volume: VolumeDocument, context: VolumeContext): Promise<File>;
   openForUpload?(pool: PoolDocument, volume: VolumeDocument, context: VolumeContext): Promise<UploadTarget>;

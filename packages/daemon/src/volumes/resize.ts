@@ -32,7 +32,7 @@ export interface ResizePlan {
 
 /**
  * The capacity that libvirt's flags ask for, or the refusal; `availableBytes` is the pool's. `losesNothing`: behind that capacity
- * the volume has no blocks, however many the file system needs to keep account of those before it.
+ * the volume has no blocks, however many the file system needs to keep account of those before it, or that is still looked at.
  */
 export function resizedCapacity(
   volume: VolumeDocument,
@@ -42,20 +42,23 @@ export function resizedCapacity(
   losesNothing = false,
 ): ResizePlan {
   const capacityBytes = absolute(volume.capacityBytes, requestedBytes, flags);
-  // What a technology keeps for a volume may be more than what the volume holds (a full ZFS volume): growing is no shrinking.
-  if (!losesNothing && capacityBytes < volume.allocationBytes && capacityBytes < volume.capacityBytes) {
-    throw LibvirtError.of(
-      ErrorCode.INVALID_ARG,
-      ErrorDomain.STORAGE,
-      "can't shrink capacity below existing allocation",
-    );
-  }
+  if (!losesNothing && isBelowAllocation(volume, capacityBytes)) throw allocationRefusal();
   if (capacityBytes < volume.capacityBytes && !mayShrink(flags)) throw shrinkRefusal();
   const allocates = (flags & ALLOCATE) !== 0;
   if (allocates && capacityBytes - volume.allocationBytes > availableBytes) {
     throw LibvirtError.of(ErrorCode.OPERATION_FAILED, ErrorDomain.STORAGE, "Not enough space left in storage pool");
   }
   return { capacityBytes, allocates, driverFlags: flags & ~DELTA };
+}
+
+/** What a technology keeps for a volume may be more than what the volume holds (a full ZFS volume): growing is no shrinking. */
+export function isBelowAllocation(volume: VolumeDocument, capacityBytes: bigint): boolean {
+  return capacityBytes < volume.allocationBytes && capacityBytes < volume.capacityBytes;
+}
+
+export function allocationRefusal(): LibvirtError {
+  const text = "can't shrink capacity below existing allocation";
+  return LibvirtError.of(ErrorCode.INVALID_ARG, ErrorDomain.STORAGE, text);
 }
 
 function absolute(currentBytes: bigint, requestedBytes: bigint, flags: number): bigint {

@@ -1,9 +1,9 @@
 import { sanitizePath, type VolumeDocument, writeVolume } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { VolumeOperations } from "../drivers/driver.js";
+import type { VolumeContext, VolumeOperations } from "../drivers/driver.js";
 import { DELETE_WITH_SNAPSHOTS, isPlainRaw, unsupported } from "../drivers/index.js";
 import type { Requester } from "../jobs/job-facts.js";
-import { hostForChanges, scanAfterChange } from "../pools/activation.js";
+import { scanAfterChange } from "../pools/activation.js";
 import type { Pool } from "../pools/pool.js";
 import type { Pools } from "../pools/pools.js";
 import { checkFlags, noVolumeWithName, poolNotActive, refuseWhileUnseen } from "../pools/refusals.js";
@@ -12,7 +12,14 @@ import type { VolumeLeases } from "../pools/volume-leases.js";
 import { volumeBuilding, volumeInUse } from "../pools/volume-refusals.js";
 import { BackingUsers } from "./backing-users.js";
 import { lookAtOthersWork } from "./others-work.js";
-import { mayShrink, type ResizePlan, refuseZeroCapacity, resizedCapacity } from "./resize.js";
+import {
+  allocationRefusal,
+  isBelowAllocation,
+  mayShrink,
+  type ResizePlan,
+  refuseZeroCapacity,
+  resizedCapacity,
+} from "./resize.js";
 import {
   asJob,
   lookAt,
@@ -166,19 +173,19 @@ export class Volumes {
     const placed = this.resolve(handle);
     const { pool, volume } = placed;
     mustBeIdle(volume, this.#backends.leases);
-    const planNow = (losesNothing: boolean): ResizePlan =>
-      resizedCapacity(volume.document, capacityBytes, flags, pool.live.availableBytes, losesNothing);
     const operations = this.#operationsOf(pool);
+    // Which blocks it has is looked at by the job itself: it may take long, and can be stopped.
     const looksBehind = mayShrink(flags) && operations?.hasBlocksBehind !== undefined;
-    planNow(looksBehind);
+    const planNow = (): ResizePlan =>
+      resizedCapacity(volume.document, capacityBytes, flags, pool.live.availableBytes, looksBehind);
+    planNow();
     const resize = operations?.resize;
     if (resize === undefined) throw unsupported("volume.resize");
     await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
       // What others have added since anybody looked would be cut off unasked. What cannot be looked at cannot be resized either.
       if (mayShrink(flags)) await lookAt(placed, false, this.#backends).catch(() => {});
       const { document } = volume;
-      const losesNothing = looksBehind && (await this.#losesNothing(placed, planNow(true).capacityBytes));
-      const plan = planNow(losesNothing);
+      const plan = planNow();
       await refuseDoubtfulFormat(placed, this.#backends);
       if (plan.capacityBytes < document.capacityBytes) {
         await this.#backends.uses.volume(pool, volume, "shrink", requester);
@@ -191,9 +198,10 @@ export class Volumes {
       const written = pool.newcomers.writing(volume.name);
       let takenBytes = 0n;
       try {
-        await asJob(this.#backends, pool, task, (context) =>
-          resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context),
-        );
+        await asJob(this.#backends, pool, task, async (context) => {
+          await this.#refuseLoss(pool, document, plan.capacityBytes, context);
+          await resize(pool.live, document, plan.capacityBytes, plan.driverFlags, context);
+        });
         // Others may have looked at it meanwhile: what they saw of it is in the pool's sums.
         const { allocationBytes } = volume.document;
         if (plan.allocates) takenBytes = plan.capacityBytes - allocationBytes;
@@ -216,16 +224,15 @@ export class Volumes {
   }
 
   /** How much is allocated does not tell where, and counts what the file system needs to keep account of it. */
-  async #losesNothing({ pool, volume }: PlacedVolume, capacityBytes: bigint): Promise<boolean> {
-    if (capacityBytes >= volume.document.allocationBytes) return true;
+  async #refuseLoss(
+    pool: Pool,
+    document: VolumeDocument,
+    capacityBytes: bigint,
+    context: VolumeContext,
+  ): Promise<void> {
+    if (!isBelowAllocation(document, capacityBytes)) return;
     const hasBlocksBehind = this.#operationsOf(pool)?.hasBlocksBehind;
-    if (hasBlocksBehind === undefined) return false;
-    return !(await hasBlocksBehind(
-      pool.live,
-      volume.document,
-      capacityBytes,
-      await hostForChanges(pool, this.#backends),
-    ));
+    if (await hasBlocksBehind?.(pool.live, document, capacityBytes, context)) throw allocationRefusal();
   }
 
   /** Overwrites the content. The pool stays usable meanwhile; the volume does not. */

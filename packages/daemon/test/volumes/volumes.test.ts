@@ -15,6 +15,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import { missing } from "../../../../tests/support/requirements.ts";
 import { directoryDriver } from "../../dist/drivers/directory.js";
+import { fileVolumes } from "../../dist/drivers/shared/file-volumes.js";
 import { DAEMON_REQUESTER } from "../../dist/jobs/job-facts.js";
 import type { Pool } from "../../dist/pools/pool.js";
 import type { Volume } from "../../dist/pools/volume.js";
@@ -203,6 +204,32 @@ describe("a full volume in many pieces, of which the file system keeps account i
     await expect(shrunk(() => execFileSync("fallocate", reserve))).rejects.toThrow(refused);
     expect(statSync(storage.path("images", "a")).size).toBe(4 * MIB);
   });
+});
+
+it("a shrink can be stopped while it looks at what would be cut off", async () => {
+  const SHRINK = 4;
+  const file = openSync(storage.path("images", "a"), "r+");
+  writeSync(file, Buffer.alloc(MIB, 1), 0, MIB, 4 * MIB);
+  fsyncSync(file);
+  closeSync(file);
+  await storage.started("images");
+  const { reached, open, pass } = gate();
+  let seen: boolean | null = null;
+  storage.operations = {
+    hasBlocksBehind: async (...args) => {
+      await pass();
+      seen = await fileVolumes.hasBlocksBehind(...args);
+      return seen;
+    },
+  };
+  const shrinking = storage.volumes.resize(A, BigInt(MIB / 2), SHRINK, DAEMON_REQUESTER);
+  await reached;
+  const [job] = storage.backends.jobs.list();
+  expect(job).toMatchObject({ kind: "resize", volume: "a" });
+  storage.backends.jobs.cancel(job?.id ?? 0);
+  open();
+  await expect(shrinking).rejects.toMatchObject({ code: 78 });
+  expect(seen).toBeNull();
 });
 
 it("what a shrink frees, the pool has at once", async () => {
