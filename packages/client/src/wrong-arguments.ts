@@ -28,9 +28,11 @@ export function unsendable(procedure: AnyProcedure, args: unknown, thrown: unkno
   const field = wrongField(procedure.args, args);
   if (field === null) return refusal(procedure, "arguments", `the arguments cannot be sent: ${reason}`, thrown);
   const { name, value, shape } = field;
-  const wanted = wantedOf(shape);
+  const wanted = wantedOf(shape, value);
   if (wanted === null) return refusal(procedure, name, `${name} cannot be sent: ${reason}`, thrown);
-  return refusal(procedure, name, `${name} must be ${wanted}, not ${described(value)}`, thrown);
+  // A text in the place of bytes may be a secret all the same.
+  const said = areBytes(shape) ? kindOf(value) : described(value);
+  return refusal(procedure, name, `${name} must be ${wanted}, not ${said}`, thrown);
 }
 
 interface Field {
@@ -60,7 +62,7 @@ function isSendable(schema: Schema<unknown>, value: unknown): boolean {
 }
 
 /** In the caller's words; null: the encoder's reason says more. */
-function wantedOf(shape: Shape): string | null {
+function wantedOf(shape: Shape, value: unknown): string | null {
   switch (shape.kind) {
     case "int":
       return "a whole number from -2147483648 to 2147483647";
@@ -75,11 +77,17 @@ function wantedOf(shape: Shape): string | null {
     case "string":
       return `a string without NUL of at most ${shape.max} bytes`;
     case "optional":
-      return wantedOf(shape.item.shape);
+      return wantedOf(shape.item.shape, value);
     default:
-      // Of bytes least of all is shown: they may be a secret.
-      return null;
+      // How many bytes there may be, the encoder says.
+      return areBytes(shape) && !(value instanceof Uint8Array) ? "a Uint8Array" : null;
   }
+}
+
+function areBytes(shape: Shape): boolean {
+  return shape.kind === "optional"
+    ? areBytes(shape.item.shape)
+    : ["opaque", "fixedOpaque", "charArray"].includes(shape.kind);
 }
 
 function described(value: unknown): string {
@@ -87,6 +95,11 @@ function described(value: unknown): string {
   if (typeof value === "number") return `the number ${value}`;
   if (typeof value !== "string") return typeof value === "object" && value !== null ? "an object" : String(value);
   return value.length > LONGEST_SHOWN ? `a string of ${value.length} characters` : JSON.stringify(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 function refusal({ api, errorDomain }: AnyProcedure, name: string, text: string, cause?: unknown): LibvirtError {

@@ -1,4 +1,5 @@
-import { ErrorCode, LibvirtError } from "@cistern/protocol";
+import { once } from "node:events";
+import { ErrorCode, LibvirtError, storage } from "@cistern/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Connection, Secret, Volume } from "../dist/index.js";
 import { connectScripted } from "./scripted-connection.js";
@@ -80,6 +81,35 @@ describe("arguments that cannot be meant are error 8 with the call, the argument
     expect(error).toMatchObject({ code: ErrorCode.INVALID_ARG, message: expect.stringMatching(/^\w+: /) });
     if (error instanceof LibvirtError) expect(error.message).toMatch(message);
     expect(server.received.length).toBe(before);
+  });
+
+  it.each([
+    ["a text", "hunter2", "a string"],
+    ["an array", [1, 2], "an object"],
+    ["a number", 7, "a number"],
+    ["nothing", undefined, "undefined"],
+  ])("%s is no secret's value, and is not said", async (_title, value, said) => {
+    const before = server.received.length;
+    const error = await secret()
+      .setValue(loosely(value))
+      .catch((thrown: unknown) => thrown);
+    const message = `virSecretSetValue: value must be a Uint8Array, not ${said}`;
+    expect(error).toMatchObject({ code: ErrorCode.INVALID_ARG, message });
+    expect(server.received.length).toBe(before);
+  });
+
+  it.each([
+    ["a number", 4096, "the number 4096"],
+    ["a negative one", -1n, "-1n"],
+    ["one that is too long", 2n ** 63n, "9223372036854775808n"],
+    ["none", undefined, "undefined"],
+  ])("%s is no length of a hole in an upload", async (_title, holeBytes, said) => {
+    server.on(storage.storageVolUpload, () => undefined);
+    const upload = await volume().openUpload({ sparse: true });
+    const failed = once(upload, "error");
+    upload.write({ holeBytes });
+    const message = `virStorageVolUpload: holeBytes must be a bigint from 0 to 2^63-1, not ${said}`;
+    expect(await failed).toMatchObject([{ code: ErrorCode.INVALID_ARG, message }]);
   });
 
   it("a secret's value is not said", async () => {

@@ -1,8 +1,11 @@
 import { Writable } from "node:stream";
-import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
+import { ErrorCode, ErrorDomain, LibvirtError, storage } from "@cistern/protocol";
 import { LIMITS } from "../limits.js";
+import { wrongArgument } from "../wrong-arguments.js";
 import { type Hole, isHole } from "./download-stream.js";
 import type { StreamPort } from "./stream-port.js";
+
+const LONGEST_HOLE = 2n ** 63n - 1n;
 
 type Done = (error?: Error | null) => void;
 
@@ -100,7 +103,10 @@ export class UploadStream extends Writable {
 
   async #sendHole({ holeBytes }: Hole): Promise<void> {
     if (!this.#sparse) throw new TypeError("An upload takes holes only when it is opened with { sparse: true }");
-    if (holeBytes <= 0n) return;
+    if (typeof holeBytes !== "bigint" || holeBytes < 0n || holeBytes > LONGEST_HOLE) {
+      throw wrongArgument(storage.storageVolUpload, "holeBytes", holeBytes, "a bigint from 0 to 2^63-1");
+    }
+    if (holeBytes === 0n) return;
     await this.#port.sendHole(holeBytes);
     this.#doneBytes += holeBytes;
   }

@@ -18,6 +18,7 @@ export function opaque(maxBytes: number): Schema<Uint8Array> {
     shape: { kind: "opaque", max: maxBytes },
     minBytes: 4,
     encode: (writer, value) => {
+      requireBytes(value, "Opaque data");
       requireAtMost(value.length, maxBytes, "Opaque data");
       writer.uint32(value.length);
       writer.raw(value);
@@ -32,6 +33,7 @@ export function fixedOpaque(lengthBytes: number): Schema<Uint8Array> {
     shape: { kind: "fixedOpaque", length: lengthBytes },
     minBytes: lengthBytes,
     encode: (writer, value) => {
+      requireBytes(value, "Opaque data");
       requireExactly(value.length, lengthBytes, "Opaque data");
       writer.raw(value);
     },
@@ -69,6 +71,7 @@ export function charArray(maxCount: number): Schema<Uint8Array> {
     shape: { kind: "charArray", max: maxCount },
     minBytes: 4,
     encode: (writer, value) => {
+      requireBytes(value, "Character data");
       requireAtMost(value.length, maxCount, "Character data");
       writer.uint32(value.length);
       for (const octet of value) writer.int32((octet << 24) >> 24);
@@ -98,6 +101,11 @@ export function fixedChars(count: number): Schema<string> {
       return decodeUtf8(octets, 0, nul === -1 ? count : nul);
     },
   };
+}
+
+/** A text has a length too, and would go out as that many zeros. */
+function requireBytes(value: unknown, what: string): void {
+  if (!(value instanceof Uint8Array)) throw new ProtocolError("encode", `${what} must be a Uint8Array`);
 }
 
 function requireAtMost(length: number, max: number, what: string): void {
