@@ -32,7 +32,7 @@ export interface Job {
   readonly doneBytes: bigint;
   /** null: not known. */
   readonly totalBytes: bigint | null;
-  /** Of the last seconds; of an ended job: over all its time. */
+  /** Of the last seconds; of an ended job: over all its time. 0 where bytes are only reserved or shared. */
   readonly bytesPerSecond: bigint;
   /** null: cannot be told. */
   readonly remainingSeconds: number | null;

@@ -59,7 +59,7 @@ export interface JobFacts extends Omit<JobDescription, "isHeavy"> {
   readonly doneBytes: bigint;
   /** 0: not known. */
   readonly totalBytes: bigint;
-  /** Of the last seconds; of an ended job: over all its time. */
+  /** Of the last seconds; of an ended job: over all its time. 0 where bytes are only reserved or shared. */
   readonly bytesPerSecond: number;
   /** null: cannot be told. */
   readonly remainingSeconds: number | null;

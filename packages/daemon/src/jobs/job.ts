@@ -16,11 +16,17 @@ export class JournalFailure extends LibvirtError {
     });
   }
 }
+
+export interface ProgressOptions {
+  /** Whether these bytes are read or written; false: they are only reserved or shared, and how many in a second says nothing. */
+  readonly isMoved: boolean;
+}
+
 /** What slow work is handed: whether it is still wanted, where to say how far it is, and what it would leave behind. */
 export interface Job {
   /** Aborts when the work is to be given up; whoever did it undoes what it made. */
   readonly signal: CancelSignal;
-  progress(doneBytes: bigint, totalBytes: bigint): void;
+  progress(doneBytes: bigint, totalBytes: bigint, options?: ProgressOptions): void;
   /** Waits until so many more bytes may be moved, where the job's bandwidth is limited. To be called before each step. */
   pace(bytes: bigint): Promise<void>;
   /** What is left is little, and its end is waited for: it is not paced any more. */

@@ -19,6 +19,11 @@ export class Rate {
     while (this.#samples.length > 2 && atMs - (this.#samples[0]?.atMs ?? atMs) > WINDOW_MS) this.#samples.shift();
   }
 
+  /** What was before says nothing about what comes. */
+  restart(doneBytes: bigint, atMs = performance.now()): void {
+    this.#samples.splice(0, this.#samples.length, { atMs, doneBytes });
+  }
+
   /** 0 until there are two measurements. */
   bytesPerSecond(doneBytes: bigint, atMs = performance.now()): number {
     const first = this.#samples[0];

@@ -1,6 +1,6 @@
 import { JobSignal } from "../cancel-signal.js";
 import { limits } from "../limits.js";
-import type { ChildProcessIdentity, Job, Recorded, Trace } from "./job.js";
+import type { ChildProcessIdentity, Job, ProgressOptions, Recorded, Trace } from "./job.js";
 import { isOver, type JobDescription, type JobFacts, type JobState, titleOf } from "./job-facts.js";
 import type { Journal } from "./journal.js";
 import { Pace } from "./pace.js";
@@ -23,6 +23,7 @@ export class RunningJob implements Job {
   #endedAt: Date | null = null;
   #doneBytes = 0n;
   #totalBytes = 0n;
+  #isMoved = true;
   #way: string | null = null;
   #error: Error | null = null;
   /** Set while a child's record is on its way. */
@@ -52,6 +53,7 @@ export class RunningJob implements Job {
   }
   set bandwidthBytesPerSecond(bytesPerSecond: bigint | null) {
     this.#pace.bytesPerSecond = bytesPerSecond;
+    this.#rate.restart(this.#doneBytes);
     this.#changed(false);
   }
 
@@ -73,7 +75,7 @@ export class RunningJob implements Job {
       endedAt: this.#endedAt,
       doneBytes: this.#doneBytes,
       totalBytes: this.#totalBytes,
-      bytesPerSecond,
+      bytesPerSecond: this.#isMoved ? bytesPerSecond : 0,
       remainingSeconds: this.#remainingSeconds(bytesPerSecond),
       bandwidthBytesPerSecond: this.#pace.bytesPerSecond,
       way: this.#way,
@@ -82,7 +84,8 @@ export class RunningJob implements Job {
     };
   }
 
-  progress(doneBytes: bigint, totalBytes: bigint): void {
+  progress(doneBytes: bigint, totalBytes: bigint, { isMoved }: ProgressOptions = { isMoved: true }): void {
+    this.#isMoved = isMoved;
     this.#doneBytes = doneBytes;
     this.#totalBytes = totalBytes;
     this.#rate.add(doneBytes);

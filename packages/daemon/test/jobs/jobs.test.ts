@@ -188,6 +188,31 @@ describe("jobs", () => {
     });
   });
 
+  it("have no speed where bytes are only reserved, but say when they will be done", async () => {
+    const jobs = new Jobs();
+    await jobs.run(wipe, async (job) => {
+      await sleep(300);
+      job.progress(400n, 1200n, { isMoved: false });
+      expect(jobs.get(1)).toMatchObject({ bytesPerSecond: 0, remainingSeconds: expect.any(Number) });
+    });
+    expect(jobs.get(1)).toMatchObject({ state: "done", doneBytes: 1200n, bytesPerSecond: 0 });
+  });
+
+  it("whose limit is changed are as fast as since then", async () => {
+    const jobs = new Jobs();
+    await jobs.run(wipe, async (job) => {
+      await sleep(250);
+      job.progress(1_000_000n, 2_000_000n);
+      expect(jobs.get(1).bytesPerSecond).toBeGreaterThan(100_000);
+      jobs.setBandwidth(1, 1000n);
+      expect(jobs.get(1)).toMatchObject({ bytesPerSecond: 0, remainingSeconds: null });
+      await sleep(250);
+      job.progress(1_000_250n, 2_000_000n);
+      expect(jobs.get(1).bytesPerSecond).toBeLessThan(1100);
+      expect(jobs.get(1).remainingSeconds).toBeGreaterThan(900);
+    });
+  });
+
   it("keep to their bandwidth, which can be changed while they run", async () => {
     const jobs = new Jobs(NO_JOURNAL, { ...STANDARD_JOB_SETTINGS, bandwidthBytesPerSecond: 100_000n });
     const startedAt = performance.now();

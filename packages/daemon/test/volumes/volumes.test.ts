@@ -232,6 +232,18 @@ it("a shrink can be stopped while it looks at what would be cut off", async () =
   expect(seen).toBeNull();
 });
 
+it("of space that is only reserved no job says how fast, and of random bytes each says what they are", async () => {
+  const pool = await storage.started("images");
+  await storage.create(pool, `<volume><name>b</name><capacity>${MIB}</capacity></volume>`);
+  await storage.volumes.resize({ pool: "images", name: "b" }, BigInt(2 * MIB), 1, DAEMON_REQUESTER);
+  await storage.volumes.wipe({ pool: "images", name: "b" }, 8, 0, DAEMON_REQUESTER);
+  const [create, resize, wipe] = storage.backends.jobs.list({ ended: true });
+  expect(create).toMatchObject({ kind: "create", doneBytes: BigInt(MIB), bytesPerSecond: 0 });
+  expect(resize).toMatchObject({ kind: "resize", doneBytes: BigInt(2 * MIB), bytesPerSecond: 0 });
+  expect(wipe).toMatchObject({ kind: "wipe", way: "overwritten with random bytes" });
+  expect(wipe?.bytesPerSecond).toBeGreaterThan(0);
+});
+
 it("what a shrink frees, the pool has at once", async () => {
   const SHRINK = 4;
   const path = storage.path("images", "a");

@@ -70,7 +70,7 @@ async function share(source: File, target: File, plan: CopyPlan): Promise<boolea
     await failingAs(`cannot extend file '${plan.targetPath}'`, lengthened);
   }
   job.way("reflink");
-  job.progress(plan.lengthBytes, plan.lengthBytes);
+  job.progress(plan.lengthBytes, plan.lengthBytes, { isMoved: false });
   if (plan.reservedBytes > 0n) {
     job.remark("Blocks are shared with the source: space for them is only taken when either of the two is written.");
   }

@@ -63,7 +63,7 @@ export async function writeEmptyQcow2(
   const done = (allBytes: bigint): void => {
     doneBytes = allBytes;
     taken(doneBytes);
-    job.progress(doneBytes, totalBytes);
+    job.progress(doneBytes, totalBytes, { isMoved: false });
   };
   for (const { offsetBytes, lengthBytes } of image.reserved) {
     const before = doneBytes;

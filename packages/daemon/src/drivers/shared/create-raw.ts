@@ -60,7 +60,7 @@ async function reserve(
     const allocated = (doneBytes: bigint): void => {
       // What the file system has given away already is not counted twice against others.
       taken(doneBytes);
-      job.progress(doneBytes, bytes);
+      job.progress(doneBytes, bytes, { isMoved: false });
     };
     return failingAs(detail, allocateSpace(file, { offsetBytes: 0n, lengthBytes: bytes, isNew: true }, job, allocated));
   });

@@ -124,9 +124,9 @@ async function allocateTo(
   const beforeBytes = capacityBytes - behindBytes;
   const thereBytes = capacityBytes - missingBytes;
   const newOf = (doneBytes: bigint): bigint => (doneBytes > thereBytes ? doneBytes - thereBytes : 0n);
-  const told = (doneBytes: bigint, takenBytes: bigint): void => {
+  const told = (doneBytes: bigint, takenBytes: bigint, isMoved = false): void => {
     taken(takenBytes);
-    job.progress(doneBytes, capacityBytes);
+    job.progress(doneBytes, capacityBytes, { isMoved });
   };
   try {
     const behind = { offsetBytes: sizeBytes, lengthBytes: behindBytes, keepSize: true };
@@ -137,7 +137,9 @@ async function allocateTo(
     if (!isErrno(thrown, "EOPNOTSUPP")) throw thrown;
     // File systems that cannot reserve write zeros: within the new end, so that no other size is ever seen.
     if (behindBytes > 0n) await file.truncate(capacityBytes);
-    await allocateSpace(file, { offsetBytes: 0n, lengthBytes: capacityBytes }, job, (done) => told(done, newOf(done)));
+    await allocateSpace(file, { offsetBytes: 0n, lengthBytes: capacityBytes }, job, (done) =>
+      told(done, newOf(done), true),
+    );
   }
 }
 

@@ -93,7 +93,8 @@ async function overwrite(file: File, volume: VolumeDocument, pattern: "zeros" | 
   const ranges = await rangesOf(file, volume, isSparse, job);
   const totalBytes = await lengthOf(ranges);
   const detail = `Failed to write ${totalBytes} bytes to storage volume with path '${path}'`;
-  job.way(isSparse ? `blocks of a sparse volume overwritten with ${pattern}` : `overwritten with ${pattern}`);
+  const what = pattern === "random" ? "random bytes" : pattern;
+  job.way(isSparse ? `blocks of a sparse volume overwritten with ${what}` : `overwritten with ${what}`);
   const writeback = new EarlyWriteback(file);
   let doneBytes = 0n;
   job.progress(0n, totalBytes);
