@@ -1,5 +1,6 @@
 import type { Job } from "@cistern/client";
 import { expect, it } from "vitest";
+import { formatJobs } from "../dist/commands/jobs.js";
 import { Context } from "../dist/context.js";
 import { formatDuration } from "../dist/output/duration.js";
 import { JobDisplay } from "../dist/output/job-display.js";
@@ -68,6 +69,17 @@ it.each([
   ],
 ] as const)("how it stands with a job is said in a line: %s", (_what, changes, text) => {
   expect(formatJobState({ ...job, ...changes })).toBe(text);
+});
+
+it("the list of all says with what a job ended, and no more of it than a line has room for", () => {
+  const message = `cannot write to\u001b ${"x".repeat(100)}\nand more`;
+  const list = formatJobs([job, { ...failed, error: { code: 38, domain: 18, message } }], { all: true, head: true });
+  const [head = "", , running = "", last = ""] = list.split("\n");
+  expect(head.trimEnd()).toMatch(/Left +Ended +Error$/);
+  expect(running).toMatch(/6 s +- +-$/);
+  expect(last).toMatch(/2027-01-15T08:01:16Z {3}cannot write to\\x1b x+…$/);
+  expect(/cannot.*/.exec(last)?.[0]).toHaveLength(60);
+  expect(formatJobs([job], { all: false, head: true })).not.toContain("Error");
 });
 
 it("who asked is said with what is known", () => {

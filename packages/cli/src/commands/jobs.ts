@@ -9,6 +9,7 @@ import { formatDone } from "../output/progress.js";
 import { formatSize, parseSize } from "../output/size.js";
 import { type Column, formatFacts, formatTable } from "../output/table.js";
 import { printable } from "../output/text.js";
+import { shorten } from "../output/width.js";
 import { command } from "./command.js";
 import { count, flag, optionalCount, refuseTooLarge, text } from "./parameters.js";
 
@@ -22,7 +23,12 @@ const columns: readonly Column<Job>[] = [
   { title: "Rate", cell: (job) => formatRate(job) ?? "-" },
   { title: "Left", cell: (job) => formatLeft(job) ?? "-" },
 ];
-const endedColumn: Column<Job> = { title: "Ended", cell: ({ endedAt }) => (endedAt === null ? "-" : time(endedAt)) };
+/** Of an error the list shows no more; job-info shows all of it. */
+const ERROR_COLUMNS = 60;
+const endedColumns: readonly Column<Job>[] = [
+  { title: "Ended", cell: ({ endedAt }) => (endedAt === null ? "-" : time(endedAt)) },
+  { title: "Error", cell: ({ error }) => (error === null ? "-" : shorten(firstLine(error.message), ERROR_COLUMNS)) },
+];
 
 const jobParameter = count("its number in the list", { completes: "jobs" });
 
@@ -33,9 +39,7 @@ export const jobs = command({
   async run(context, { all }) {
     await context.withConnection(async (connection) => {
       const jobs = await connection.listJobs({ ended: all }, context.call);
-      context.printResult(jobs, () =>
-        formatTable(all ? [...columns, endedColumn] : columns, jobs, { head: !context.isQuiet }),
-      );
+      context.printResult(jobs, () => formatJobs(jobs, { all, head: !context.isQuiet }));
     });
   },
 });
@@ -72,6 +76,14 @@ export const jobLimit = command({
   parameters: { job: jobParameter, rate: text('bytes per second, such as 50M, or "none"', { completes: ["none"] }) },
   run: (context, { job, rate }) => limit(context, job, readRate(rate)),
 });
+
+/** `all`: ended ones are among them. */
+export function formatJobs(
+  jobs: readonly Job[],
+  { all, head }: { readonly all: boolean; readonly head: boolean },
+): string {
+  return formatTable(all ? [...columns, ...endedColumns] : columns, jobs, { head });
+}
 
 function factsOf(job: Job): Readonly<Record<string, string | null>> {
   const { bandwidthBytesPerSecond: limited } = job;
@@ -182,6 +194,10 @@ function readRate(text: string): bigint {
   const bytes = parseSize(text.replace(/\/s$/, ""));
   if (bytes === null) throw new UsageError(`"${text}" is neither a rate such as 50M or 50MB/s nor "none"`);
   return refuseTooLarge(text, bytes);
+}
+
+function firstLine(text: string): string {
+  return printable(text.trim().split("\n", 1)[0] ?? "");
 }
 
 /** Seconds are enough. */

@@ -1,7 +1,7 @@
 import { formatDuration } from "./duration.js";
 import { formatSize } from "./size.js";
 import { printable } from "./text.js";
-import { columnsOf, displayWidth, fitToWidth } from "./width.js";
+import { columnsOf, displayWidth, fitToWidth, shorten } from "./width.js";
 
 /** How far something is. */
 export interface ProgressFacts {
@@ -101,10 +101,6 @@ function amounts({ doneBytes, totalBytes, bytesPerSecond, remainingSeconds }: Pr
     bytesPerSecond === 0n ? null : `${formatSize(bytesPerSecond)}/s`,
     remainingSeconds === null ? null : `${formatDuration(remainingSeconds)} left`,
   ];
-}
-
-function shorten(text: string, columns: number): string {
-  return displayWidth(text) <= columns ? text : `${fitToWidth(text, Math.max(0, columns - 1))}…`;
 }
 
 function isSaid(part: string | null | undefined): part is string {

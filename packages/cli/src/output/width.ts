@@ -33,6 +33,11 @@ export function fitToWidth(text: string, columns: number): string {
   return fitting;
 }
 
+/** The text, or as much of its beginning as leaves room for an ellipsis. */
+export function shorten(text: string, columns: number): string {
+  return displayWidth(text) <= columns ? text : `${fitToWidth(text, Math.max(0, columns - 1))}…`;
+}
+
 function widthOf(character: string): number {
   if (character < "\u0300") return 1;
   if (ZERO.test(character)) return 0;
