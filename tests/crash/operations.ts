@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import type { Connection, Pool, UploadStream } from "@cistern/client";
 import { contentOf } from "./content.js";
 import type { Finding } from "./finding.js";
+import { fixturePath } from "./fixtures.js";
 import * as promise from "./promises.js";
 
 /** What an operation works with. */
@@ -34,11 +36,15 @@ export const SECRET = "2ec115d7-3a88-4ceb-bc12-0ac909a6fd87";
 /** The same when it is built again. */
 const BUILT = "8f2f3b1e-6f0e-4d5c-9a57-0d1f6a2b7c11";
 export const OLD = { seed: 1, bytes: 4 * MiB } as const;
+/** Its last block is not whole: scrub lengthens it. */
+export const ODD = { seed: 5, bytes: MiB + 1000 } as const;
 const NEW_SEED = 2;
 
 const PERMISSIONS = "<permissions><owner>107</owner><group>107</group><mode>0640</mode></permissions>";
 const capacity = (bytes: number, allocated: number): string =>
   `<capacity>${bytes}</capacity><allocation>${allocated}</allocation>`;
+
+const LUKS = `<encryption format='luks'><secret type='passphrase' uuid='${SECRET}'/></encryption>`;
 
 function volumeXml(format: string, sizes: string, more = "", targetMore = ""): string {
   return `<volume><name>v</name>${sizes}<target><format type='${format}'/>${PERMISSIONS}${targetMore}</target>${more}</volume>`;
@@ -66,7 +72,16 @@ const clone = (
   points: Operation["points"],
   source: string,
   format: string,
-  more: Partial<Operation> & { readonly reflink?: boolean } = {},
+  {
+    reflink,
+    encryption = "",
+    capacityBytes = 16 * MiB,
+    ...more
+  }: Partial<Operation> & {
+    readonly reflink?: boolean;
+    readonly encryption?: string;
+    readonly capacityBytes?: number;
+  } = {},
 ): Operation => ({
   name,
   fileSystem: "ext4",
@@ -74,11 +89,11 @@ const clone = (
   fixtures: [source],
   volume: "v",
   run: async ({ pool }) =>
-    pool.cloneVolume(volumeXml(format, capacity(0, 0)), await pool.lookupVolume(source), { reflink: more.reflink }),
+    pool.cloneVolume(volumeXml(format, capacity(0, 0), "", encryption), await pool.lookupVolume(source), { reflink }),
   inspect: ({ directory }) =>
     promise.newVolume(join(directory, "v"), {
-      format,
-      capacityBytes: 16 * MiB,
+      format: encryption === "" ? format : "luks",
+      capacityBytes,
       sameAs: join(directory, source),
     }),
   ...more,
@@ -115,6 +130,14 @@ function uploadedBeyond(): Buffer {
   return content;
 }
 
+/** Uploaded over a hole of sparse.raw, an island, and a hole again. */
+const SPARSE_OFFSET = 8 * MiB;
+function overSparse(): Buffer {
+  const whole = readFileSync(fixturePath("sparse.raw"));
+  uploaded().copy(whole, SPARSE_OFFSET);
+  return whole;
+}
+
 async function send(stream: UploadStream, chunks: readonly (Buffer | { readonly holeBytes: bigint })[]): Promise<void> {
   const done = finished(stream);
   for (const chunk of chunks) if (!stream.destroyed) stream.write(chunk);
@@ -124,7 +147,7 @@ async function send(stream: UploadStream, chunks: readonly (Buffer | { readonly 
 
 const one = { own: 1, child: 0 } as const;
 const two = { own: 2, child: 0 } as const;
-const three = { own: 3, child: 0 } as const;
+const aChild = { own: 0, child: 1 } as const;
 const withChild = { own: 1, child: 1 } as const;
 
 export const OPERATIONS: readonly Operation[] = [
@@ -133,9 +156,10 @@ export const OPERATIONS: readonly Operation[] = [
     capacityBytes: 4 * MiB,
     zeros: true,
   }),
-  create("create an allocated raw volume", three, () => volumeXml("raw", capacity(4 * MiB, 4 * MiB)), {
+  // More than is allocated in one step.
+  create("create an allocated raw volume", two, () => volumeXml("raw", capacity(12 * MiB, 12 * MiB)), {
     format: "raw",
-    capacityBytes: 4 * MiB,
+    capacityBytes: 12 * MiB,
     zeros: true,
     allocated: true,
   }),
@@ -149,6 +173,13 @@ export const OPERATIONS: readonly Operation[] = [
     two,
     () => volumeXml("qcow2", capacity(8 * MiB, 0)),
     { format: "qcow2", capacityBytes: 8 * MiB, zeros: true, metadata: true },
+    { preallocateMetadata: true },
+  ),
+  create(
+    "create a fully preallocated qcow2 volume",
+    one,
+    () => volumeXml("qcow2", capacity(8 * MiB, 8 * MiB)),
+    { format: "qcow2", capacityBytes: 8 * MiB, zeros: true, metadata: true, allocated: true },
     { preallocateMetadata: true },
   ),
   create(
@@ -169,22 +200,20 @@ export const OPERATIONS: readonly Operation[] = [
     capacityBytes: 8 * MiB,
     zeros: true,
   }),
-  create(
-    "create an encrypted raw volume by qemu-img",
-    withChild,
-    () =>
-      volumeXml(
-        "raw",
-        capacity(4 * MiB, 0),
-        "",
-        `<encryption format='luks'><secret type='passphrase' uuid='${SECRET}'/></encryption>`,
-      ),
-    { format: "luks", capacityBytes: 4 * MiB },
-  ),
+  create("create an encrypted raw volume by qemu-img", aChild, () => volumeXml("raw", capacity(4 * MiB, 0), "", LUKS), {
+    format: "luks",
+    capacityBytes: 4 * MiB,
+  }),
   clone("clone a raw volume by sharing its blocks", two, "sparse.raw", "raw", { fileSystem: "xfs", reflink: true }),
   clone("clone a raw volume by copying", two, "sparse.raw", "raw"),
   clone("clone a qcow2 volume into a raw one", withChild, "source.qcow2", "raw"),
   clone("clone a raw volume into a qcow2 one", withChild, "sparse.raw", "qcow2"),
+  clone("clone a qcow2 volume into a qcow2 one", aChild, "source.qcow2", "qcow2"),
+  clone("clone a raw volume into an encrypted one", aChild, "old.raw", "raw", {
+    encryption: LUKS,
+    capacityBytes: OLD.bytes,
+  }),
+  clone("clone an encrypted volume into a raw one", one, "luks.raw", "raw", { capacityBytes: OLD.bytes }),
   inPlace(
     "grow a raw volume",
     one,
@@ -208,10 +237,17 @@ export const OPERATIONS: readonly Operation[] = [
   ),
   inPlace(
     "resize a qcow2 volume",
-    { own: 0, child: 1 },
+    aChild,
     "source.qcow2",
     async ({ pool }) => (await pool.lookupVolume("source.qcow2")).resize(BigInt(32 * MiB)),
     (path) => promise.resizedQcow2(path, 16 * MiB, 32 * MiB),
+  ),
+  inPlace(
+    "resize an encrypted raw volume",
+    aChild,
+    "luks.raw",
+    async ({ pool }) => (await pool.lookupVolume("luks.raw")).resize(BigInt(8 * MiB)),
+    (path) => promise.resizedLuks(path, OLD.bytes, 8 * MiB),
   ),
   inPlace(
     "wipe a sparse volume",
@@ -235,6 +271,20 @@ export const OPERATIONS: readonly Operation[] = [
     (path) => promise.scrambled(path, OLD),
   ),
   inPlace(
+    "wipe a volume by scrub",
+    aChild,
+    "odd.raw",
+    async ({ pool }) => (await pool.lookupVolume("odd.raw")).wipe("nnsa"),
+    (path) => promise.scrubbed(path, ODD),
+  ),
+  inPlace(
+    "trim a volume",
+    one,
+    "old.raw",
+    async ({ pool }) => (await pool.lookupVolume("old.raw")).wipe("trim"),
+    (path) => promise.overwritten(path, { bytes: OLD.bytes, after: Buffer.alloc(OLD.bytes), from: "old.raw" }),
+  ),
+  inPlace(
     "upload",
     two,
     "old.raw",
@@ -246,7 +296,7 @@ export const OPERATIONS: readonly Operation[] = [
   ),
   inPlace(
     "upload with holes",
-    two,
+    one,
     "old.raw",
     async ({ pool }) => {
       const volume = await pool.lookupVolume("old.raw");
@@ -258,6 +308,17 @@ export const OPERATIONS: readonly Operation[] = [
       ]);
     },
     (path) => promise.overwritten(path, { bytes: OLD.bytes, after: over(uploaded()), from: "old.raw" }),
+  ),
+  inPlace(
+    "upload into a sparse volume",
+    one,
+    "sparse.raw",
+    async ({ pool }) => {
+      const volume = await pool.lookupVolume("sparse.raw");
+      const settings = { offsetBytes: BigInt(SPARSE_OFFSET), lengthBytes: BigInt(3 * MiB) };
+      await send(await volume.openUpload(settings), [uploaded()]);
+    },
+    (path) => promise.overwritten(path, { bytes: 16 * MiB, after: overSparse(), from: "sparse.raw" }),
   ),
   inPlace(
     "upload beyond the end",

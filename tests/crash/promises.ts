@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { lstat } from "node:fs/promises";
-import { basename } from "node:path";
+import { lstat, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { allocatedBytes, compareContents, contentOf, readAll } from "./content.js";
 import type { Finding } from "./finding.js";
-import { fixturePath } from "./fixtures.js";
+import { fixturePath, KEY, keyed } from "./fixtures.js";
 
 /** What a new volume is when it is there at all. */
 export interface NewVolume {
@@ -101,6 +102,26 @@ export async function resizedQcow2(path: string, oldBytes: number, newBytes: num
   }
 }
 
+export async function resizedLuks(path: string, oldBytes: number, newBytes: number): Promise<Finding> {
+  try {
+    const size = (await imageInfo(path, "luks"))["virtual-size"];
+    const complaints: string[] = [];
+    if (size !== oldBytes && size !== newBytes) complaints.push(`the capacity is ${size}, neither old nor new`);
+    const found = join(await mkdtemp(join(tmpdir(), "cistern-crash-")), "plain");
+    try {
+      await qemuImg("convert", ...KEY, "--image-opts", keyed(path), "-O", "raw", found);
+      const [plain, old] = await Promise.all([readAll(found), readAll(fixturePath("old.raw"))]);
+      // What was added is no zero: whatever lies there is deciphered.
+      if (!plain.subarray(0, old.length).equals(old)) complaints.push("the content changed");
+    } finally {
+      await rm(dirname(found), { recursive: true });
+    }
+    return { state: size === oldBytes ? "before" : "after", complaints };
+  } catch (error) {
+    return { state: "half", complaints: [(error as Error).message.trim()] };
+  }
+}
+
 /** The old size, and each block old or new. */
 export async function overwritten(
   path: string,
@@ -147,6 +168,17 @@ export async function scrambled(path: string, old: Bytes): Promise<Finding> {
   return { state: left === 0 ? "after" : "half", complaints: [] };
 }
 
+/** Of the old size; "after" when all is zero, as the last pass leaves it, but for scrub's mark at the beginning. */
+export async function scrubbed(path: string, old: Bytes): Promise<Finding> {
+  const found = await readAll(path);
+  if (found.length !== old.bytes) {
+    return { state: "half", complaints: [`the size is ${found.length} instead of ${old.bytes}`] };
+  }
+  if (found.equals(contentOf(old.seed, old.bytes))) return { state: "before", complaints: [] };
+  const isDone = found.subarray(BLOCK_BYTES).every((byte) => byte === 0);
+  return { state: isDone ? "after" : "half", complaints: [] };
+}
+
 /** There as it was, or gone. */
 export async function removed(path: string, old: Bytes): Promise<Finding> {
   if ((await lstat(path).catch(() => null)) === null) return { state: "after", complaints: [] };
@@ -188,7 +220,16 @@ async function imageInfo(path: string, format: string): Promise<Record<string, u
 }
 
 async function compareImages(path: string, format: string, source: string): Promise<void> {
-  await qemuImg("compare", "-f", format, "-F", source.endsWith(".qcow2") ? "qcow2" : "raw", path, source);
+  await qemuImg("compare", ...KEY, "--image-opts", imageOptions(path, format), imageOptions(source, formatOf(source)));
+}
+
+function imageOptions(path: string, format: string): string {
+  return format === "luks" ? keyed(path) : `driver=${format},file.filename=${path}`;
+}
+
+function formatOf(source: string): string {
+  if (basename(source) === "luks.raw") return "luks";
+  return source.endsWith(".qcow2") ? "qcow2" : "raw";
 }
 
 async function qemuImg(...args: string[]): Promise<string> {

@@ -7,10 +7,11 @@ import type { Connection } from "@cistern/client";
 import { secrets } from "@cistern/protocol";
 import { startedPool } from "../robustness/directory-pool.js";
 import { filesBelow, type RootedDaemon } from "../support/rooted-daemon.js";
-import { fixturePath } from "./fixtures.js";
+import { fixturePath, PASSPHRASE } from "./fixtures.js";
 import { type Operation, type Scene, SECRET } from "./operations.js";
 
 const OPERATION_MS = 60_000;
+const SECRET_OF_PATH = "5f0d4c1e-9a57-4d0c-8b1e-3a6e7f2c9d10";
 /** Space that a file system takes and gives in the background (preallocation, its own tables). */
 const SLACK_BYTES = 1024 * 1024;
 
@@ -34,7 +35,10 @@ export class Stage {
   async set(): Promise<void> {
     const connection = await this.#daemon.connect();
     for (const name of this.#fileSystems) await startedPool(connection, name, this.directory(name));
-    await defineSecret(connection);
+    await defineSecret(connection, SECRET, "");
+    // A scan sees that a volume is encrypted, and not by which secret.
+    const path = join(this.directory("ext4"), "luks.raw");
+    await defineSecret(connection, SECRET_OF_PATH, `<usage type='volume'><volume>${path}</volume></usage>`);
     this.quiet = await this.leftovers();
   }
 
@@ -216,8 +220,8 @@ export async function withDeadline<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-async function defineSecret(connection: Connection): Promise<void> {
-  const xml = `<secret ephemeral='no' private='no'><uuid>${SECRET}</uuid></secret>`;
+async function defineSecret(connection: Connection, uuid: string, usage: string): Promise<void> {
+  const xml = `<secret ephemeral='no' private='no'><uuid>${uuid}</uuid>${usage}</secret>`;
   const { secret } = await connection.call(secrets.secretDefineXml, { xml, flags: 0 });
-  await connection.call(secrets.secretSetValue, { secret, value: Buffer.from("open sesame"), flags: 0 });
+  await connection.call(secrets.secretSetValue, { secret, value: Buffer.from(PASSPHRASE), flags: 0 });
 }
