@@ -57,3 +57,16 @@ const copyOnWriteMagics: ReadonlyMap<number, string> = new Map([
 export function copiesOnWrite(magic: number): boolean {
   return copyOnWriteMagics.has(magic);
 }
+
+/**
+ * File systems that cannot share blocks between files, by statfs's f_type. Of all others a copy in the kernel
+ * (copy_file_range) may become a reflink: xfs, btrfs and zfs make one, and so may the server of a network file system.
+ */
+const unsharedMagics: ReadonlyMap<number, string> = new Map([
+  [0xef53, "ext2, ext3, ext4"],
+  [0x0102_1994, "tmpfs"],
+]);
+
+export function neverSharesBlocks(magic: number): boolean {
+  return unsharedMagics.has(magic);
+}

@@ -358,7 +358,7 @@ export interface File extends AsyncDisposable {
   cloneFrom(source: File, options?: CallOptions): Promise<void>;
   /**
    * One step of a copy: at most `lengthBytes`, inside the kernel where both files' storage can, else by reading and writing.
-   * 0 bytes only at the source's end. Whoever copies more asks again (in steps of `hostLimits.bulkStepBytes`), so that
+   * In the kernel some file systems share the blocks instead; see `mayShare`. 0 bytes only at the source's end. Whoever copies more asks again (in steps of `hostLimits.bulkStepBytes`), so that
    * progress, pace and giving up are his.
    */
   copyRange(
@@ -366,7 +366,7 @@ export interface File extends AsyncDisposable {
     sourceOffset: bigint,
     targetOffset: bigint,
     lengthBytes: bigint,
-    options?: CallOptions,
+    options?: CopyOptions,
   ): Promise<CopiedRange>;
   /**
    * One step of a wipe: writes over a range, whatever was there, zeros or bytes that nobody can tell. Extends the file as
@@ -411,6 +411,11 @@ export interface StorageTraits {
   /** Some of the file's blocks are also another's (a reflink, a snapshot), which keeps them. null: cannot be told. */
   readonly sharesBlocks: boolean | null;
 }
+
+export type CopyOptions = CallOptions & {
+  /** false: the copy gets blocks of its own, and is read and written wherever the kernel might share them. Default true. */
+  readonly mayShare?: boolean;
+};
 
 export type AllocateOptions = CallOptions & { readonly keepSize?: boolean };
 

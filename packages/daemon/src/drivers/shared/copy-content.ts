@@ -28,7 +28,7 @@ export interface CopyPlan {
  *
  *     reflink                   the file system shares the blocks until one of the two is written
  *     copy in the kernel        only where there is data; holes stay holes
- *     copy by read and write    the same between file systems whose kernel cannot
+ *     copy by read and write    the same where the kernel cannot, or might share blocks that are not to be shared
  */
 export async function copyContent(source: File, target: File, plan: CopyPlan): Promise<void> {
   if (plan.sharing !== "no" && (await share(source, target, plan))) return;
@@ -44,7 +44,8 @@ export async function copyContent(source: File, target: File, plan: CopyPlan): P
       await failingAs(`cannot allocate ${reservedBytes} bytes in file '${targetPath}'`, allocated);
       taken(bytes);
     }
-    await copyRanges(source, target, ranges, dataBytes, plan, reservedBytes > 0n ? () => {} : taken);
+    const names = { context, sourcePath, targetPath, mayShare: plan.sharing !== "no" };
+    await copyRanges(source, target, ranges, dataBytes, names, reservedBytes > 0n ? () => {} : taken);
   });
 }
 
@@ -86,12 +87,17 @@ export function sourceRanges(
   return dataRanges(source, { lengthBytes, signal: context.job.signal, detail });
 }
 
+export interface RangesPlan extends Pick<CopyPlan, "context" | "sourcePath" | "targetPath"> {
+  /** See `CopyOptions`; default true. */
+  readonly mayShare?: boolean;
+}
+
 export async function copyRanges(
   source: File,
   target: File,
   ranges: AsyncIterable<ByteRange>,
   totalBytes: bigint,
-  { context: { job }, sourcePath, targetPath }: Pick<CopyPlan, "context" | "sourcePath" | "targetPath">,
+  { context: { job }, sourcePath, targetPath, mayShare = true }: RangesPlan,
   taken: (bytes: bigint) => void,
 ): Promise<void> {
   const { signal } = job;
@@ -105,7 +111,8 @@ export async function copyRanges(
       throwIfCalledOff(signal, detail);
       const step = stepOf(endBytes - atBytes, job);
       await job.pace(step);
-      const copied = await failingAs(detail, target.copyRange(source, atBytes, atBytes, step, { signal }));
+      const copying = target.copyRange(source, atBytes, atBytes, step, { signal, mayShare });
+      const copied = await failingAs(detail, copying);
       // The source was shortened meanwhile.
       if (copied.copiedBytes === 0n) break;
       if (copied.way === "buffered") way = "buffered";

@@ -9,6 +9,7 @@ import type {
   ByteRange,
   CallOptions,
   CopiedRange,
+  CopyOptions,
   File,
   FileFacts,
   Host,
@@ -158,8 +159,9 @@ export class LocalFile implements File {
     sourceOffset: bigint,
     targetOffset: bigint,
     lengthBytes: bigint,
-    options?: CallOptions,
+    options?: CopyOptions,
   ): Promise<CopiedRange> {
+    const mayShare = options?.mayShare ?? true;
     if (!(source instanceof LocalFile))
       return copyBlock(source, this, sourceOffset, targetOffset, lengthBytes, options);
     return this.#bulkWith(source, "Copying to", options, "copyRange", (target, from) => ({
@@ -168,6 +170,7 @@ export class LocalFile implements File {
       target,
       targetOffset,
       lengthBytes,
+      mayShare,
     }));
   }
 

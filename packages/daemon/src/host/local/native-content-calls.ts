@@ -1,7 +1,7 @@
 import { type Cipher, createCipheriv, randomBytes } from "node:crypto";
 import { constants as osConstants } from "node:os";
 import { hostLimits } from "../../limits.js";
-import { copiesOnWrite } from "../file-system-types.js";
+import { copiesOnWrite, neverSharesBlocks } from "../file-system-types.js";
 import type { ByteRange } from "../host.js";
 import * as native from "../native.js";
 import * as system from "../system-calls.js";
@@ -42,7 +42,10 @@ export const contentCalls = {
     checked(-native.cloneSync(target, source));
   },
 
-  copyRange({ source, sourceOffset, target, targetOffset, lengthBytes }: CopiedRange): CopiedBytes {
+  copyRange({ source, sourceOffset, target, targetOffset, lengthBytes, mayShare }: CopiedRange): CopiedBytes {
+    if (!mayShare && !neverSharesBlocks(system.fileSystemMagic(target))) {
+      return copyByReading(source, sourceOffset, target, targetOffset, lengthBytes);
+    }
     const copied = system.copyRange(source, sourceOffset, target, targetOffset, lengthBytes);
     if (copied > 0) return { copiedBytes: BigInt(copied), way: "kernel" };
     if (copied < 0 && !cannotCopy.has(-copied)) throw new NativeFailure(-copied);
@@ -108,6 +111,8 @@ export interface CopiedRange {
   readonly target: number;
   readonly targetOffset: bigint;
   readonly lengthBytes: bigint;
+  /** See `CopyOptions`. */
+  readonly mayShare: boolean;
 }
 
 export interface CopiedBytes {

@@ -165,9 +165,9 @@ async function scan(object: Target, { id, args, signal, running }: CallContext):
 }
 
 async function copyRange(object: Target, { args, signal, timeoutMs }: CallContext): Promise<CopiedRange> {
-  const [source, sourceOffset, targetOffset, lengthBytes] = args as [number, bigint, bigint, bigint];
+  const [source, sourceOffset, targetOffset, lengthBytes, mayShare] = args as [number, bigint, bigint, bigint, boolean];
   const from = fileOf(handles.get(source));
-  return fileOf(object).copyRange(from, sourceOffset, targetOffset, lengthBytes, { signal, timeoutMs });
+  return fileOf(object).copyRange(from, sourceOffset, targetOffset, lengthBytes, { signal, timeoutMs, mayShare });
 }
 
 async function publish(object: Target, { args, signal, timeoutMs }: CallContext): Promise<FileFacts> {

@@ -5,6 +5,7 @@ import type {
   ByteRange,
   CallOptions,
   CopiedRange,
+  CopyOptions,
   File,
   FileFacts,
   StorageTraits,
@@ -89,11 +90,11 @@ export class RemoteFile implements File {
     sourceOffset: bigint,
     targetOffset: bigint,
     lengthBytes: bigint,
-    options?: CallOptions,
+    options?: CopyOptions,
   ): Promise<CopiedRange> {
     if (!this.#sharesChildWith(source))
       return copyBlock(source, this, sourceOffset, targetOffset, lengthBytes, options);
-    const args = [source.handle, sourceOffset, targetOffset, lengthBytes];
+    const args = [source.handle, sourceOffset, targetOffset, lengthBytes, options?.mayShare ?? true];
     return this.#slowCall("copyRange", "Copying to", args, options);
   }
 
