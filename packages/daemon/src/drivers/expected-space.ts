@@ -5,7 +5,7 @@
 export class ExpectedSpace {
   readonly #bytes = new Map<string, bigint>();
 
-  /** `fileSystem`: its device number. */
+  /** `fileSystem`: as `Directory.fileSystem` tells it. */
   of(fileSystem: string): bigint {
     return this.#bytes.get(fileSystem) ?? 0n;
   }

@@ -43,9 +43,12 @@ export function whyHangProne(type: string): string | null {
   return Object.hasOwn(hangProneTypes, base) ? (hangProneTypes[base] ?? null) : null;
 }
 
+export const BTRFS_MAGIC = 0x9123_683e;
+export const EXT_MAGIC = 0xef53;
+
 /** File systems that never write over what is there, by statfs's f_type: what was overwritten stays until it is reused. */
 const copyOnWriteMagics: ReadonlyMap<number, string> = new Map([
-  [0x9123_683e, "btrfs"],
+  [BTRFS_MAGIC, "btrfs"],
   [0x2fc1_2fc1, "zfs"],
   [0xca45_1a4e, "bcachefs"],
   [0x794c_7630, "overlay: a file of the layer below is copied first"],
@@ -63,7 +66,7 @@ export function copiesOnWrite(magic: number): boolean {
  * (copy_file_range) may become a reflink: xfs, btrfs and zfs make one, and so may the server of a network file system.
  */
 const unsharedMagics: ReadonlyMap<number, string> = new Map([
-  [0xef53, "ext2, ext3, ext4"],
+  [EXT_MAGIC, "ext2, ext3, ext4"],
   [0x0102_1994, "tmpfs"],
 ]);
 

@@ -42,6 +42,11 @@ export interface FileFacts {
 export interface SpaceFacts {
   readonly capacityBytes: bigint;
   readonly freeBytes: bigint;
+  /**
+   * What of the free space this process may fill: f_bavail. Of ext2, ext3 and ext4 root may also have what is kept for it
+   * (f_bfree); what btrfs keeps for its own trees nobody may.
+   */
+  readonly usableBytes: bigint;
 }
 
 export interface CallOptions {
@@ -137,6 +142,11 @@ export interface Directory extends AsyncDisposable {
    */
   insist(identity: DirectoryIdentity, options?: CallOptions): Promise<void>;
   space(options?: CallOptions): Promise<SpaceFacts>;
+  /**
+   * Which file system it lies on, to be compared while this machine runs: two directories with one answer share their space.
+   * Other than device numbers, it is one for all subvolumes of a btrfs.
+   */
+  fileSystem(options?: CallOptions): Promise<string>;
   /** Names in the directory without "." and "..", unsorted. */
   names(options?: CallOptions): Promise<string[]>;
   /**

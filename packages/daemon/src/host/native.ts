@@ -2,6 +2,8 @@ import type { Socket } from "node:net";
 import { constants as osConstants } from "node:os";
 import koffi from "koffi";
 import { hostError, hostErrorOfErrno } from "./errors.js";
+import { EXT_MAGIC } from "./file-system-types.js";
+import type { SpaceFacts } from "./host.js";
 
 /**
  * With `system-calls.ts` the only file that calls C. What Node offers is not repeated here; these are the calls it lacks.
@@ -17,7 +19,7 @@ const libc = koffi.load(null);
 
 const libcFallocate = libc.func("int fallocate64(int, int, int64_t, int64_t)");
 const libcLseek = libc.func("int64_t lseek64(int, int64_t, int)");
-const libcFstatvfs = libc.func("int fstatvfs64(int, void *)");
+const libcFstatfs = libc.func("int fstatfs64(int, void *)");
 const libcFgetxattr = libc.func("int64_t fgetxattr(int, const char *, void *, size_t)");
 const libcGetxattr = libc.func("int64_t getxattr(const void *, const char *, void *, size_t)");
 const libcIoctl = libc.func("int ioctl(int, unsigned long, int64_t)");
@@ -87,13 +89,20 @@ export function checkOffsetSync(fd: number, offsetBytes: bigint): number {
   return BigInt(libcLseek(fd, offsetBytes, 0)) < 0n ? koffi.errno() : 0;
 }
 
-/** statvfs, in bytes; null when it failed. Node's `statfs` lacks f_frsize, the unit of the block counts. */
-export async function space(fd: number): Promise<{ capacityBytes: bigint; freeBytes: bigint } | null> {
-  // unsigned long f_bsize, f_frsize; f_blocks, f_bfree, f_bavail, …: eight bytes each; 112 in all with glibc.
+/** statfs, in bytes; null when it failed. Node's `statfs` lacks f_frsize, the unit of the block counts. */
+export async function space(fd: number): Promise<SpaceFacts | null> {
+  // long f_type, f_bsize; f_blocks, f_bfree, f_bavail, f_files, f_ffree, f_fsid; long f_namelen, f_frsize, …: eight bytes
+  // each; 120 in all with glibc.
   const buffer = Buffer.alloc(256);
-  if (Number(await asyncResult(libcFstatvfs, fd, buffer)) !== 0) return null;
-  const fragment = buffer.readBigUInt64LE(8) || buffer.readBigUInt64LE(0);
-  return { capacityBytes: fragment * buffer.readBigUInt64LE(16), freeBytes: fragment * buffer.readBigUInt64LE(24) };
+  if (Number(await asyncResult(libcFstatfs, fd, buffer)) !== 0) return null;
+  const fragment = buffer.readBigUInt64LE(72) || buffer.readBigUInt64LE(8);
+  const freeBytes = fragment * buffer.readBigUInt64LE(24);
+  const mayUseReserve = buffer.readUInt32LE(0) === EXT_MAGIC && process.geteuid?.() === 0;
+  return {
+    capacityBytes: fragment * buffer.readBigUInt64LE(16),
+    freeBytes,
+    usableBytes: mayUseReserve ? freeBytes : fragment * buffer.readBigUInt64LE(32),
+  };
 }
 
 /** Where SELinux keeps labels. */

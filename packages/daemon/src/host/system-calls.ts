@@ -54,6 +54,7 @@ const BLKDISCARD = 0x1277;
 const FS_IOC_FIEMAP = 0xc020_660b;
 const FS_IOC_GETFLAGS = 0x8008_6601;
 const FS_NOCOW_FL = 0x0080_0000;
+const BTRFS_IOC_FS_INFO = 0x8400_941f;
 
 const { EINTR } = osConstants.errno;
 const emptyPath = Buffer.alloc(1);
@@ -248,6 +249,14 @@ export function fileSystemMagic(fd: number): number {
   const buffer = Buffer.alloc(256);
   const result = uninterrupted(() => libcFstatfs(fd, buffer));
   return result < 0 ? result : buffer.readUInt32LE(0);
+}
+
+/** The UUID of a btrfs, of any file or directory in it. */
+export function btrfsUuid(fd: number): number | Buffer {
+  // struct btrfs_ioctl_fs_info_args: u64 max_id, num_devices; u8 fsid[16]; …; 1024 bytes in all.
+  const info = Buffer.alloc(1024);
+  const result = uninterrupted(() => libcIoctl(fd, BTRFS_IOC_FS_INFO, info));
+  return result < 0 ? result : info.subarray(16, 32);
 }
 
 /** Whether the file has chattr's +C. Where there are no such flags: false. */

@@ -98,7 +98,7 @@ onFileSystems(["ext4", "xfs", "btrfs", "tmpfs"], (place) => {
       expect(readFileSync(path, "utf8")).toBe("somebody else's");
       expect(readdirSync(place().path).sort()).toEqual([...before, "a"].sort());
       expect(laboratory.traces.size).toBe(0);
-      expect(laboratory.expectedSpace.of(`${statSync(path).dev}`)).toBe(0n);
+      expect(laboratory.expectedSpace.of(await place().directory.fileSystem())).toBe(0n);
     },
   );
 
@@ -406,7 +406,24 @@ onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
     const [made, ...others] = readdirSync(place().path);
     expect(others).toEqual([]);
     expect(allocated(join(place().path, made ?? ""))).toBeGreaterThanOrEqual(Number(capacityBytes));
-    expect(laboratory.expectedSpace.of(`${statSync(place().path).dev}`)).toBe(0n);
+    expect(laboratory.expectedSpace.of(await place().directory.fileSystem())).toBe(0n);
+  });
+
+  it("there is room for as much as root may fill, and no more", async () => {
+    const context = await contextOn(place());
+    // What the tests before have removed is free by then.
+    freeBytes(place().path);
+    const { bfree, bavail, bsize } = statfsSync(place().path);
+    const usable = (type === "btrfs" ? bavail : bfree) * bsize;
+    // Trees of its own: otherwise there is nothing to tell apart.
+    if (type === "btrfs") expect(bavail).toBeLessThan(bfree);
+    const tooMuch = usable + gap;
+    const over = make(place(), "over", { capacityBytes: BigInt(tooMuch) }, context);
+    expect(await errorOf(over)).toMatch(told(`${tooMuch}`));
+    expect(laboratory.progress).toEqual([]);
+    // ext4 keeps some for its own emergencies, which it does not tell.
+    const emergency = type === "ext4" ? 16 * MIB : type === "xfs" ? MIB : 0;
+    await make(place(), "all", { capacityBytes: BigInt(usable - emergency) }, context);
   });
 
   it("what one operation expects is not held against others once it has ended", async () => {
@@ -417,7 +434,7 @@ onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
       await directoryDriver.volumes?.remove?.(definition(place()), document, 0, context);
       freeBytes(place().path);
     }
-    expect(laboratory.expectedSpace.of(`${statSync(place().path).dev}`)).toBe(0n);
+    expect(laboratory.expectedSpace.of(await place().directory.fileSystem())).toBe(0n);
   });
 
   const when: [string, boolean][] = [
@@ -436,8 +453,8 @@ onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
       const path = join(place().path, "a");
       put(path, 4 * MIB, Buffer.alloc(MIB, 7));
       const before = { size: statSync(path).size, allocated: allocated(path), free: freeBytes(place().path) };
-      const lying = (host: Host): Host =>
-        hostWith(host, () => ({ space: async () => ({ capacityBytes: 2n ** 50n, freeBytes: 2n ** 49n }) }));
+      const space = { capacityBytes: 2n ** 50n, freeBytes: 2n ** 49n, usableBytes: 2n ** 49n };
+      const lying = (host: Host): Host => hostWith(host, () => ({ space: async () => space }));
       const context = await contextOn(place());
       const capacityBytes = BigInt(before.free + gap + 8 * MIB);
       const resizing = directoryDriver.volumes?.resize?.(

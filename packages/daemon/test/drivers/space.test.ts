@@ -83,9 +83,9 @@ test("what another one has written while this one looked for room counts", async
   const expectedSpace = new ExpectedSpace();
   expectedSpace.change("1", 60n * MiB);
   const directory = {
-    facts: async () => ({ device: 1n }),
+    fileSystem: async () => "1",
     space: async () => {
-      const space = { capacityBytes: 100n * MiB, freeBytes: 100n * MiB };
+      const space = { capacityBytes: 100n * MiB, freeBytes: 100n * MiB, usableBytes: 100n * MiB };
       // Its last bytes come after the look, and its end before anybody asks for what is expected.
       expectedSpace.change("1", -60n * MiB);
       return space;
@@ -96,6 +96,27 @@ test("what another one has written while this one looked for room counts", async
   await expect(withRoom(request, context, async () => {})).rejects.toThrow(
     `(${60n * MiB} bytes needed, ${40n * MiB} bytes free)`,
   );
+});
+
+test("what is expected of one subvolume of a btrfs counts in the others", async (context) => {
+  const unavailable = missing({ ...loopRequirements("btrfs"), programs: ["mkfs.btrfs", "btrfs", "losetup", "mount"] });
+  if (unavailable !== null) return context.skip(unavailable);
+  const { mountPoint } = laboratory.keep(mountLoop("btrfs"));
+  const operation = await laboratory.context();
+  const open = (name: string): Promise<Directory> => {
+    execFileSync("btrfs", ["subvolume", "create", join(mountPoint, name)], { stdio: "pipe" });
+    return laboratory.host.openDirectory(join(mountPoint, name));
+  };
+  await using one = await open("one");
+  await using other = await open("other");
+  expect((await one.facts()).device).not.toBe((await other.facts()).device);
+  const bytes = ((await one.space()).usableBytes * 6n) / 10n;
+  await withRoom({ directory: one, bytes, detail: "the first" }, operation, async () => {
+    const second = withRoom({ directory: other, bytes, detail: "the second" }, operation, async () => "it began");
+    await expect(second).rejects.toThrow(`the second (${bytes} bytes needed`);
+  });
+  const alone = withRoom({ directory: other, bytes, detail: "alone" }, operation, async () => "it began");
+  expect(await alone).toBe("it began");
 });
 
 describe("an image for which there is not enough room", () => {
@@ -146,7 +167,7 @@ describe("an image for which there is not enough room", () => {
   test("is told with what all of a clone needs, before it is begun", async () => {
     writeFileSync(laboratory.path("source"), content);
     const operation = await laboratory.context();
-    const space = async () => ({ capacityBytes: 100n * MiB, freeBytes: MiB / 2n });
+    const space = async () => ({ capacityBytes: 100n * MiB, freeBytes: MiB, usableBytes: MiB / 2n });
     const error = await errorOf(
       clone(laboratory.root, { ...operation, host: hostWith(operation.host, () => ({ space })) }),
     );

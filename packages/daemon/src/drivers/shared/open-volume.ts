@@ -73,7 +73,7 @@ async function recordContent(
 
 async function freeBytesOf(pool: PoolDocument, { host }: VolumeContext): Promise<bigint> {
   await using directory = await openTargetRaw(pool, host);
-  return (await directory.space()).freeBytes;
+  return (await directory.space()).usableBytes;
 }
 
 function streamDetail(volume: VolumeDocument): string {

@@ -29,12 +29,12 @@ export async function withRoom<T>(
   { expectedSpace }: VolumeContext,
   work: (taken: (bytes: bigint) => void) => Promise<T>,
 ): Promise<T> {
-  const fileSystem = `${(await directory.facts()).device}`;
+  const fileSystem = await directory.fileSystem();
   const expectedBefore = expectedSpace.of(fileSystem);
-  const { freeBytes } = await directory.space();
+  const { usableBytes } = await directory.space();
   const expectedNow = expectedSpace.of(fileSystem);
   // What another one has written while this looked may not have been seen: rather twice than not at all.
-  const leftBytes = freeBytes - (expectedBefore > expectedNow ? expectedBefore : expectedNow);
+  const leftBytes = usableBytes - (expectedBefore > expectedNow ? expectedBefore : expectedNow);
   if (leastBytes > leftBytes) throw noRoom(detail, bytes, leftBytes);
   let pendingBytes = 0n;
   const expect = (expectedBytes: bigint): void => {
@@ -59,12 +59,12 @@ export async function tellingRoom<T>({ directory, bytes, detail }: RoomRequest, 
     const saidSo = isLackOfSpace(thrown);
     const isProgram = thrown instanceof LibvirtError && thrown.code === ErrorCode.INTERNAL_ERROR;
     if (!saidSo && !isProgram) throw thrown;
-    const { freeBytes } = await directory.space().catch(() => ({ freeBytes: saidSo ? 0n : bytes }));
-    if (!isProgram) throw noRoom(detail, bytes, freeBytes, thrown);
+    const { usableBytes } = await directory.space().catch(() => ({ usableBytes: saidSo ? 0n : bytes }));
+    if (!isProgram) throw noRoom(detail, bytes, usableBytes, thrown);
     // A program said it, in its own words, or died over it without a word.
-    if (!saidSo && freeBytes >= NO_ROOM_BYTES) throw thrown;
+    if (!saidSo && usableBytes >= NO_ROOM_BYTES) throw thrown;
     const why = thrown.message.includes(NO_SPACE) ? "" : `: ${NO_SPACE}`;
-    const text = `${thrown.str2 ?? thrown.message}${why} ${counted(bytes, freeBytes)}`;
+    const text = `${thrown.str2 ?? thrown.message}${why} ${counted(bytes, usableBytes)}`;
     throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text, { cause: thrown });
   }
 }

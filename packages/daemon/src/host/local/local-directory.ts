@@ -77,6 +77,10 @@ export class LocalDirectory implements Directory {
     });
   }
 
+  fileSystem(options?: CallOptions): Promise<string> {
+    return this.#native("Looking at", options, "fileSystem", (fd) => ({ fd }));
+  }
+
   names(options?: CallOptions): Promise<string[]> {
     return this.#call("Listing", options, async (fd) => {
       // In batches: all names of a huge directory at once would hold up the event loop.

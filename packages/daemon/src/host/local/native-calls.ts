@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { constants as osConstants } from "node:os";
 import { hostLimits } from "../../limits.js";
+import { BTRFS_MAGIC } from "../file-system-types.js";
 import type { FileFacts } from "../host.js";
 import { type Entries, type FoundLink, firstLinkSync } from "../links.js";
 import * as native from "../native.js";
@@ -72,6 +73,13 @@ export const nativeCalls = {
 
   factsOfOpen({ fd }: { fd: number }): FileFacts {
     return factsOfOpen(fd);
+  },
+
+  /** See `Directory.fileSystem`. */
+  fileSystem({ fd }: { fd: number }): string {
+    // Each subvolume of a btrfs has a device number of its own.
+    const uuid = system.fileSystemMagic(fd) === BTRFS_MAGIC ? system.btrfsUuid(fd) : -1;
+    return typeof uuid === "number" ? `${plainFactsOfOpen(fd).device}` : `btrfs ${uuid.toString("hex")}`;
   },
 
   factsOfEntry({ directory, name, follow }: Entry & { follow: boolean }): FileFacts {

@@ -110,6 +110,7 @@ export const servedMethods = {
     "facts",
     "identity",
     "space",
+    "fileSystem",
     "names",
     "lookup",
     "look",
