@@ -178,7 +178,7 @@ describe(`a file system that is full${unavailable === null ? "" : ` (${unavailab
       expect(await stream.answer()).toEqual({
         code: 38,
         error: expect.stringMatching(
-          /^cannot write to stream \(\d+ bytes needed, \d+ bytes free\): No space left on device$/,
+          /^cannot write to stream for '.*\/v' \(\d+ bytes needed, \d+ bytes free\): No space left on device$/,
         ),
       });
     } finally {

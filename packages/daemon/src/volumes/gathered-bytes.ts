@@ -38,6 +38,11 @@ export class GatheredBytes {
     this.#full = full;
   }
 
+  /** Bytes of the run that grows. */
+  get growingBytes(): number {
+    return this.#end - this.#start;
+  }
+
   get isEmpty(): boolean {
     return this.#end === this.#start;
   }

@@ -59,6 +59,9 @@ export class Upload {
   #zerosAreHole = false;
   /** Zeros before here are written like data. */
   readonly #preallocatedUntil: bigint;
+  /** Of data that came: not written yet, and written. */
+  #waitingBytes = 0;
+  #writtenBytes = 0;
   /** Steps that wait for the one before them or are under way. */
   #steps = 0;
   #work: Promise<void> = Promise.resolve();
@@ -248,9 +251,13 @@ export class Upload {
   }
 
   #enqueueWrite(run: GatheredRun): void {
-    const end = run.offsetBytes + BigInt(run.bytes.length);
+    const { length } = run.bytes;
+    const end = run.offsetBytes + BigInt(length);
+    this.#waitingBytes += length;
     const write = async (): Promise<void> => {
       await this.#file.write(run.offsetBytes, run.bytes);
+      this.#waitingBytes -= length;
+      this.#writtenBytes += length;
       this.#writeback.wrote(run.offsetBytes, end);
     };
     this.#enqueue(end, write, run.release);
@@ -311,13 +318,18 @@ export class Upload {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Where it is the file system that is full, with how much came that found no place, and how much is free. */
+  /** Where it is the file system that is full, with the volume, how much came that found no place, and how much is free. */
   async #explained(error: unknown): Promise<LibvirtError> {
     const { freeBytes } = this.#transfer;
     const isFull = error instanceof HostError && error.errno === ENOSPC && !(error instanceof RangeEnd);
     if (!isFull || freeBytes === undefined) return streamError(error, "write to");
-    const counted = `(${Math.max(1, this.heldBytes)} bytes needed, ${await freeBytes().catch(() => 0n)} bytes free)`;
-    return streamError(error, "write to", counted);
+    const counted = `(${this.#lackingBytes} bytes needed, ${await freeBytes().catch(() => 0n)} bytes free)`;
+    return streamError(error, "write to", `for '${this.#file.path}' ${counted}`);
+  }
+
+  /** What came and has no place. Where only the flush says so, nobody knows what of all that was written has one. */
+  get #lackingBytes(): number {
+    return this.#waitingBytes + this.#gathered.growingBytes || this.#writtenBytes || limits.zeroBlockBytes;
   }
 
   #fail(error: LibvirtError): void {

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, statfsSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { VolumeDocument } from "@cistern/documents";
+import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loopRequirements, mountLoop } from "../../../../tests/support/loop.ts";
 import { missing } from "../../../../tests/support/requirements.ts";
@@ -22,7 +23,8 @@ import { hostWith } from "./stand-in.js";
 const MiB = 1_048_576n;
 const ALLOCATE = 1;
 const PREALLOCATE_METADATA = 1;
-const { fill, resize } = directoryDriver.volumes ?? {};
+const WIPE_NNSA = 1;
+const { fill, resize, wipe } = directoryDriver.volumes ?? {};
 
 let laboratory: Laboratory;
 beforeEach(() => {
@@ -119,11 +121,14 @@ test("what is expected of one subvolume of a btrfs counts in the others", async 
   expect(await alone).toBe("it began");
 });
 
-describe("an image for which there is not enough room", () => {
+describe("a lack of room", () => {
   const needs = (programs: string[]) => {
     const { programs: mounting = [], ...others } = loopRequirements("ext4");
     return missing({ ...others, programs: [...mounting, "fallocate", ...programs] });
   };
+  const LEFT = 4 * Number(MiB);
+  /** The filler has tables as well. */
+  const aboutLeft: number = expect.closeTo(LEFT, -4);
   /** A file system of which all but this is taken. */
   const nearlyFull = (leftBytes: number, before: (mountPoint: string) => void = () => {}): string => {
     const { mountPoint } = laboratory.keep(mountLoop("ext4", 128 * Number(MiB)));
@@ -137,7 +142,7 @@ describe("an image for which there is not enough room", () => {
   const pairs = (error: string) =>
     [...error.matchAll(/\((\d+) bytes needed, (\d+) bytes free\)/g)].map((pair) => pair.slice(1).map(Number));
 
-  test("is told with more bytes needed than are free: a qcow2 that is preallocated in full", async (context) => {
+  test("of an image is told with more bytes needed than are free: a qcow2 that is preallocated in full", async (context) => {
     const unavailable = needs([]);
     if (unavailable !== null) return context.skip(unavailable);
     const mountPoint = nearlyFull(15 * Number(MiB));
@@ -164,7 +169,7 @@ describe("an image for which there is not enough room", () => {
   };
   const content = Buffer.alloc(20 * Number(MiB), 7);
 
-  test("is told with what all of a clone needs, before it is begun", async () => {
+  test("of an image is told with what all of a clone needs, before it is begun", async () => {
     writeFileSync(laboratory.path("source"), content);
     const operation = await laboratory.context();
     const space = async () => ({ capacityBytes: 100n * MiB, freeBytes: MiB, usableBytes: MiB / 2n });
@@ -175,14 +180,59 @@ describe("an image for which there is not enough room", () => {
     expect(pairs(error)).toEqual([[20 * Number(MiB), Number(MiB) / 2]]);
   });
 
-  test("is told once, with what all of a clone needs, while qemu-img converts", async (context) => {
+  test("of an image is told once, with what all of a clone needs, while qemu-img converts", async (context) => {
     const unavailable = needs(["qemu-img"]);
     if (unavailable !== null) return context.skip(unavailable);
-    const mountPoint = nearlyFull(4 * Number(MiB), (path) => writeFileSync(join(path, "source"), content));
+    const mountPoint = nearlyFull(LEFT, (path) => writeFileSync(join(path, "source"), content));
     const error = await errorOf(clone(mountPoint, await laboratory.context()));
     expect(error).toContain("No space left on device");
-    expect(pairs(error)).toEqual([[20 * Number(MiB), expect.any(Number)]]);
+    // What was free when it began, and not what it left of that.
+    expect(pairs(error)).toEqual([[20 * Number(MiB), aboutLeft]]);
     expect(readdirSync(mountPoint).sort()).toEqual(["filler", "lost+found", "source"]);
+  });
+
+  /** Of a volume that is there. */
+  const there = (path: string, wanted: Parameters<typeof volume>[1]): VolumeDocument => {
+    const { target, ...rest } = volume("v", wanted);
+    return { ...rest, key: join(path, "v"), target: { ...target, path: join(path, "v") } };
+  };
+
+  test("that scrub meets in the holes of a volume is told with what all of them need", async (context) => {
+    const unavailable = needs(["scrub"]);
+    if (unavailable !== null) return context.skip(unavailable);
+    const mountPoint = nearlyFull(LEFT, (path) => {
+      writeFileSync(join(path, "v"), Buffer.alloc(Number(MiB), 1));
+      truncateSync(join(path, "v"), 20 * Number(MiB));
+    });
+    const document = there(mountPoint, { capacityBytes: 20n * MiB });
+    const wiping = wipe?.(pool("dir", mountPoint), document, WIPE_NNSA, await laboratory.context());
+    const error = await errorOf(wiping ?? Promise.resolve());
+    expect(error).toMatch(/^1\/0 .*scrub.*No space left on device/s);
+    expect(pairs(error)).toEqual([[19 * Number(MiB), aboutLeft]]);
+  });
+
+  test("that qemu-img meets in a longer image is told with what its table needs", async (context) => {
+    const unavailable = needs(["qemu-img"]);
+    if (unavailable !== null) return context.skip(unavailable);
+    const mountPoint = nearlyFull(LEFT, (path) => {
+      execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", join(path, "v"), "1M"]);
+    });
+    const document = there(mountPoint, { format: "qcow2", capacityBytes: MiB });
+    // 8 bytes for each 512 MiB.
+    const resizing = resize?.(pool("dir", mountPoint), document, 512n * MiB * MiB, 0, await laboratory.context());
+    const error = await errorOf(resizing ?? Promise.resolve());
+    expect(error).toMatch(/^1\/0 .*qemu-img.*No space left on device/s);
+    expect(pairs(error)).toEqual([[8 * Number(MiB), aboutLeft]]);
+  });
+
+  test.each([
+    ["a program that failed over something else", ErrorCode.INTERNAL_ERROR],
+    ["anything else", ErrorCode.OPERATION_INVALID],
+  ])("is not what %s is told as, however full it is", async (_, code) => {
+    const space = async () => ({ capacityBytes: MiB, freeBytes: 0n, usableBytes: 0n });
+    const failed = LibvirtError.of(code, ErrorDomain.STORAGE, "scrub: no such pattern");
+    const request = { directory: { space } as unknown as Directory, bytes: MiB, detail: "cannot wipe" };
+    await expect(tellingRoom(request, () => Promise.reject(failed))).rejects.toBe(failed);
   });
 });
 

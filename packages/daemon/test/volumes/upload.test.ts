@@ -36,6 +36,7 @@ interface Settings {
   readonly offsetBytes?: bigint;
   readonly lengthBytes?: bigint;
   readonly job?: Partial<Job>;
+  readonly freeBytes?: () => Promise<bigint>;
   /** Called before each call that changes the file. */
   readonly before?: (call: string) => Promise<void> | void;
 }
@@ -48,10 +49,14 @@ async function open(path: string, settings: Settings = {}): Promise<Opened> {
     await settings.before?.(call);
   });
   const endings: (Error | null)[] = [];
-  const { offsetBytes = 0n, lengthBytes = 0n, job } = settings;
+  const { offsetBytes = 0n, lengthBytes = 0n, job, freeBytes } = settings;
   const range = { offsetBytes, lengthBytes, ...(await spaceForUpload(file)) };
   const end = async (failure: Error | null): Promise<void> => void endings.push(failure);
-  const upload = new Upload(file, range, { job: { ...QUICK_JOB, ...job }, end });
+  const upload = new Upload(file, range, {
+    job: { ...QUICK_JOB, ...job },
+    end,
+    ...(freeBytes === undefined ? {} : { freeBytes }),
+  });
   return { upload, endings, calls };
 }
 
@@ -298,6 +303,30 @@ describe("a failure", () => {
     await expect(upload.finish()).rejects.toThrow(FULL);
     expect(endings.map(String)).toEqual([`LibvirtError: ${FULL}`]);
     await expect(upload.write(data(1))).rejects.toThrow(FULL);
+  });
+
+  it("for lack of space names the volume, what has no place, and what is free", async () => {
+    const path = sparseFile(0);
+    let isFull = false;
+    const { upload } = await open(path, {
+      freeBytes: async () => 4_096n,
+      before: (call) => {
+        if (isFull && call.startsWith("write")) throw new HostError("ENOSPC", 28, "full");
+      },
+    });
+    await upload.write(data(3 * MIB));
+    await expect.poll(() => statSync(path).size).toBe(3 * MIB);
+    isFull = true;
+    await upload.write(data(100));
+    const text = `cannot write to stream for '${path}' (100 bytes needed, 4096 bytes free): No space left on device`;
+    await expect(upload.finish()).rejects.toThrow(text);
+  });
+
+  it("for lack of space that only the flush tells says what all of the upload needs", async () => {
+    const path = sparseFile(0);
+    const { upload } = await open(path, { freeBytes: async () => 0n, before: failing("syncData") });
+    await upload.write(data(5 * MIB));
+    await expect(upload.finish()).rejects.toThrow(`'${path}' (${5 * MIB} bytes needed, 0 bytes free)`);
   });
 
   it("is told at once, and nothing behind it is written", async () => {

@@ -6,8 +6,9 @@ import type { UploadTarget, VolumeContext } from "../driver.js";
 import { failingAs } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
 import { ploopToolsMissing } from "./ploop.js";
+import { tellingRoom } from "./room.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
-import { checkWipe, wipeFile } from "./wipe-file.js";
+import { bytesToWipe, checkWipe, wipeFile } from "./wipe-file.js";
 
 /** Opens a volume of a directory for a download: 38/38 `Unable to open stream for '…'`. */
 export async function openForDownload(
@@ -50,7 +51,10 @@ export async function wipeEntry(
   await using file = await openEntry(directory, volume, "read-write", context, detail, ErrorDomain.STORAGE);
   const recorded = await recordContent(directory, file, volume, context);
   try {
-    await wipeFile(file, volume, algorithm, context);
+    const facts = await failingAs(`cannot stat file '${file.path}'`, file.facts({ signal: context.job.signal }));
+    const wiping = `Failed to wipe volume with path '${pathOf(volume)}'`;
+    const room = { directory, bytes: bytesToWipe(facts, algorithm), detail: wiping };
+    await tellingRoom(room, () => wipeFile(file, volume, algorithm, context));
   } finally {
     await recorded.release();
   }

@@ -13,12 +13,13 @@ import { recordInPlace } from "./in-place.js";
 import { refuseNewSymlink } from "./new-symlink.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { ploopToolsMissing } from "./ploop.js";
-import { withRoom } from "./room.js";
+import { tellingRoom, withRoom } from "./room.js";
 import { jobOptions, runCommand } from "./run-command.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 
 const ALLOCATE = 1;
 const SHRINK = 4;
+const QCOW2_CLUSTER_BYTES = 65_536n;
 
 /** Changes what a guest sees of the volume. Whether the new size makes sense is the caller's to check. */
 export async function resizeFile(
@@ -160,10 +161,23 @@ async function resizeWithQemuImg(
   const change = { kind: "content", sizeBytes: null } as const;
   const recorded = await recordInPlace(change, directory, volume, context.job);
   try {
-    await runQemuImg(directory, volume, capacityBytes, context);
+    const detail = `Failed to resize '${pathOf(volume)}'`;
+    const room = { directory, bytes: tableBytes(volume, capacityBytes), detail };
+    await tellingRoom(room, () => runQemuImg(directory, volume, capacityBytes, context));
   } finally {
     await recorded.release();
   }
+}
+
+/** A longer image takes at least its first table anew, which has 8 bytes for each second table of 8 bytes for each cluster. */
+function tableBytes({ target }: VolumeDocument, capacityBytes: bigint): bigint {
+  const clusterBytes = target.clusterSizeBytes > 0n ? target.clusterSizeBytes : QCOW2_CLUSTER_BYTES;
+  const entries = divideUp(capacityBytes, (clusterBytes * clusterBytes) / 8n);
+  return divideUp(entries * 8n, clusterBytes) * clusterBytes;
+}
+
+function divideUp(bytes: bigint, by: bigint): bigint {
+  return (bytes + by - 1n) / by;
 }
 
 function formatOf(volume: VolumeDocument): string {

@@ -43,30 +43,56 @@ export async function withRoom<T>(
   };
   expect(leastBytes);
   try {
-    return await tellingRoom({ directory, bytes, detail }, () =>
-      work((takenBytes) => expect(takenBytes < leastBytes ? leastBytes - takenBytes : 0n)),
-    );
+    return await work((takenBytes) => expect(takenBytes < leastBytes ? leastBytes - takenBytes : 0n));
+  } catch (thrown) {
+    // It may have begun with too little, because nobody knew: that is why, and not what it has left of that.
+    const knownBytes = bytes > leftBytes ? leftBytes : null;
+    throw await toldOfRoom(thrown, { directory, bytes, detail }, { mayDieOfIt: true, knownBytes });
   } finally {
     expect(0n);
   }
 }
 
 /** Adds to a lack of space how much is needed and free; whatever else goes wrong passes as it is. */
-export async function tellingRoom<T>({ directory, bytes, detail }: RoomRequest, work: () => Promise<T>): Promise<T> {
+export async function tellingRoom<T>(request: Omit<RoomRequest, "leastBytes">, work: () => Promise<T>): Promise<T> {
+  const { directory, bytes } = request;
+  const usableBytes = await directory.space().then(
+    (space) => space.usableBytes,
+    () => bytes,
+  );
   try {
     return await work();
   } catch (thrown) {
-    const saidSo = isLackOfSpace(thrown);
-    const isProgram = thrown instanceof LibvirtError && thrown.code === ErrorCode.INTERNAL_ERROR;
-    if (!saidSo && !isProgram) throw thrown;
-    const { usableBytes } = await directory.space().catch(() => ({ usableBytes: saidSo ? 0n : bytes }));
-    if (!isProgram) throw noRoom(detail, bytes, usableBytes, thrown);
-    // A program said it, in its own words, or died over it without a word.
-    if (!saidSo && usableBytes >= NO_ROOM_BYTES) throw thrown;
-    const why = thrown.message.includes(NO_SPACE) ? "" : `: ${NO_SPACE}`;
-    const text = `${thrown.str2 ?? thrown.message}${why} ${counted(bytes, usableBytes)}`;
-    throw LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text, { cause: thrown });
+    throw await toldOfRoom(thrown, request, {
+      mayDieOfIt: false,
+      knownBytes: bytes > usableBytes ? usableBytes : null,
+    });
   }
+}
+
+interface Circumstances {
+  /** A program that failed where next to nothing is free failed for that, whatever it says. */
+  readonly mayDieOfIt: boolean;
+  /** What was free before, if it was too little; null: what is free now. */
+  readonly knownBytes: bigint | null;
+}
+
+async function toldOfRoom(
+  thrown: unknown,
+  { directory, bytes, detail }: Omit<RoomRequest, "leastBytes">,
+  { mayDieOfIt, knownBytes }: Circumstances,
+): Promise<unknown> {
+  const saidSo = isLackOfSpace(thrown);
+  const isProgram = thrown instanceof LibvirtError && thrown.code === ErrorCode.INTERNAL_ERROR;
+  if (!saidSo && !(isProgram && mayDieOfIt)) return thrown;
+  const { usableBytes } = await directory.space().catch(() => ({ usableBytes: saidSo ? 0n : bytes }));
+  const freeBytes = knownBytes ?? usableBytes;
+  if (!isProgram) return noRoom(detail, bytes, freeBytes, thrown);
+  // A program said it, in its own words, or died over it without a word.
+  if (!saidSo && usableBytes >= NO_ROOM_BYTES) return thrown;
+  const why = thrown.message.includes(NO_SPACE) ? "" : `: ${NO_SPACE}`;
+  const text = `${thrown.str2 ?? thrown.message}${why} ${counted(bytes, freeBytes)}`;
+  return LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text, { cause: thrown });
 }
 
 function isLackOfSpace(thrown: unknown): boolean {

@@ -46,6 +46,16 @@ export async function wipeFile(
   }
 }
 
+/**
+ * What a wipe takes at least beside what the volume has: scrub fills holes. Nothing else takes any, but for a block at a time
+ * where the file system writes elsewhere.
+ */
+export function bytesToWipe({ sizeBytes, allocatedBytes, blockSizeBytes }: FileFacts, algorithm: number): bigint {
+  const isDoneHere = algorithm === ZERO || algorithm === RANDOM || algorithm === TRIM;
+  const holeBytes = !isDoneHere ? sizeBytes - allocatedBytes : 0n;
+  return holeBytes > 0n ? holeBytes : BigInt(blockSizeBytes);
+}
+
 /** scrub lengthens a file to whole blocks. */
 async function keepingSize(file: File, volume: VolumeDocument, job: Job, work: () => Promise<unknown>): Promise<void> {
   const { kind, sizeBytes } = await factsOf(file, volume, job);
