@@ -258,6 +258,11 @@ export const hostLimits = {
   freedBehindBytes: 262_144,
   /** Extents looked at for shared blocks; a file in more pieces is not looked at to its end. */
   extentsLookedAt: 65_536,
+  /** Holes that are remembered while they are filled, so that they can be given back: two megabytes. */
+  holesRemembered: 16_384,
+  /** Looking for a moment in which nobody else has a file open: a scan opens it for less than a millisecond. */
+  aloneTries: 5,
+  alonePauseMs: 50,
 
   /** Mounts whose homes are remembered while nobody uses them: a few hundred bytes each. */
   remoteHomes: 64,

@@ -385,6 +385,12 @@ export interface File extends AsyncDisposable {
   overwrite(offsetBytes: bigint, lengthBytes: bigint, pattern: WipePattern, options?: CallOptions): Promise<void>;
   /** Gives the range's blocks back (a hole; of a block device, what it discards). EOPNOTSUPP where it cannot. */
   discard(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void>;
+  /**
+   * Gives back those of a regular file's blocks in the range that were reserved and never written, and while nobody else has
+   * the file open, so that nothing is lost that another is just writing: EAGAIN where somebody has, EOPNOTSUPP or EINVAL
+   * where the file system cannot tell. Only this machine's others are known.
+   */
+  discardUnwritten(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void>;
   /** fsync. */
   sync(options?: CallOptions): Promise<void>;
   /** fdatasync: all that is needed to read the content again. */

@@ -29,6 +29,7 @@ const libcPwrite = libc.func("int64_t pwrite64(int, const void *, size_t, int64_
 const libcCopyFileRange = libc.func("int64_t copy_file_range(int, void *, int, void *, size_t, unsigned int)");
 const libcFsetxattr = libc.func("int fsetxattr(int, const char *, const void *, size_t, int)");
 const libcFstatfs = libc.func("int fstatfs64(int, void *)");
+const libcFcntl = libc.func("fcntl", "int", ["int", "int", "int64_t"]);
 const libcSchedYield = libc.func("int sched_yield()");
 const libcIoctl = libc.func("ioctl", "int", ["int", "unsigned long", "void *"]);
 
@@ -55,6 +56,11 @@ const FS_IOC_FIEMAP = 0xc020_660b;
 const FS_IOC_GETFLAGS = 0x8008_6601;
 const FS_NOCOW_FL = 0x0080_0000;
 const BTRFS_IOC_FS_INFO = 0x8400_941f;
+const F_SETSIG = 10;
+const F_SETLEASE = 1024;
+const F_GETLEASE = 1025;
+const F_WRLCK = 1;
+const F_UNLCK = 2;
 
 const { EINTR } = osConstants.errno;
 const emptyPath = Buffer.alloc(1);
@@ -269,6 +275,8 @@ export interface Extent {
   readonly startBytes: bigint;
   readonly endBytes: bigint;
   readonly isShared: boolean;
+  /** It was reserved, and nothing has been written into it, nor is anything on its way. */
+  readonly isUnwritten: boolean;
   readonly isLast: boolean;
 }
 
@@ -296,9 +304,30 @@ export function extentsFrom(fd: number, offsetBytes: bigint): number | readonly 
       startBytes: map.readBigUInt64LE(extent),
       endBytes: map.readBigUInt64LE(extent) + map.readBigUInt64LE(extent + 16),
       isShared: (flags & 0x2000) !== 0,
+      // Unwritten, and beside it at most the last, or merged of several.
+      isUnwritten: (flags & ~0x1001) === 0x800,
       isLast: (flags & 0x1) !== 0,
     };
   });
+}
+
+/**
+ * A write lease (fcntl(2)): given only while nobody else has the file open, EAGAIN otherwise, and until it is given back
+ * whoever opens the file waits, at most for the system's lease-break-time (45 s).
+ */
+export function takeLease(fd: number): number {
+  // The standard signal of a lease that somebody waits for would end the process; this one is ignored.
+  const set = outcome(libcFcntl(fd, F_SETSIG, osConstants.signals.SIGURG));
+  return set < 0 ? set : outcome(libcFcntl(fd, F_SETLEASE, F_WRLCK));
+}
+
+/** False as soon as somebody waits for it: what is being done is to come to an end. */
+export function holdsLease(fd: number): boolean {
+  return libcFcntl(fd, F_GETLEASE, 0) === F_WRLCK;
+}
+
+export function returnLease(fd: number): void {
+  libcFcntl(fd, F_SETLEASE, F_UNLCK);
 }
 
 /** Lets go of the processor if anything else wants it. */

@@ -5,6 +5,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   statfsSync,
   statSync,
   truncateSync,
@@ -31,6 +32,7 @@ const SHARING: ReadonlySet<PlaceType> = new Set<PlaceType>(["xfs", "btrfs"]);
 const REFLINK = 2;
 const PREALLOCATE_METADATA = 1;
 const RESIZE_ALLOCATE = 1;
+const RESIZE_SHRINK = 4;
 const [ZERO, RANDOM, TRIM] = [0, 8, 9];
 
 let laboratory: Laboratory;
@@ -480,6 +482,129 @@ onFileSystems(["ext4", "xfs", "btrfs"], (place, type) => {
       expect(laboratory.traces.size).toBe(0);
     },
   );
+});
+
+onFileSystems(["ext4", "xfs", "btrfs"], (place) => {
+  const DATA = Buffer.alloc(MIB, "data");
+
+  /** A disk of which nearly all is a hole, and which is longer than its file system; as it is by now. */
+  async function sparseDisk(): Promise<{
+    path: string;
+    document: VolumeDocument;
+    before: { size: number; free: number };
+  }> {
+    const { blocks, bsize } = statfsSync(place().path);
+    const sizeBytes = blocks * bsize + 512;
+    const wanted = { capacityBytes: BigInt(sizeBytes), allocationBytes: 0n };
+    const document = await make(place(), "disk", wanted, await contextOn(place()));
+    const path = join(place().path, "disk");
+    put(path, 8 * MIB, DATA);
+    return { path, document, before: { size: sizeBytes, free: freeBytes(place().path) } };
+  }
+  /** What is before the disk's data, and that. */
+  function begin(path: string): Buffer {
+    const bytes = Buffer.alloc(9 * MIB);
+    const fd = openSync(path, "r");
+    readSync(fd, bytes, 0, bytes.length, 0);
+    closeSync(fd);
+    return bytes;
+  }
+  /** There is not the room that it is told; `allocated` hears of each step. */
+  async function failToAllocate(document: VolumeDocument, allocated: () => void = () => {}): Promise<string> {
+    const space = { capacityBytes: 2n ** 50n, freeBytes: 2n ** 49n, usableBytes: 2n ** 49n };
+    const context = await contextOn(place());
+    const host = hostWith(context.host, (directory) => ({
+      space: async () => space,
+      open: async (name, request, options) => {
+        const file = await directory.open(name, request, options);
+        const allocate: typeof file.allocate = async (...all) => {
+          await file.allocate(...all);
+          allocated();
+        };
+        return standIn(file, { allocate });
+      },
+    }));
+    const { capacityBytes } = document;
+    const resized = directoryDriver.volumes?.resize?.(
+      definition(place()),
+      document,
+      capacityBytes + BigInt(4 * MIB),
+      RESIZE_ALLOCATE,
+      { ...context, host },
+    );
+    return errorOf(resized ?? Promise.resolve());
+  }
+  const FULL = /^38\/18 .* bytes needed, .*No space left on device$/;
+  const STAY = expect.stringContaining("Holes of the volume that were filled stay so");
+
+  it("a lack of space in the holes of a volume that is to be allocated leaves them holes", async () => {
+    const { path, document, before } = await sparseDisk();
+    expect(await failToAllocate(document)).toMatch(FULL);
+    expect(statSync(path).size).toBe(before.size);
+    expect(
+      begin(path)
+        .subarray(8 * MIB)
+        .equals(DATA),
+    ).toBe(true);
+    if (place().home === "remote") {
+      // There, others may have it open of whom this machine knows nothing.
+      expect(laboratory.remarks).toEqual([STAY]);
+      return;
+    }
+    expect(laboratory.remarks).toEqual([]);
+    expect(allocated(path)).toBeLessThan(2 * MIB);
+    expect(before.free - freeBytes(place().path)).toBeLessThan(2 * MIB);
+  });
+
+  it("what a guest has written into such a hole since it was filled stays", async () => {
+    const { path, document } = await sparseDisk();
+    let steps = 0;
+    const guest = Buffer.alloc(MIB + 512, "guest");
+    // The first steps are what lies behind the end.
+    const writes = (): void => {
+      if (++steps === 3) put(path, 1_000, guest);
+    };
+    expect(await failToAllocate(document, writes)).toMatch(FULL);
+    const content = begin(path);
+    expect(content.subarray(1_000, 1_000 + guest.length).equals(guest)).toBe(true);
+    expect(content.subarray(8 * MIB).equals(DATA)).toBe(true);
+    if (place().home === "local") expect(allocated(path)).toBeLessThan(4 * MIB);
+  });
+
+  it("while somebody has the volume open, holes that were filled stay so, and it is said", async () => {
+    const { path, document, before } = await sparseDisk();
+    const guest = openSync(path, "r+");
+    try {
+      expect(await failToAllocate(document)).toMatch(FULL);
+    } finally {
+      closeSync(guest);
+    }
+    expect(laboratory.remarks).toEqual([STAY]);
+    expect(statSync(path).size).toBe(before.size);
+    expect(allocated(path)).toBeGreaterThan(64 * MIB);
+  });
+
+  it("blocks behind a smaller end are no room for what lies before it", async () => {
+    const wanted = { capacityBytes: BigInt(192 * MIB), allocationBytes: 0n };
+    const document = await make(place(), "disk", wanted, await contextOn(place()));
+    const path = join(place().path, "disk");
+    execFileSync("fallocate", ["--offset", `${32 * MIB}`, "--length", `${32 * MIB}`, path]);
+    execFileSync("fallocate", ["--offset", `${128 * MIB}`, "--length", `${64 * MIB}`, path]);
+    const space = { capacityBytes: 2n ** 50n, freeBytes: 2n ** 49n, usableBytes: BigInt(64 * MIB) };
+    const context = await contextOn(place());
+    const host = hostWith(context.host, () => ({ space: async () => space }));
+    const resizing = directoryDriver.volumes?.resize?.(
+      definition(place()),
+      document,
+      BigInt(128 * MIB),
+      RESIZE_ALLOCATE | RESIZE_SHRINK,
+      { ...context, host },
+    );
+    // And what lies before it is.
+    const needed = new RegExp(`\\(${96 * MIB} bytes needed, ${64 * MIB} bytes free`);
+    expect(await errorOf(resizing ?? Promise.resolve())).toMatch(needed);
+    expect(statSync(path).size).toBe(192 * MIB);
+  });
 });
 
 describe("on a file system that knows no files without a name", () => {

@@ -1,6 +1,7 @@
 import type { PoolDocument, VolumeDocument } from "@cistern/documents";
 import { ErrorCode, ErrorDomain, LibvirtError } from "@cistern/protocol";
-import type { Directory, File } from "../../host/host.js";
+import type { Directory, File, FileFacts } from "../../host/host.js";
+import { hostLimits } from "../../host/index.js";
 import type { Job } from "../../jobs/job.js";
 import { passphraseId, resizeImage } from "../../tools/qemu-img.js";
 import { checkEncryption, imageFormat, isPlainRaw } from "../../tools/qemu-img-checks.js";
@@ -9,6 +10,8 @@ import { shrinkRefusal } from "../shrink-refusal.js";
 import { allocateSpace } from "./allocate-space.js";
 import { refuseEndlessChain } from "./endless-chain.js";
 import { failingAs, isErrno, throwIfCalledOff } from "./failure.js";
+import { blockRanges, lengthOf } from "./file-ranges.js";
+import { FilledHoles } from "./filled-holes.js";
 import { recordInPlace } from "./in-place.js";
 import { refuseNewSymlink } from "./new-symlink.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
@@ -86,13 +89,17 @@ async function reserve(
   const { job } = context;
   const { signal } = job;
   const detail = `Failed to pre-allocate space for file '${pathOf(volume)}'`;
-  const { sizeBytes, allocatedBytes } = await failingAs(detail, file.facts({ signal }), ErrorDomain.NONE);
-  const bytes = capacityBytes > allocatedBytes ? capacityBytes - allocatedBytes : 0n;
+  const facts = await failingAs(detail, file.facts({ signal }), ErrorDomain.NONE);
+  const { sizeBytes } = facts;
+  const presentBytes = await blocksBelow(file, facts, capacityBytes, job, detail);
+  const bytes = capacityBytes > presentBytes ? capacityBytes - presentBytes : 0n;
+  const beforeBytes = capacityBytes < sizeBytes ? capacityBytes : sizeBytes;
+  const holes = await FilledHoles.of(file, beforeBytes, job, detail);
   try {
     await withRoom({ directory, bytes, detail }, context, (taken) =>
       failingAs(
         detail,
-        allocateTo(file, { sizeBytes, capacityBytes, missingBytes: bytes }, job, taken),
+        allocateTo(file, { sizeBytes, capacityBytes, missingBytes: bytes, holes }, job, taken),
         ErrorDomain.NONE,
       ),
     );
@@ -100,8 +107,23 @@ async function reserve(
   } catch (thrown) {
     // Cutting it where it ends gives back what was reserved behind.
     await file.truncate(sizeBytes).catch(() => {});
+    await holes.giveBack(job);
     throw thrown;
   }
+}
+
+/** What of a volume's capacity is there already; blocks behind a smaller new end are nothing of it. */
+async function blocksBelow(
+  file: File,
+  { sizeBytes, allocatedBytes }: FileFacts,
+  capacityBytes: bigint,
+  { signal }: Job,
+  detail: string,
+): Promise<bigint> {
+  // Without anything behind it, or where it cannot be told where the blocks are, their number has to do.
+  if (capacityBytes >= sizeBytes) return allocatedBytes;
+  if ((await failingAs(detail, file.blocksFrom(capacityBytes, { signal }))) === null) return allocatedBytes;
+  return await lengthOf(blockRanges(file, { lengthBytes: capacityBytes, signal, detail }));
 }
 
 interface Growth {
@@ -109,15 +131,17 @@ interface Growth {
   readonly capacityBytes: bigint;
   /** What it takes beside what it has. */
   readonly missingBytes: bigint;
+  /** Of what lies before both ends. */
+  readonly holes: FilledHoles;
 }
 
 /**
- * First behind the end, where most of it is missing and what was taken can be given back; then the holes before it, which
- * cannot be told from other blocks once they are filled: they are counted as the last of what is before the end.
+ * First behind the end, where most of it is missing and what was taken can be given back; then the holes before it, which are
+ * counted as the last of what is before the end.
  */
 async function allocateTo(
   file: File,
-  { sizeBytes, capacityBytes, missingBytes }: Growth,
+  { sizeBytes, capacityBytes, missingBytes, holes }: Growth,
   job: Job,
   taken: (bytes: bigint) => void,
 ): Promise<void> {
@@ -133,7 +157,11 @@ async function allocateTo(
     const behind = { offsetBytes: sizeBytes, lengthBytes: behindBytes, keepSize: true };
     await allocateSpace(file, behind, job, (done) => told(done, done));
     const before = { offsetBytes: 0n, lengthBytes: beforeBytes, keepSize: true };
-    await allocateSpace(file, before, job, (done) => told(behindBytes + done, behindBytes + newOf(done)));
+    holes.fillingUntil(hostLimits.allocateMostBytes);
+    await allocateSpace(file, before, job, (done) => {
+      holes.fillingUntil(done + hostLimits.allocateMostBytes);
+      told(behindBytes + done, behindBytes + newOf(done));
+    });
   } catch (thrown) {
     if (!isErrno(thrown, "EOPNOTSUPP")) throw thrown;
     // File systems that cannot reserve write zeros: within the new end, so that no other size is ever seen.

@@ -182,6 +182,10 @@ export class LocalFile implements File {
     return this.#bulk("Discarding in", options, "discard", (fd) => ({ fd, offsetBytes, lengthBytes }));
   }
 
+  discardUnwritten(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void> {
+    return this.#bulk("Discarding in", options, "discardUnwritten", (fd) => ({ fd, offsetBytes, lengthBytes }));
+  }
+
   sync(options?: CallOptions): Promise<void> {
     return this.#bulk("Flushing", options, "sync", (fd) => ({ fd }));
   }

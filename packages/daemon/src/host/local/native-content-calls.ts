@@ -24,6 +24,26 @@ export const contentCalls = {
     if (result < 0) throw new NativeFailure(cannotDiscard.has(-result) ? EOPNOTSUPP : -result);
   },
 
+  /** See `File.discardUnwritten`. */
+  discardUnwritten({ fd, offsetBytes, lengthBytes }: Range): void {
+    const endBytes = offsetBytes + lengthBytes;
+    checked(system.takeLease(fd));
+    try {
+      for (let atBytes = offsetBytes; atBytes < endBytes; ) {
+        const extents = system.extentsFrom(fd, atBytes);
+        if (typeof extents === "number") throw new NativeFailure(-extents);
+        for (const extent of extents) {
+          if (extent.isUnwritten) discardWithin(fd, extent, { startBytes: atBytes, endBytes });
+        }
+        const last = extents.at(-1);
+        if (last === undefined || last.isLast || last.endBytes <= atBytes) break;
+        atBytes = last.endBytes;
+      }
+    } finally {
+      system.returnLease(fd);
+    }
+  },
+
   sync({ fd }: { fd: number }): void {
     checked(system.sync(fd));
   },
@@ -120,7 +140,7 @@ export interface CopiedBytes {
   readonly way: "kernel" | "buffered";
 }
 
-const { EINVAL, ENOSYS, ENOTTY, ENXIO, EOPNOTSUPP, EXDEV } = osConstants.errno;
+const { EAGAIN, EINVAL, ENOSYS, ENOTTY, ENXIO, EOPNOTSUPP, EXDEV } = osConstants.errno;
 
 const cannotDiscard: ReadonlySet<number> = new Set([ENOSYS, ENOTTY, EOPNOTSUPP]);
 const cannotCopy: ReadonlySet<number> = new Set([EXDEV, EOPNOTSUPP, ENOSYS, EINVAL]);
@@ -156,6 +176,16 @@ function copyByReading(
 function nextRandom(length: number): Uint8Array {
   random ??= createCipheriv("aes-256-ctr", randomBytes(32), randomBytes(16));
   return random.update(zeros.subarray(0, length));
+}
+
+/** Discards what both ranges cover, under a lease. */
+function discardWithin(fd: number, extent: ByteRange, within: ByteRange): void {
+  const startBytes = extent.startBytes > within.startBytes ? extent.startBytes : within.startBytes;
+  const endBytes = extent.endBytes < within.endBytes ? extent.endBytes : within.endBytes;
+  if (endBytes <= startBytes) return;
+  // A lease that somebody waits for ends by itself: then he writes, and what was unwritten may be so no more.
+  if (!system.holdsLease(fd)) throw new NativeFailure(EAGAIN);
+  checked(system.punchHole(fd, startBytes, endBytes - startBytes));
 }
 
 function sharesBlocks(fd: number): boolean | null {

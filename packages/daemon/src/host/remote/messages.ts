@@ -149,6 +149,7 @@ export const servedMethods = {
     "dataFrom",
     "overwrite",
     "discard",
+    "discardUnwritten",
     "sync",
     "syncData",
     "startWriteback",

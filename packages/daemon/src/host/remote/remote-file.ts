@@ -106,6 +106,10 @@ export class RemoteFile implements File {
     return this.#slowCall("discard", "Discarding in", [offsetBytes, lengthBytes], options);
   }
 
+  discardUnwritten(offsetBytes: bigint, lengthBytes: bigint, options?: CallOptions): Promise<void> {
+    return this.#slowCall("discardUnwritten", "Discarding in", [offsetBytes, lengthBytes], options);
+  }
+
   sync(options?: CallOptions): Promise<void> {
     return this.#slowCall("sync", "Flushing", [], options);
   }
