@@ -6,7 +6,7 @@ import type { UploadTarget, VolumeContext } from "../driver.js";
 import { failingAs } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
 import { ploopToolsMissing } from "./ploop.js";
-import { tellingRoom } from "./room.js";
+import { tellingRoom, usableBytesOf } from "./room.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 import { bytesToWipe, checkWipe, wipeFile } from "./wipe-file.js";
 
@@ -77,7 +77,7 @@ async function recordContent(
 
 async function freeBytesOf(pool: PoolDocument, { host }: VolumeContext): Promise<bigint> {
   await using directory = await openTargetRaw(pool, host);
-  return (await directory.space()).usableBytes;
+  return await usableBytesOf(directory);
 }
 
 function streamDetail(volume: VolumeDocument): string {

@@ -6,6 +6,8 @@ import type { VolumeContext } from "../driver.js";
 const ENOSPC = 28;
 /** A program that fails with less room than this fails for lack of it. */
 const NO_ROOM_BYTES = 1_048_576n;
+/** File systems keep no more than this of what they call free. */
+const MOST_KEPT_BYTES = 268_435_456n;
 const NO_SPACE = "No space left on device";
 
 export interface RoomRequest {
@@ -31,7 +33,7 @@ export async function withRoom<T>(
 ): Promise<T> {
   const fileSystem = await directory.fileSystem();
   const expectedBefore = expectedSpace.of(fileSystem);
-  const { usableBytes } = await directory.space();
+  const usableBytes = await usableBytesOf(directory, bytes + expectedBefore);
   const expectedNow = expectedSpace.of(fileSystem);
   // What another one has written while this looked may not have been seen: rather twice than not at all.
   const leftBytes = usableBytes - (expectedBefore > expectedNow ? expectedBefore : expectedNow);
@@ -56,10 +58,7 @@ export async function withRoom<T>(
 /** Adds to a lack of space how much is needed and free; whatever else goes wrong passes as it is. */
 export async function tellingRoom<T>(request: Omit<RoomRequest, "leastBytes">, work: () => Promise<T>): Promise<T> {
   const { directory, bytes } = request;
-  const usableBytes = await directory.space().then(
-    (space) => space.usableBytes,
-    () => bytes,
-  );
+  const usableBytes = await usableBytesOf(directory, bytes).catch(() => bytes);
   try {
     return await work();
   } catch (thrown) {
@@ -68,6 +67,14 @@ export async function tellingRoom<T>(request: Omit<RoomRequest, "leastBytes">, w
       knownBytes: bytes > usableBytes ? usableBytes : null,
     });
   }
+}
+
+/** What may be filled; to be exact only where `wantedBytes` are not much less. */
+export async function usableBytesOf(directory: Directory, wantedBytes = 0n): Promise<bigint> {
+  const { usableBytes } = await directory.space();
+  if (usableBytes - wantedBytes >= MOST_KEPT_BYTES) return usableBytes;
+  const leftBytes = usableBytes - (await directory.keptBytes());
+  return leftBytes < 0n ? 0n : leftBytes;
 }
 
 interface Circumstances {
@@ -85,7 +92,7 @@ async function toldOfRoom(
   const saidSo = isLackOfSpace(thrown);
   const isProgram = thrown instanceof LibvirtError && thrown.code === ErrorCode.INTERNAL_ERROR;
   if (!saidSo && !(isProgram && mayDieOfIt)) return thrown;
-  const { usableBytes } = await directory.space().catch(() => ({ usableBytes: saidSo ? 0n : bytes }));
+  const usableBytes = await usableBytesOf(directory, bytes).catch(() => (saidSo ? 0n : bytes));
   const freeBytes = knownBytes ?? usableBytes;
   if (!isProgram) return noRoom(detail, bytes, freeBytes, thrown);
   // A program said it, in its own words, or died over it without a word.

@@ -25,6 +25,7 @@ import * as native from "../native.js";
 import { atomicWriteName } from "../temporary-names.js";
 import { closeDescriptor, ownDescriptor } from "./descriptor.js";
 import { DirectoryHandle } from "./directory-handle.js";
+import { keptClusters } from "./kept-space.js";
 import { LocalFile } from "./local-file.js";
 import type { NativeArguments, NativeCallName, NativeResult } from "./native-calls.js";
 import type { NewFile } from "./native-new-file-calls.js";
@@ -75,6 +76,15 @@ export class LocalDirectory implements Directory {
       await fs.statfs(`/proc/self/fd/${fd}`);
       throw hostError("EIO", `The space of "${this.path}" cannot be told`);
     });
+  }
+
+  async keptBytes(options?: CallOptions): Promise<bigint> {
+    const { device } = await this.facts(options);
+    const clusters = await this.#within("Measuring", options, keptClusters(device));
+    if (clusters === 0n) return 0n;
+    // Where a cluster is several blocks, ext4 does not say of how many: this is the least.
+    const { bsize } = await this.#call("Measuring", options, (fd) => fs.statfs(`/proc/self/fd/${fd}`));
+    return clusters * BigInt(bsize);
   }
 
   fileSystem(options?: CallOptions): Promise<string> {

@@ -110,6 +110,7 @@ export const servedMethods = {
     "facts",
     "identity",
     "space",
+    "keptBytes",
     "fileSystem",
     "names",
     "lookup",

@@ -59,6 +59,10 @@ export class RemoteDirectory implements Directory {
     return this.#call("space", "Measuring", null, [], options);
   }
 
+  keptBytes(options?: CallOptions): Promise<bigint> {
+    return this.#call("keptBytes", "Measuring", null, [], options);
+  }
+
   fileSystem(options?: CallOptions): Promise<string> {
     return this.#call("fileSystem", "Looking at", null, [], options);
   }
