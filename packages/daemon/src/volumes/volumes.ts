@@ -197,6 +197,7 @@ export class Volumes {
       const { looks } = pool.sums;
       const written = pool.newcomers.writing(volume.name);
       let takenBytes = 0n;
+      let isDone = false;
       try {
         await asJob(this.#backends, pool, task, async (context) => {
           await this.#refuseLoss(pool, document, plan.capacityBytes, context);
@@ -210,15 +211,16 @@ export class Volumes {
           capacityBytes: plan.capacityBytes,
           allocationBytes: allocationBytes + takenBytes,
         };
+        isDone = true;
       } finally {
         volume.enlargedByBytes = 0n;
         volume.evidence = null;
         written();
         pool.changes.changed(volume);
         await spaceTaken(pool, takenBytes, looks, this.#backends);
-        // How much was cut off, or of what was reserved is left after a failure, shows only now. What an image takes is looked at
-        // when somebody asks, as in libvirt.
-        if (isPlainRaw(document)) await lookAt(placed, false, this.#backends, looks).catch(() => {});
+        // How much was cut off, or of what was taken is left after a failure, shows only now. What an image takes is looked at when
+        // somebody asks, as in libvirt.
+        if (!isDone || isPlainRaw(document)) await lookAt(placed, false, this.#backends, looks).catch(() => {});
       }
     });
   }
@@ -247,20 +249,26 @@ export class Volumes {
     const wipe = this.#operationsOf(pool)?.wipe;
     if (wipe === undefined) throw unsupported("volume.wipe");
     const { looks } = pool.sums;
-    await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
-      await this.#backends.uses.volume(pool, volume, "wipe", requester);
-      const written = pool.newcomers.writing(volume.name);
-      try {
-        await asJob(this.#backends, pool, { kind: "wipe", volume, requester, isHeavy: true }, (context) =>
-          wipe(pool.live, volume.document, algorithm, context),
-        );
-      } finally {
-        volume.evidence = null;
-        written();
-        pool.changes.changed(volume);
-      }
-    });
-    await this.#lookAgain(placed, true, looks).catch(() => {});
+    let hasBegun = false;
+    try {
+      await whileUsing(this.#backends.leases, [{ ...placed, as: "writer" }], async () => {
+        await this.#backends.uses.volume(pool, volume, "wipe", requester);
+        const written = pool.newcomers.writing(volume.name);
+        hasBegun = true;
+        try {
+          await asJob(this.#backends, pool, { kind: "wipe", volume, requester, isHeavy: true }, (context) =>
+            wipe(pool.live, volume.document, algorithm, context),
+          );
+        } finally {
+          volume.evidence = null;
+          written();
+          pool.changes.changed(volume);
+        }
+      });
+    } finally {
+      // Also one that failed may have given blocks back, or filled holes.
+      if (hasBegun) await this.#lookAgain(placed, true, looks).catch(() => {});
+    }
   }
 
   async #lookAgain(placed: PlacedVolume, probe: boolean, looksBefore = placed.pool.sums.looks): Promise<void> {

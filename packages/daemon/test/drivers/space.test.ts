@@ -177,6 +177,19 @@ describe("a lack of room", () => {
   };
   const content = Buffer.alloc(20 * Number(MiB), 7);
 
+  test("of a file without content is told with what its entry needs", async () => {
+    const space = async () => ({ capacityBytes: 100n * MiB, freeBytes: 0n, usableBytes: 0n });
+    const createWhole = async (): Promise<never> => {
+      throw new HostError("ENOSPC", 28, "full");
+    };
+    const operation = await laboratory.context();
+    const host = hostWith(operation.host, () => ({ space, createWhole }));
+    const empty = volume("v", { allocationBytes: 0n });
+    const error = await errorOf(create(directoryDriver, pool("dir", laboratory.root), empty, { ...operation, host }));
+    expect(error).toContain("No space left on device");
+    expect(pairs(error)).toEqual([[4_096, 0]]);
+  });
+
   test("of an image is told with what all of a clone needs, before it is begun", async () => {
     writeFileSync(laboratory.path("source"), content);
     const operation = await laboratory.context();

@@ -9,7 +9,7 @@ import { failingAs } from "./failure.js";
 import { planImage } from "./image-plan.js";
 import { makeWholeFile, type WholeFilePlan } from "./new-file.js";
 import { asImage, asPlainFile } from "./refresh-file.js";
-import { tellingRoom } from "./room.js";
+import { ENTRY_BYTES, tellingRoom } from "./room.js";
 import { openTargetLazily, pathOf } from "./target-directory.js";
 
 /** An image whose tables are longer is written step by step. */
@@ -83,5 +83,5 @@ async function emptyQcow2For(
 }
 
 function bytesOf({ content }: SmallVolume): bigint {
-  return BigInt(content.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0));
+  return ENTRY_BYTES + BigInt(content.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0));
 }

@@ -11,6 +11,7 @@ import { fillAtOnce } from "./fill-at-once.js";
 import { DEFAULT_VOLUME_MODE, giveTo, shownMode } from "./new-file.js";
 import { ploopToolsMissing } from "./ploop.js";
 import { asPlainFile } from "./refresh-file.js";
+import { ENTRY_BYTES, tellingRoom } from "./room.js";
 import { mayHaveName, takeBack } from "./take-back.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 
@@ -33,7 +34,8 @@ export async function fillFile(
     openTargetRaw(pool, context.host),
   );
   if (format === "dir") {
-    await createDirectory(directory, volume, context);
+    const room = { directory, bytes: ENTRY_BYTES, detail: `failed to create directory '${pathOf(volume)}'` };
+    await tellingRoom(room, () => createDirectory(directory, volume, context));
     return undefined;
   }
   if (isImage(volume) || (source !== null && isImage(source.document))) {

@@ -6,7 +6,7 @@ import type { UploadTarget, VolumeContext } from "../driver.js";
 import { failingAs } from "./failure.js";
 import { recordInPlace } from "./in-place.js";
 import { ploopToolsMissing } from "./ploop.js";
-import { tellingRoom, usableBytesOf } from "./room.js";
+import { tellingRoomBefore, usableBytesOf } from "./room.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 import { bytesToWipe, checkWipe, wipeFile } from "./wipe-file.js";
 
@@ -54,7 +54,7 @@ export async function wipeEntry(
     const facts = await failingAs(`cannot stat file '${file.path}'`, file.facts({ signal: context.job.signal }));
     const wiping = `Failed to wipe volume with path '${pathOf(volume)}'`;
     const room = { directory, bytes: bytesToWipe(facts, algorithm), detail: wiping };
-    await tellingRoom(room, () => wipeFile(file, volume, algorithm, context));
+    await tellingRoomBefore(room, () => wipeFile(file, volume, algorithm, context));
   } finally {
     await recorded.release();
   }

@@ -16,7 +16,7 @@ import { recordInPlace } from "./in-place.js";
 import { refuseNewSymlink } from "./new-symlink.js";
 import { passphraseOf, withPassphraseFile, withSecretOfPath } from "./passphrase-file.js";
 import { ploopToolsMissing } from "./ploop.js";
-import { tellingRoom, withRoom } from "./room.js";
+import { tellingRoomBefore, withRoom } from "./room.js";
 import { jobOptions, runCommand } from "./run-command.js";
 import { openTargetRaw, pathOf } from "./target-directory.js";
 
@@ -191,7 +191,7 @@ async function resizeWithQemuImg(
   try {
     const detail = `Failed to resize '${pathOf(volume)}'`;
     const room = { directory, bytes: tableBytes(volume, capacityBytes), detail };
-    await tellingRoom(room, () => runQemuImg(directory, volume, capacityBytes, context));
+    await tellingRoomBefore(room, () => runQemuImg(directory, volume, capacityBytes, context));
   } finally {
     await recorded.release();
   }

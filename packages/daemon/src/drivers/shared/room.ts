@@ -6,6 +6,8 @@ import type { VolumeContext } from "../driver.js";
 const ENOSPC = 28;
 /** A program that fails with less room than this fails for lack of it. */
 const NO_ROOM_BYTES = 1_048_576n;
+/** What is needed for an entry of a directory at least. */
+export const ENTRY_BYTES = 4_096n;
 /** File systems keep no more than this of what they call free. */
 const MOST_KEPT_BYTES = 268_435_456n;
 const NO_SPACE = "No space left on device";
@@ -57,15 +59,25 @@ export async function withRoom<T>(
 
 /** Adds to a lack of space how much is needed and free; whatever else goes wrong passes as it is. */
 export async function tellingRoom<T>(request: Omit<RoomRequest, "leastBytes">, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw await toldOfRoom(thrown, request, { mayDieOfIt: false, knownBytes: null });
+  }
+}
+
+/** The same of work that takes what there is before it fails: how much that was is looked at before. */
+export async function tellingRoomBefore<T>(
+  request: Omit<RoomRequest, "leastBytes">,
+  work: () => Promise<T>,
+): Promise<T> {
   const { directory, bytes } = request;
   const usableBytes = await usableBytesOf(directory, bytes).catch(() => bytes);
   try {
     return await work();
   } catch (thrown) {
-    throw await toldOfRoom(thrown, request, {
-      mayDieOfIt: false,
-      knownBytes: bytes > usableBytes ? usableBytes : null,
-    });
+    const knownBytes = bytes > usableBytes ? usableBytes : null;
+    throw await toldOfRoom(thrown, request, { mayDieOfIt: false, knownBytes });
   }
 }
 
