@@ -1,3 +1,4 @@
+import { buffer } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
 import type { Pool } from "@cistern/client";
 import type { LoopType } from "../support/loop.js";
@@ -10,6 +11,9 @@ export interface Operation {
   readonly fileSystems: readonly LoopType[];
   /** Free bytes with which it cannot succeed: each makes it fail at another stage. */
   readonly tooLittle: readonly number[];
+  /** With which it can: it needs no new block, or only what the file system has ready. */
+  readonly enough?: readonly number[];
+  readonly programs?: readonly string[];
   /** Files of the pool before, by name: how much of each is data, and how long it is. */
   readonly files: readonly {
     readonly name: string;
@@ -19,6 +23,10 @@ export interface Operation {
   }[];
   /** What was written so far may stay; the length may not change. */
   readonly inPlace?: true;
+  /** An upload: how much it needs is only seen as it comes, and what is free is told of then and not of before. */
+  readonly takesWhatIsThere?: true;
+  /** A file that is longer after the failure has the old capacity all the same. */
+  readonly isImage?: true;
   /** Other words of libvirt for the same: a check of its own that comes first. */
   readonly otherWords?: RegExp;
   run(pool: Pool): Promise<unknown>;
@@ -28,8 +36,14 @@ const LEVELS = [0, 64 * 1024, MiB, 8 * MiB, 15 * MiB];
 const SOURCE = { name: "source.raw", dataBytes: 16 * MiB, sizeBytes: 16 * MiB } as const;
 const SPARSE = { name: "sparse.raw", dataBytes: 0, sizeBytes: 16 * MiB } as const;
 
-function xml(format: string, capacity: number, allocation: number): string {
-  return `<volume><name>new</name><capacity>${capacity}</capacity><allocation>${allocation}</allocation><target><format type='${format}'/></target></volume>`;
+/** A sparse disk with something in it, in blocks that are written. */
+const PARTLY = { name: "partly.raw", dataBytes: 4 * MiB, sizeBytes: 16 * MiB } as const;
+const QCOW2 = { ...SOURCE, name: "source.qcow2", qcow2: true } as const;
+export const SECRET = "5a1b9d7e-8a3f-4c55-9c0b-0f4a6f3f0e21";
+const ENCRYPTION = `<encryption format='luks'><secret type='passphrase' uuid='${SECRET}'/></encryption>`;
+
+function xml(format: string, capacity: number, allocation: number, more = ""): string {
+  return `<volume><name>new</name><capacity>${capacity}</capacity><allocation>${allocation}</allocation><target><format type='${format}'/>${more}</target></volume>`;
 }
 
 const clone = (format: string, source: string) => async (pool: Pool) =>
@@ -93,8 +107,114 @@ export const OPERATIONS: readonly Operation[] = [
     name: "cloning a qcow2 volume into a raw one",
     fileSystems: ["ext4"],
     tooLittle: LEVELS,
-    files: [{ ...SOURCE, name: "source.qcow2", qcow2: true }],
-    run: clone("raw", "source.qcow2"),
+    files: [QCOW2],
+    run: clone("raw", QCOW2.name),
+  },
+  {
+    name: "cloning a qcow2 volume into another",
+    fileSystems: ["ext4"],
+    tooLittle: LEVELS,
+    files: [QCOW2],
+    run: clone("qcow2", QCOW2.name),
+  },
+  {
+    name: "creating an encrypted volume",
+    fileSystems: ["ext4"],
+    // It is a quarter of that; the daemon has qemu-img make no image with less than a MiB.
+    tooLittle: [MiB / 2],
+    files: [],
+    run: (pool) => pool.createVolume(xml("raw", 16 * MiB, 0, ENCRYPTION)),
+  },
+  {
+    name: "cloning a raw volume into an encrypted one",
+    fileSystems: ["ext4"],
+    tooLittle: [8 * MiB],
+    files: [SOURCE],
+    run: async (pool) => pool.cloneVolume(xml("raw", 0, 0, ENCRYPTION), await pool.lookupVolume(SOURCE.name)),
+  },
+  {
+    name: "creating a qcow2 volume",
+    fileSystems: ["ext4", "xfs"],
+    // Its header and tables are four clusters, of which little is written.
+    tooLittle: [0],
+    files: [],
+    run: (pool) => pool.createVolume(xml("qcow2", 16 * MiB, 0)),
+  },
+  {
+    name: "creating a qcow2 volume that is preallocated in full",
+    fileSystems: ["ext4", "xfs"],
+    tooLittle: LEVELS,
+    files: [],
+    run: (pool) => pool.createVolume(xml("qcow2", 16 * MiB, 16 * MiB), { preallocateMetadata: true }),
+  },
+  {
+    name: "creating a sparse raw volume",
+    fileSystems: ["ext4"],
+    tooLittle: [],
+    enough: [0],
+    files: [],
+    run: (pool) => pool.createVolume(xml("raw", 16 * MiB, 0)),
+  },
+  {
+    name: "creating a directory",
+    fileSystems: ["ext4"],
+    tooLittle: [0],
+    files: [],
+    run: (pool) => pool.createVolume(xml("dir", 0, 0)),
+  },
+  {
+    name: "growing a qcow2 volume by a table",
+    fileSystems: ["ext4"],
+    // The table of 64 TiB.
+    tooLittle: [0, 64 * 1024, MiB / 2],
+    files: [QCOW2],
+    inPlace: true,
+    isImage: true,
+    run: async (pool) => (await pool.lookupVolume(QCOW2.name)).resize(64n * 1024n ** 4n),
+  },
+  {
+    name: "growing a qcow2 volume within its table",
+    fileSystems: ["ext4"],
+    tooLittle: [],
+    enough: [0],
+    files: [QCOW2],
+    run: async (pool) => (await pool.lookupVolume(QCOW2.name)).resize(BigInt(24 * MiB)),
+  },
+  {
+    name: "wiping a sparse volume with scrub",
+    fileSystems: ["ext4"],
+    tooLittle: [0, MiB, 8 * MiB],
+    programs: ["scrub"],
+    files: [PARTLY],
+    inPlace: true,
+    run: async (pool) => (await pool.lookupVolume(PARTLY.name)).wipe("nnsa"),
+  },
+  {
+    name: "wiping a sparse volume with zeros",
+    fileSystems: ["ext4", "xfs"],
+    tooLittle: [],
+    enough: [0],
+    files: [PARTLY],
+    run: async (pool) => (await pool.lookupVolume(PARTLY.name)).wipe("zero"),
+  },
+  {
+    name: "wiping a sparse volume with random bytes",
+    fileSystems: ["ext4", "xfs"],
+    tooLittle: [],
+    enough: [0],
+    files: [PARTLY],
+    run: async (pool) => (await pool.lookupVolume(PARTLY.name)).wipe("random"),
+  },
+  {
+    name: "downloading",
+    fileSystems: ["ext4"],
+    tooLittle: [],
+    enough: [0],
+    files: [SOURCE],
+    run: async (pool) => {
+      const content = await buffer(await (await pool.lookupVolume(SOURCE.name)).openDownload());
+      if (content.length !== SOURCE.sizeBytes) throw new Error(`${content.length} bytes came`);
+    },
   },
   {
     name: "uploading into a sparse volume",
@@ -102,6 +222,7 @@ export const OPERATIONS: readonly Operation[] = [
     tooLittle: LEVELS,
     files: [SPARSE],
     inPlace: true,
+    takesWhatIsThere: true,
     run: upload(false),
   },
   {
@@ -110,6 +231,7 @@ export const OPERATIONS: readonly Operation[] = [
     tooLittle: [0, 64 * 1024, MiB, 8 * MiB],
     files: [SPARSE],
     inPlace: true,
+    takesWhatIsThere: true,
     run: upload(true),
   },
   {

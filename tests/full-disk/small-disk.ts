@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { rm, stat, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, rm, stat, statfs } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type LoopMount, type LoopType, mountLoop } from "../support/loop.js";
@@ -34,20 +34,32 @@ export class SmallDisk implements Disposable {
     return bfree * bsize;
   }
 
+  /** Of the free ones those that files may get: ext4 keeps some for itself, and says how many clusters. */
+  async usableBytes(): Promise<number> {
+    const freeBytes = await this.freeBytes();
+    if (this.type !== "ext4") return freeBytes;
+    const source = ["--noheadings", "--output", "SOURCE", this.#mount.mountPoint];
+    const device = basename((await promisify(execFile)("findmnt", source)).stdout.trim());
+    const clusters = Number(await readFile(`/sys/fs/ext4/${device}/reserved_clusters`, "latin1"));
+    const { bsize } = await statfs(this.#mount.mountPoint);
+    return Math.max(0, freeBytes - clusters * bsize);
+  }
+
   async capacityBytes(): Promise<number> {
     const { blocks, bsize } = await statfs(this.#mount.mountPoint);
     return blocks * bsize;
   }
 
-  /** Takes space until about so much is left. */
+  /** Takes space until about so much is left to be had. */
   async fill(leaveBytes: number): Promise<void> {
     this.#unfilledBytes = await this.freeBytes();
+    const { bsize } = await statfs(this.#mount.mountPoint);
     // In pieces, smaller and smaller: what the tables of the file system need is not known beforehand.
     for (let piece = 0; piece < PIECES; piece++) {
-      const tooMuch = (await this.freeBytes()) - leaveBytes;
-      if (tooMuch < 4096) return;
-      for (let size = tooMuch; size >= 4096; size = Math.floor(size / 2)) {
-        const args = ["--length", String(size - (size % 4096)), join(this.#mount.mountPoint, `filler-${piece}`)];
+      const tooMuch = (await this.usableBytes()) - leaveBytes;
+      if (tooMuch < bsize) return;
+      for (let size = tooMuch; size >= bsize; size = Math.floor(size / 2)) {
+        const args = ["--length", String(size - (size % bsize)), join(this.#mount.mountPoint, `filler-${piece}`)];
         if (await succeeds("fallocate", args)) break;
       }
     }
