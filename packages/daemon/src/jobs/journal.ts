@@ -72,14 +72,18 @@ export class FileJournal implements Journal {
   async #release(name: string, cuts: boolean): Promise<Error | null> {
     try {
       await this.#living.end(name);
-      await this.#directory.removeFile(name);
+      await this.#directory.removeFile(name).catch(throwUnlessGone);
+      // Also where somebody else has removed it: that may not be on the disk either.
       if (cuts) await this.#directory.sync();
     } catch (error) {
-      if (error instanceof HostError && error.code === "ENOENT") return null;
       this.#problem(`the record '${this.#directory.path}/${name}' could not be removed`, error);
       // By any other the next daemon finds nothing left to undo, and removes it.
       if (cuts) return error instanceof Error ? error : new Error(String(error));
     }
     return null;
   }
+}
+
+function throwUnlessGone(error: unknown): void {
+  if (!(error instanceof HostError && error.code === "ENOENT")) throw error;
 }

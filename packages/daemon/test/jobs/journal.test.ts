@@ -156,6 +156,23 @@ describe("a record by which a file would be cut back", () => {
     }
   });
 
+  it("that somebody else has removed may come back all the same, as long as that is not on the disk", async () => {
+    let broken = false;
+    const failing = watching(
+      journal,
+      (name) => {
+        if (broken && name === "sync") throw new HostError("EIO", 5, "a bad sector");
+      },
+      {},
+    );
+    const recorded = await new FileJournal(failing, () => {}).add(factsOf(), CUT);
+    for (const name of records()) rmSync(join(root, "journal", name));
+    broken = true;
+    expect(await recorded.release()).toMatchObject({ code: "EIO" });
+    broken = false;
+    expect(await recorded.release()).toBeNull();
+  });
+
   it.each(["removeFile", "sync"])("says that it may come back: %s", async (call) => {
     const problems: string[] = [];
     let broken = false;
