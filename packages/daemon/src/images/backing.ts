@@ -5,6 +5,11 @@ export interface BackingLocation {
   readonly isLocal: boolean;
   /** What the backing string itself says (`json:{"driver": "qcow2", …}`). */
   readonly format: string | null;
+  /**
+   * A description of a file alone (`json:{"driver": "file", …}`): qemu takes its bytes as they are, and does not look what
+   * they are. (libvirt does, for the document of a volume.) Absent: it is none.
+   */
+  readonly isFileAlone?: true;
 }
 
 /** Formats by which a `json:` backing string may name what is in the file. */
@@ -27,7 +32,7 @@ export function backingLocation(string: string, imageDirectory: string): Backing
   if (string.startsWith("fat:")) return local(string.slice("fat:".length));
   if (string.startsWith("json:")) {
     const described = describedFile(string.slice("json:".length));
-    if (described !== null) return { ...local(described.path), format: described.format };
+    if (described !== null) return { ...local(described.path), ...described };
   }
   return { path: string, isLocal: false, format: "raw" };
 }
@@ -43,10 +48,7 @@ export function isPath(string: string): boolean {
   return colon === -1 || (slash !== -1 && slash < colon);
 }
 
-interface DescribedFile {
-  readonly path: string;
-  readonly format: string | null;
-}
+type DescribedFile = Pick<BackingLocation, "path" | "format" | "isFileAlone">;
 
 function describedFile(json: string): DescribedFile | null {
   try {
@@ -97,7 +99,7 @@ function fileOf(members: ReadonlyMap<string, unknown>, depth: number): Described
   }
   const filename = members.get("filename");
   if (!isOneOf(PATH_DRIVERS, driver) || typeof filename !== "string" || filename === "") return null;
-  return { path: filename, format: null };
+  return { path: filename, format: null, isFileAlone: true };
 }
 
 /** The members of `{"file": {"driver": …}}` or, spelled flat, of `{"file.driver": …}`. */

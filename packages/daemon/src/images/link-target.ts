@@ -30,8 +30,8 @@ export function linkTarget(name: string, imageDirectory: string): LinkTarget {
   if (protocol !== undefined) return path(name.slice(protocol.length));
   if (name.startsWith("fat:")) return unusable("It is a directory shown as a FAT disk.");
   if (!name.startsWith("json:")) return { kind: "remote" };
-  const { path: described, isLocal, format } = backingLocation(name, imageDirectory);
-  if (isLocal) return path(described, format);
+  const { path: described, isLocal, format, isFileAlone } = backingLocation(name, imageDirectory);
+  if (isLocal) return path(described, isFileAlone === true ? "raw" : format);
   if (isRemoteDescription(name)) return { kind: "remote" };
   return unusable("The description names no file with an absolute path.");
 }

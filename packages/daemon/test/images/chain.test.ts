@@ -228,6 +228,23 @@ describe("what is wrong with a link is said there", () => {
     }
   });
 
+  test.each([
+    ["a file alone is raw, whatever a guest wrote into it", '{"driver":"file","filename":"BASE"}', null],
+    ["a device alone is, too", '{"driver":"host_device","filename":"BASE"}', null],
+    ["a file alone is what the image above says", '{"driver":"file","filename":"BASE"}', "qcow2"],
+    ["an image without a format is what its first bytes say", '{"file":{"driver":"file","filename":"BASE"}}', null],
+  ])("of descriptions, %s", async (_, description, format) => {
+    make("secret", {});
+    make("base", { backing: image("secret"), format: "raw" });
+    const backing = `json:${description.replace("BASE", image("base"))}`;
+    make("top", format === null ? { backing } : { backing, format });
+    const { links } = await chain("top");
+    const isRaw = !description.includes('file":{') && format === null;
+    expect(links[1]).toMatchObject({ path: image("base"), format: isRaw ? "raw" : "qcow2" });
+    expect(links.length).toBe(isRaw ? 2 : 3);
+    if (isRaw) expect(recorded.opened).toEqual([image("top")]);
+  });
+
   test.each(["nbd://127.0.0.1/x", "rbd:pool/image", "https://host/x", 'json:{"driver":"nbd","host":"h"}', "ssh://h/x"])(
     "%s is kept word for word and ends the chain",
     async (name) => {
