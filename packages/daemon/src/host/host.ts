@@ -47,6 +47,8 @@ export interface SpaceFacts {
    * (f_bfree); what btrfs keeps for its own trees nobody may.
    */
   readonly usableBytes: bigint;
+  /** Without an inode there are no new files, however much is free. Absent: there is no fixed number of them. */
+  readonly freeInodes?: bigint;
 }
 
 export interface CallOptions {

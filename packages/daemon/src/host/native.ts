@@ -102,6 +102,7 @@ export async function space(fd: number): Promise<SpaceFacts | null> {
     capacityBytes: fragment * buffer.readBigUInt64LE(16),
     freeBytes,
     usableBytes: mayUseReserve ? freeBytes : fragment * buffer.readBigUInt64LE(32),
+    ...(buffer.readBigUInt64LE(40) > 0n ? { freeInodes: buffer.readBigUInt64LE(48) } : {}),
   };
 }
 

@@ -247,6 +247,25 @@ describe("a lack of room", () => {
     expect(pairs(error)).toEqual([[8 * Number(MiB), aboutLeft]]);
   });
 
+  const aMiB = { capacityBytes: MiB, allocationBytes: MiB };
+  test.for<[string, Parameters<typeof volume>[1]]>([
+    ["a sparse volume", { ...aMiB, allocationBytes: 0n }],
+    ["an allocated volume", aMiB],
+    ["an image by qemu-img", { format: "vmdk", ...aMiB }],
+    ["a directory", { format: "dir", ...aMiB }],
+  ])("of inodes is told as that: %s", async ([, wantedVolume], context) => {
+    const unavailable = needs([]);
+    if (unavailable !== null) return context.skip(unavailable);
+    const { mountPoint } = laboratory.keep(mountLoop("ext4", 32 * Number(MiB), ["-N", "32"]));
+    for (let left = statfsSync(mountPoint).ffree; left > 0; left--) writeFileSync(join(mountPoint, `${left}`), "");
+    const { bfree, bsize } = statfsSync(mountPoint);
+    expect(bfree * bsize).toBeGreaterThan(Number(MiB));
+    const operation = await laboratory.context();
+    const error = await errorOf(create(directoryDriver, pool("dir", mountPoint), volume("v", wantedVolume), operation));
+    expect(error).toMatch(/\(\d+ bytes and an inode needed, \d+ bytes and no inode free\): No space left on device$/);
+    expect(laboratory.traces.size).toBe(0);
+  });
+
   test.each([
     ["a program that failed over something else", ErrorCode.INTERNAL_ERROR],
     ["anything else", ErrorCode.OPERATION_INVALID],

@@ -14,6 +14,7 @@ import type { Recorded } from "../../jobs/job.js";
 import type { VolumeContext } from "../driver.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
 import { failingAs, failure, isErrno, isUnanswered, throwIfCalledOff } from "./failure.js";
+import { ENTRY_BYTES, tellingRoom } from "./room.js";
 import { mayHaveName, takeBack } from "./take-back.js";
 import { pathOf } from "./target-directory.js";
 
@@ -52,7 +53,9 @@ export async function withNewFile(
   // A program that writes into it by name has to be let in, be the daemon root or not.
   const growingMode = mode | OWNER_MAY_READ_AND_WRITE;
   const request = requestFor(volume, growingMode, noCopyOnWrite ? 0n : sizeBytes);
-  const made = await make(directory, request, detail, context).catch((thrown: unknown) => {
+  const entry = { directory, bytes: ENTRY_BYTES, detail };
+  const making = tellingRoom(entry, () => make(directory, request, detail, context));
+  const made = await making.catch((thrown: unknown) => {
     throw creationFailure(thrown, volume, mode);
   });
   const { file, named } = made;
@@ -69,7 +72,7 @@ export async function withNewFile(
     if (growingMode !== mode) await changeMode(file, mode);
     if (!isEmpty) await failingAs(`cannot sync data to file '${path}'`, file.sync({ signal }));
     const options = { sync: isEmpty ? "file" : "directory" } as const;
-    return await failingAs(detail, publish(directory, made, volume.name, options));
+    return await tellingRoom(entry, () => failingAs(detail, publish(directory, made, volume.name, options)));
   } catch (thrown) {
     if (named !== null) isLeft = !(await isRemoved(directory, named.temporary));
     const freed = withDeadline(`Freeing '${path}'`, file.close(), hostLimits.freedAfterFailureMs, undefined);

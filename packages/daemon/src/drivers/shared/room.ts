@@ -106,11 +106,12 @@ async function toldOfRoom(
   if (!saidSo && !(isProgram && mayDieOfIt)) return thrown;
   const usableBytes = await usableBytesOf(directory, bytes).catch(() => (saidSo ? 0n : bytes));
   const freeBytes = knownBytes ?? usableBytes;
-  if (!isProgram) return noRoom(detail, bytes, freeBytes, thrown);
+  const lacksInode = freeBytes >= bytes && (await hasNoInode(directory));
+  if (!isProgram) return noRoom(detail, bytes, freeBytes, { cause: thrown, lacksInode });
   // A program said it, in its own words, or died over it without a word.
   if (!saidSo && usableBytes >= NO_ROOM_BYTES) return thrown;
   const why = thrown.message.includes(NO_SPACE) ? "" : `: ${NO_SPACE}`;
-  const text = `${thrown.str2 ?? thrown.message}${why} ${counted(bytes, freeBytes)}`;
+  const text = `${thrown.str2 ?? thrown.message}${why} ${counted(bytes, freeBytes, lacksInode)}`;
   return LibvirtError.of(ErrorCode.INTERNAL_ERROR, ErrorDomain.NONE, text, { cause: thrown });
 }
 
@@ -121,11 +122,25 @@ function isLackOfSpace(thrown: unknown): boolean {
   return thrown instanceof LibvirtError && (thrown.int1 === ENOSPC || thrown.message.includes(NO_SPACE));
 }
 
-function noRoom(detail: string, neededBytes: bigint, freeBytes: bigint, cause?: unknown): LibvirtError {
-  const text = `${detail} ${counted(neededBytes, freeBytes)}`;
+async function hasNoInode(directory: Directory): Promise<boolean> {
+  return await directory.space().then(
+    ({ freeInodes }) => freeInodes === 0n,
+    () => false,
+  );
+}
+
+function noRoom(
+  detail: string,
+  neededBytes: bigint,
+  freeBytes: bigint,
+  { cause, lacksInode = false }: { readonly cause?: unknown; readonly lacksInode?: boolean } = {},
+): LibvirtError {
+  const text = `${detail} ${counted(neededBytes, freeBytes, lacksInode)}`;
   return LibvirtError.system(ErrorDomain.STORAGE, ENOSPC, text, cause === undefined ? {} : { cause });
 }
 
-function counted(neededBytes: bigint, freeBytes: bigint): string {
-  return `(${neededBytes} bytes needed, ${freeBytes < 0n ? 0n : freeBytes} bytes free)`;
+function counted(neededBytes: bigint, freeBytes: bigint, lacksInode: boolean): string {
+  const free = freeBytes < 0n ? 0n : freeBytes;
+  if (lacksInode) return `(${neededBytes} bytes and an inode needed, ${free} bytes and no inode free)`;
+  return `(${neededBytes} bytes needed, ${free} bytes free)`;
 }
