@@ -1,7 +1,6 @@
-import { volumeChain } from "../drivers/index.js";
 import type { Pools } from "../pools/pools.js";
 import { volumeBuilding } from "../pools/volume-refusals.js";
-import { poolDirectories } from "./pool-directories.js";
+import { placedChain } from "./placed-chain.js";
 import type { VolumeInspection } from "./volume-inspection.js";
 import type { Volumes } from "./volumes.js";
 import type { VolumeBackends, VolumeHandle } from "./work.js";
@@ -22,11 +21,10 @@ export class Inspection {
   }
 
   async inspect(handle: VolumeHandle): Promise<VolumeInspection> {
-    const { pool, volume } = this.#volumes.resolve(handle);
+    const placed = this.#volumes.resolve(handle);
+    const { pool, volume } = placed;
     if (volume.building) throw volumeBuilding(volume.document.name);
-    const host = await this.#backends.hostOf(pool.live);
-    const directories = poolDirectories(this.#pools.registry);
-    const { links, isComplete } = await volumeChain(volume.document, volume.isSymlink, host, directories);
+    const { links, isComplete } = await placedChain(placed, this.#pools.registry, this.#backends);
     return {
       pool: pool.name,
       volume: volume.document.name,

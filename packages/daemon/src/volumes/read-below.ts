@@ -1,9 +1,9 @@
 import type { CancelSignal } from "../cancel-signal.js";
-import { backingPathOf, imageFormat, volumeChain } from "../drivers/index.js";
+import { backingPathOf, imageFormat } from "../drivers/index.js";
 import { imageLimits } from "../limits.js";
 import type { Pools } from "../pools/pools.js";
 import type { Volume } from "../pools/volume.js";
-import { poolDirectories } from "./pool-directories.js";
+import { placedChain } from "./placed-chain.js";
 import type { Volumes } from "./volumes.js";
 import { type PlacedVolume, type Use, type VolumeBackends, whileUsing } from "./work.js";
 
@@ -62,16 +62,14 @@ export class ReadBelow {
     return below;
   }
 
-  async #byImage({ pool, volume }: PlacedVolume, signal: CancelSignal): Promise<PlacedVolume[]> {
+  async #byImage(source: PlacedVolume, signal: CancelSignal): Promise<PlacedVolume[]> {
     try {
-      const host = await this.#backends.hostOf(pool.live);
-      const directories = poolDirectories(this.#pools.registry);
-      const { links } = await volumeChain(volume.document, volume.isSymlink, host, directories, signal);
+      const { links } = await placedChain(source, this.#pools.registry, this.#backends, signal);
       const found = new Map<Volume, PlacedVolume>();
       for (const { path, identity } of links) {
         const byPath = path === null ? null : this.#volumes.findByPath(path);
         const placed = byPath ?? (identity === null ? null : this.#volumes.findByIdentity(identity));
-        if (placed !== null && placed.volume !== volume) found.set(placed.volume, placed);
+        if (placed !== null && placed.volume !== source.volume) found.set(placed.volume, placed);
       }
       return [...found.values()];
     } catch {
