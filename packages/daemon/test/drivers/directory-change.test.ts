@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
 import type { Job } from "../../dist/jobs/job.js";
 import { qemuImg } from "../images/shared.js";
-import { pool, volume, type Wanted } from "./documents.js";
+import { pool, volume, volumeIn, type Wanted } from "./documents.js";
 import { create, errorOf, Laboratory } from "./laboratory.js";
 import { hostWith, standIn } from "./stand-in.js";
 
@@ -37,10 +37,7 @@ const definition = () => pool("dir", images);
 const make = async (name: string, wanted: Wanted = {}) =>
   create(directoryDriver, definition(), volume(name, wanted), await laboratory.context());
 /** A file that is there as a document of this format. */
-const as = (name: string, format: string): VolumeDocument => {
-  const document = volume(name, { format });
-  return { ...document, key: at(name), target: { ...document.target, path: at(name) } };
-};
+const as = (name: string, format: string): VolumeDocument => volumeIn(images, name, { format });
 const writeAt = (name: string, offset: number, text: string): void => {
   const file = openSync(at(name), "r+");
   writeSync(file, text, offset);

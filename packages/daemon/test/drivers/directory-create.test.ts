@@ -17,7 +17,7 @@ import type { VolumeDocument, VolumeEncryption } from "@cistern/documents";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { directoryDriver } from "../../dist/drivers/directory.js";
 import { qemuImg } from "../images/shared.js";
-import { pool, volume, type Wanted } from "./documents.js";
+import { pool, volume, volumeIn, type Wanted } from "./documents.js";
 import { create, errorOf, Laboratory, scan } from "./laboratory.js";
 import { standIn } from "./stand-in.js";
 
@@ -361,7 +361,7 @@ describe("nobody can slip something in between", () => {
 
 describe("clones", () => {
   const seen = async (name: string): Promise<VolumeDocument> => {
-    const found = { document: named(name), evidence: null };
+    const found = { document: volumeIn(images, name), evidence: null };
     const again = await directoryDriver.volumes?.refresh?.(definition(), found, true, laboratory.host);
     if (again === undefined) throw new Error("no refresh");
     return again.document;
@@ -442,8 +442,3 @@ describe("clones", () => {
     expect(readdirSync(images)).toEqual(["source"]);
   });
 });
-
-function named(name: string): VolumeDocument {
-  const document = volume(name);
-  return { ...document, key: at(name), target: { ...document.target, path: at(name) } };
-}

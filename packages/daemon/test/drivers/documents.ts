@@ -90,6 +90,13 @@ export function volume(name: string, wanted: Wanted = {}): VolumeDocument {
   };
 }
 
+/** The same of what is there: a file in a directory. */
+export function volumeIn(directory: string, name: string, wanted: Wanted = {}): VolumeDocument {
+  const document = volume(name, wanted);
+  const path = `${directory}/${name}`;
+  return { ...document, key: path, target: { ...document.target, path } };
+}
+
 function target(path: string | null, format: string): VolumeTarget {
   return {
     path,

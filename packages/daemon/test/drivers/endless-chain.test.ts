@@ -6,7 +6,7 @@ import type { Command } from "../../dist/host/host.js";
 import { imageLimits } from "../../dist/limits.js";
 import { qcow2Image } from "../images/made-images.js";
 import { qemuImg } from "../images/shared.js";
-import { pool, volume } from "./documents.js";
+import { pool, volume, volumeIn } from "./documents.js";
 import { create, errorOf, Laboratory } from "./laboratory.js";
 import { standIn } from "./stand-in.js";
 
@@ -31,8 +31,7 @@ function put(name: string, backing: string, format: string | undefined = "qcow2"
 
 /** A file that is there, as a document of this format. */
 function as(name: string, format = "qcow2"): VolumeDocument {
-  const document = volume(name, { format });
-  return { ...document, key: at(name), target: { ...document.target, path: at(name) } };
+  return volumeIn(images, name, { format });
 }
 
 /** Without waiting for qemu-img's minutes: a run of it is an answer of its own. */

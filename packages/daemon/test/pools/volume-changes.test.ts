@@ -5,9 +5,7 @@ import { VolumeTable } from "../../dist/pools/volume-table.js";
 import * as documents from "../drivers/documents.js";
 
 function volume(name: string, capacityBytes = 1_000n): Volume {
-  const document = documents.volume(name, { capacityBytes });
-  const path = `/p/${name}`;
-  return new Volume({ document: { ...document, key: path, target: { ...document.target, path } }, evidence: null });
+  return new Volume({ document: documents.volumeIn("/p", name, { capacityBytes }), evidence: null });
 }
 
 function tableOf(...volumes: readonly Volume[]): VolumeTable {
