@@ -395,6 +395,14 @@ describe("clones", () => {
     expect(readFileSync(at("full")).subarray(0, content.length).equals(content)).toBe(true);
   });
 
+  test("is no longer than its source, of which the file system's own bookkeeping counts as allocation", async () => {
+    const content = Buffer.alloc(Number(MiB), "disk");
+    const sizes = { capacityBytes: MiB, allocationBytes: MiB + 4_096n };
+    const copy = await make("copy", sizes, { source: await source("source", content) });
+    expect(copy.capacityBytes).toBe(MiB);
+    expect(readFileSync(at("copy")).equals(content)).toBe(true);
+  });
+
   test("raw to qcow2 and back, through an overlay", async () => {
     const content = Buffer.alloc(Number(MiB), "guest ");
     await make("disk.qcow2", { format: "qcow2" }, { source: await source("source", content) });

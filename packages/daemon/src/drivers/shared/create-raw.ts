@@ -81,11 +81,14 @@ async function copy(
   const allocationBytes = allocationOf(volume);
   // With less allocation than its source has capacity it is to be sparse: what it takes is what is copied.
   const isSparse = allocationBytes < capacityBytes;
+  // What the file system needs to keep account of its source's blocks counts as allocation, and is nothing of the disk: to
+  // reserve that too, as libvirt does, would make the copy longer.
+  const reservedBytes = allocationBytes < volume.capacityBytes ? allocationBytes : volume.capacityBytes;
   await copyContent(input, file, {
     directory,
     lengthBytes: capacityBytes,
     capacityBytes: volume.capacityBytes,
-    reservedBytes: isSparse ? 0n : allocationBytes,
+    reservedBytes: isSparse ? 0n : reservedBytes,
     sharing: (flags & REFLINK) !== 0 ? "required" : context.sharesBlocks === true ? "preferred" : "no",
     sourcePath: from.path,
     targetPath: pathOf(volume),
