@@ -356,6 +356,9 @@ export class Upload {
       await this.#guarded(async () => {
         await this.#extendOverZeros();
         await this.#file.syncData();
+        // How much would come, nobody knew before.
+        const movedBytes = this.#positionBytes - this.#range.offsetBytes;
+        this.#transfer.job.progress(movedBytes, movedBytes);
       }).catch(() => {});
     }
     if (!complete || this.#failure !== null) await this.#cutBack();

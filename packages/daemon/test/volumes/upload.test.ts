@@ -425,6 +425,16 @@ describe("the job of an upload", () => {
     expect(endings).toHaveLength(1);
   });
 
+  it("ends with what came, however much its volume takes", async () => {
+    const progress: string[] = [];
+    const job = { progress: (done: bigint, total: bigint) => progress.push(`${done}/${total}`) };
+    const { upload } = await open(sparseFile(4 * MIB), { job, offsetBytes: 10n });
+    await upload.write(data(100));
+    await upload.write(Buffer.alloc(50));
+    await upload.finish();
+    expect(progress.at(-1)).toBe("150/150");
+  });
+
   it("sets its pace", async () => {
     let paid = 0n;
     const pace = async (bytes: bigint): Promise<void> => {
