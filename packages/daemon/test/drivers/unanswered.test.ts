@@ -23,7 +23,7 @@ beforeEach(() => {
 const images = () => laboratory.path("images");
 
 describe("on a server that gets a call, and does not answer", () => {
-  const remoteTimeoutMs = 300;
+  const remoteTimeoutMs = 1_000;
   let hosts: Hosts;
   /** What the server keeps its files on: while it is frozen, changes wait; then they are made, whoever has gone meanwhile. */
   let disk: LoopMount;
