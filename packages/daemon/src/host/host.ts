@@ -375,8 +375,8 @@ export interface File extends AsyncDisposable {
   cloneFrom(source: File, options?: CallOptions): Promise<void>;
   /**
    * One step of a copy: at most `lengthBytes`, inside the kernel where both files' storage can, else by reading and writing.
-   * In the kernel some file systems share the blocks instead; see `mayShare`. 0 bytes only at the source's end. Whoever copies more asks again (in steps of `hostLimits.bulkStepBytes`), so that
-   * progress, pace and giving up are his.
+   * In the kernel some file systems share the blocks instead; see `mayShare`. 0 bytes only at the source's end. Whoever copies
+   * more asks again (in steps of `hostLimits.bulkStepBytes`), so that progress, pace and giving up are his.
    */
   copyRange(
     source: File,
