@@ -158,7 +158,9 @@ export async function create(
   const { volumes } = driver;
   if (volumes?.allocate === undefined) throw new Error(`${driver.type} makes no volumes`);
   const volume = await volumes.allocate(pool, wanted, context);
-  const source = more.source === undefined ? null : { pool, document: more.source };
+  // The names of devices are symlinks.
+  const followsSymlink = driver.traits.volumeKind === "block";
+  const source = more.source === undefined ? null : { pool, document: more.source, followsSymlink };
   const made = await volumes.fill?.(pool, volume, source, more.flags ?? 0, context);
   if (made !== undefined) return made.document;
   return (await volumes.refresh?.(pool, { document: volume, evidence: null }, false, context.host))?.document ?? volume;
