@@ -76,9 +76,7 @@ describe("on a full disk", () => {
     skipWithout(operation, context);
     const disk = disks[type];
     const pool = pools[type];
-    await prepare(disk, pool, operation);
-    await disk.fill(free);
-    await pool.refresh();
+    await fillUp(disk, pool, operation, free);
     const before = await facts(disk, pool);
     const usableBytes = await disk.usableBytes();
 
@@ -111,9 +109,7 @@ describe("on a full disk", () => {
     skipWithout(operation, context);
     const disk = disks[type];
     const pool = pools[type];
-    await prepare(disk, pool, operation);
-    await disk.fill(free);
-    await pool.refresh();
+    await fillUp(disk, pool, operation, free);
     await operation.run(pool);
     expect(await filesBelow(join(daemon.root, "var"))).toEqual(quiet);
     await disk.empty();
@@ -191,6 +187,13 @@ async function facts(disk: SmallDisk, pool: Pool) {
     allocationBytes: Number(allocationBytes),
     availableBytes: Number(availableBytes),
   };
+}
+
+/** A pool with the operation's files and nothing else, on a disk with only so many bytes free. */
+async function fillUp(disk: SmallDisk, pool: Pool, operation: Operation, freeBytes: number): Promise<void> {
+  await prepare(disk, pool, operation);
+  await disk.fill(freeBytes);
+  await pool.refresh();
 }
 
 /** A pool with these files and nothing else, on a disk with space. */

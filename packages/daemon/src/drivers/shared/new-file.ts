@@ -15,7 +15,7 @@ import type { VolumeContext } from "../driver.js";
 import { setNoCopyOnWrite } from "./copy-on-write.js";
 import { failingAs, failure, isErrno, isUnanswered, throwIfCalledOff } from "./failure.js";
 import { ENTRY_BYTES, tellingRoom } from "./room.js";
-import { mayHaveName, takeBack } from "./take-back.js";
+import { isNotDurable, mayHaveName, takeBack } from "./take-back.js";
 import { pathOf } from "./target-directory.js";
 
 /** libvirt's mode of a volume whose document names none. */
@@ -123,7 +123,7 @@ async function publish(
   try {
     return await directory.publish(file, name, options);
   } catch (thrown) {
-    if (thrown instanceof HostError && thrown.step === "sync") await directory.removeFile(name).catch(() => {});
+    if (isNotDurable(thrown)) await directory.removeFile(name).catch(() => {});
     throw thrown;
   }
 }

@@ -13,7 +13,8 @@ export function mayHaveName(thrown: unknown): boolean {
   return isNotDurable(thrown) || isUnanswered(thrown);
 }
 
-function isNotDurable(thrown: unknown): boolean {
+/** It got its name, and that cannot be flushed. */
+export function isNotDurable(thrown: unknown): boolean {
   return thrown instanceof HostError && thrown.step === "sync";
 }
 
